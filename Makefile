@@ -1,0 +1,40 @@
+# Two commands for a newcomer: `make run` (the main job on the shipped example) and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+PROJECT ?= runs/support
+
+.PHONY: setup run test lint bench clean lock
+
+setup: $(STAMP)
+
+# The lock pins every package; without it the package itself is added in editable form.
+$(STAMP): pyproject.toml requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+run: setup
+	@test -e $(PROJECT)/levers.yaml || $(BIN)/levers init $(PROJECT) --example support
+	$(BIN)/levers run $(PROJECT)
+
+test: lint
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+# Refresh the lock from a working environment: exact versions, nothing about where they came from.
+lock: setup
+	$(BIN)/python recipes/lock.py > requirements.lock.new && mv requirements.lock.new requirements.lock
+
+clean:
+	rm -rf $(VENV) runs build dist .mypy_cache .ruff_cache .hypothesis .import_linter_cache

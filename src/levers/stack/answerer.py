@@ -1,0 +1,144 @@
+"""Answer questions with a stack: fold its parts over a batch of drafts, then ask the model once for all of them."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from levers.errors import LeversError
+from levers.ledger import digest
+from levers.model.contract import Ask, Model, Reply
+from levers.stack.citations import cite
+from levers.stack.prompt import Draft, messages
+from levers.stack.records import (
+    Answer,
+    Given,
+    Inline,
+    Instruct,
+    ModelRef,
+    Part,
+    Passage,
+    Question,
+    Retrieve,
+    Shots,
+    Stack,
+    StepTrace,
+    Structure,
+)
+
+
+class Finder(Protocol):
+    """What the retrieve part needs of an index: passages for a batch of queries, under one user's rights."""
+
+    def find(self, queries: Sequence[str], user: str | None, part: Retrieve) -> list[tuple[Passage, ...]]:
+        """Return the passages for each query, best first; nothing the user may not read."""
+
+
+class Workshop(Protocol):
+    """Opens what stacks refer to by name: models and indexes."""
+
+    def model(self, reference: ModelRef) -> Model:
+        """Open the model of that reference, adapter included."""
+
+    def finder(self, index: str) -> Finder:
+        """Open the index of that digest."""
+
+
+def answer(stack: Stack, questions: Sequence[Question], workshop: Workshop) -> list[Answer]:
+    """Answer a batch of questions, in their order. A question that fails is an answer with `error` set."""
+    drafts = assemble(stack, questions, workshop)
+    asks = [ask(stack, draft) for draft in drafts]
+    replies = workshop.model(stack.model).answer(asks)
+    return [_answer(draft, sent, reply) for draft, sent, reply in zip(drafts, asks, replies, strict=True)]
+
+
+def assemble(stack: Stack, questions: Sequence[Question], workshop: Workshop) -> list[Draft]:
+    """Fold the stack's parts over the questions: the finished drafts, nothing asked of the model yet."""
+    drafts = [Draft(question=question) for question in questions]
+    for part in stack.parts:
+        drafts = apply(part, drafts, workshop)
+    return drafts
+
+
+def ask(stack: Stack, draft: Draft) -> Ask:
+    """Turn a finished draft into the ask that the model gets."""
+    return Ask(
+        messages=messages(draft),
+        max_tokens=stack.model.max_tokens,
+        temperature=stack.model.temperature,
+        seed=stack.model.seed,
+        json_schema=draft.json_schema,
+    )
+
+
+def apply(part: Part, drafts: list[Draft], workshop: Workshop) -> list[Draft]:
+    """Let one part change every draft."""
+    if isinstance(part, Instruct):
+        return [replace(draft, system=(part.text, *draft.system)) for draft in drafts]
+    if isinstance(part, Inline):
+        texts = tuple(f"{name}\n{text}" for name, text in part.documents)
+        return [replace(draft, system=(*draft.system, *texts)) for draft in drafts]
+    if isinstance(part, Shots):
+        return [replace(draft, shots=part.pairs) for draft in drafts]
+    if isinstance(part, Structure):
+        return [replace(draft, json_schema=part.json_schema) for draft in drafts]
+    if isinstance(part, Given):
+        return [_given(part, draft) for draft in drafts]
+    return _retrieve(part, drafts, workshop)
+
+
+def _given(part: Given, draft: Draft) -> Draft:
+    case = draft.question.id
+    told = (part.told[case],) if case in part.told else ()
+    return replace(
+        draft,
+        passages=part.passages.get(case, draft.passages),
+        shots=part.pairs.get(case, draft.shots),
+        json_schema=part.schemas.get(case, draft.json_schema),
+        system=(*draft.system, *told),
+    )
+
+
+def _retrieve(part: Retrieve, drafts: list[Draft], workshop: Workshop) -> list[Draft]:
+    finder = workshop.finder(part.index)
+    done: dict[int, Draft] = {}
+    for user in dict.fromkeys(draft.question.user for draft in drafts):
+        places = [place for place, draft in enumerate(drafts) if draft.question.user == user]
+        started = time.perf_counter()
+        found = finder.find([drafts[place].text for place in places], user, part)
+        seconds = (time.perf_counter() - started) / len(places)
+        for place, passages in zip(places, found, strict=True):
+            trace = StepTrace(name="retrieve", seconds=seconds, detail=f"{len(passages)} passages, {part.mode}")
+            done[place] = replace(drafts[place], passages=passages, steps=(*drafts[place].steps, trace))
+    return [done[place] for place in range(len(drafts))]
+
+
+def _answer(draft: Draft, sent: Ask, reply: Reply) -> Answer:
+    shown = draft.passages or ()
+    trace = StepTrace(name="answer", seconds=reply.seconds, detail=reply.finish)
+    return Answer(
+        id=draft.question.id,
+        text=reply.text,
+        citations=cite(reply.text, shown),
+        passages=shown,
+        prompt=sent.messages,
+        usage=reply.usage,
+        steps=(*draft.steps, trace),
+        finish=reply.finish,
+        confidence=reply.confidence,
+        error=reply.error,
+    )
+
+
+def answerer(stack: Stack, workshop: Workshop, batch: int = 64) -> Callable[[Sequence[Question]], list[Answer]]:
+    """Return the stack as a function from questions to answers, working `batch` questions at a time."""
+
+    def run(questions: Sequence[Question]) -> list[Answer]:
+        answers: list[Answer] = []
+        for start in range(0, len(questions), batch):
+            answers.extend(answer(stack, questions[start : start + batch], workshop))
+        if [each.id for each in answers] != [each.id for each in questions]:
+            raise LeversError(f"stack {digest(stack)} answered out of order")
+        return answers
+
+    return run

@@ -1,0 +1,64 @@
+"""How a prompt is laid out: the stable part first (so that it can be cached), then passages, then the question.
+
+system     instructions, inlined documents
+turns      shown examples, then the conversation's earlier turns
+user       Passages: [1] document > heading … / Question: …
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from levers.ledger import Message
+from levers.stack.records import Passage, Question, StepTrace
+
+NO_PASSAGES = "(none found)"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A prompt in the making for one question. Parts turn drafts into drafts; `messages` lays the last one out."""
+
+    question: Question
+    system: tuple[str, ...] = ()
+    shots: tuple[tuple[str, str], ...] = ()
+    passages: tuple[Passage, ...] | None = None
+    json_schema: dict[str, Any] | None = None
+    steps: tuple[StepTrace, ...] = field(default=())
+
+    @property
+    def text(self) -> str:
+        """The question as one text: the last user turn."""
+        given = self.question.input
+        return given if isinstance(given, str) else given[-1].content
+
+
+def messages(draft: Draft) -> tuple[Message, ...]:
+    """Lay a draft out as chat messages."""
+    turns: list[Message] = []
+    if draft.system:
+        turns.append(Message(role="system", content="\n\n".join(draft.system)))
+    for shown, reply in draft.shots:
+        turns.append(Message(role="user", content=shown))
+        turns.append(Message(role="assistant", content=reply))
+    if not isinstance(draft.question.input, str):
+        turns.extend(draft.question.input[:-1])
+    turns.append(Message(role="user", content=_user_turn(draft)))
+    return tuple(turns)
+
+
+def _user_turn(draft: Draft) -> str:
+    if draft.passages is None:
+        return draft.text
+    return f"Passages:\n{passage_block(draft.passages)}\n\nQuestion: {draft.text}"
+
+
+def passage_block(passages: tuple[Passage, ...]) -> str:
+    """Number the passages from 1, each under its document and heading path."""
+    if not passages:
+        return NO_PASSAGES
+    return "\n\n".join(
+        f"[{number}] {passage.document} > {passage.heading}\n{passage.text}"
+        if passage.heading
+        else f"[{number}] {passage.document}\n{passage.text}"
+        for number, passage in enumerate(passages, start=1)
+    )

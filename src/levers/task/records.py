@@ -1,0 +1,152 @@
+"""The task: cases, graders, material, targets and traffic, as typed records."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from levers.ledger import Message, Record, digest
+
+Partition = Literal["dev", "test", "edge"]
+GraderKind = Literal["exact", "contains", "f1", "regex", "numeric", "schema", "choice", "citation"]
+GRADER_KINDS: tuple[GraderKind, ...] = ("exact", "contains", "f1", "regex", "numeric", "schema", "choice", "citation")
+PARTITIONS: tuple[Partition, ...] = ("dev", "test", "edge")
+
+
+class Case(Record):
+    """One golden item. `expected` is a text, accepted texts, or JSON whose fields may list accepted values."""
+
+    id: str
+    input: str | tuple[Message, ...]
+    expected: str | tuple[str, ...] | dict[str, Any]
+    partition: Partition
+    evidence: tuple[str, ...] = ()
+    user: str | None = None
+    tags: tuple[str, ...] = ()
+
+    @property
+    def question(self) -> str:
+        """The input as one text: the last user turn."""
+        return self.input if isinstance(self.input, str) else self.input[-1].content
+
+
+class Example(Record):
+    """A reviewed pair to tune on or to show: the turns before the answer, and the answer."""
+
+    messages: tuple[Message, ...]
+    answer: str
+    evidence: tuple[str, ...] = ()
+    line: int = 0
+
+    @property
+    def question(self) -> str:
+        """The last user turn."""
+        return self.messages[-1].content
+
+
+class GraderSpec(Record):
+    """A grader as the task names it. `field` grades one field of a JSON answer and of a JSON expectation."""
+
+    kind: GraderKind
+    field: str | None = None
+    schema_file: str | None = Field(default=None, alias="schema")
+    choices: tuple[str, ...] | None = None
+    pattern: str | None = None
+    threshold: float | None = Field(default=None, ge=0, le=1)
+    tolerance: float | None = Field(default=None, ge=0)
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    @property
+    def name(self) -> str:
+        """How reports call it: `contains:answer`."""
+        return f"{self.kind}:{self.field}" if self.field else self.kind
+
+
+class Material(Record):
+    """Where the knowledge lies, relative to the project's folder."""
+
+    documents: str | None = None
+    tables: str | None = None
+    access: str | None = None
+
+
+class Models(Record):
+    """Which models do which job: provider/model ids."""
+
+    answer: str = "pocket"
+    reference: str | None = None
+    embed: str = "minilm"
+    rerank: str | None = None
+    base_url: str | None = None
+
+
+class Targets(Record):
+    """What the team needs. Quality is the share of passing test cases; cost in USD; latency in milliseconds."""
+
+    quality: float = Field(default=0.9, ge=0, le=1)
+    cost_per_answer: float | None = Field(default=None, ge=0)
+    p95_ms: float | None = Field(default=None, gt=0)
+    freshness: str | None = Field(default=None, pattern=r"^\d+(s|m|h|d)$")
+
+
+class Traffic(Record):
+    """How much is asked."""
+
+    answers_per_day: float = Field(default=1000, ge=0)
+
+
+class TaskConfig(Record):
+    """`levers.yaml`, as written."""
+
+    name: str = Field(min_length=1)
+    instructions: str
+    golden: str
+    knowledge: Material = Material()
+    examples: str | None = None
+    models: Models = Models()
+    graders: tuple[GraderSpec, ...] = Field(min_length=1)
+    targets: Targets = Targets()
+    traffic: Traffic = Traffic()
+    prices: str | None = None
+
+
+class Task(Record):
+    """A loaded task: everything the loop reads, and the folder it came from.
+
+    `schemas` maps a schema file's name to its JSON Schema;
+    """
+
+    root: Path
+    config: TaskConfig
+    instructions: str
+    cases: tuple[Case, ...]
+    examples: tuple[Example, ...] = ()
+    schemas: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    def partition(self, name: Partition) -> tuple[Case, ...]:
+        """Return the cases of one partition, in file order."""
+        return tuple(case for case in self.cases if case.partition == name)
+
+    @property
+    def digest(self) -> str:
+        """Name of the task's content: config, instructions, cases, examples and schemas, not the folder."""
+        return digest([self.config, self.instructions, self.cases, self.examples, self.schemas])
+
+    @property
+    def answer_schema(self) -> dict[str, Any] | None:
+        """The JSON Schema that a whole answer must follow, if a schema grader without a field names one."""
+        for spec in self.config.graders:
+            if spec.kind == "schema" and spec.field is None and spec.schema_file:
+                return self.schemas[spec.schema_file]
+        return None
+
+    @property
+    def documents(self) -> Path | None:
+        """The documents' folder, if the task has one."""
+        return self.root / self.config.knowledge.documents if self.config.knowledge.documents else None
+
+    @property
+    def state(self) -> Path:
+        """Where levers keeps what it makes: the `.levers` folder."""
+        return self.root / ".levers"
