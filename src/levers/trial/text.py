@@ -1,0 +1,82 @@
+"""How texts are made comparable: normalisation, word boundaries, SQuAD tokens, the first number of a text."""
+
+import re
+import string
+import unicodedata
+from collections import Counter
+from decimal import Decimal
+
+_SPACE = re.compile(r"\s+")
+_QUOTES_AND_DASHES = str.maketrans("‘’“”‐‑‒–—−", "''\"\"------")  # noqa: RUF001
+_OPENING = " \"'([{*_,;:¡¿"
+_CLOSING = " \"')]}*_.,;:!?…"
+_WORD = r"[^\W_]"
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?"
+_FREE_NUMBER = re.compile(rf"(?<![^\W_])(?<![0-9]\.)(?:(?<![-+])[-+])?{_DIGITS}")
+_ANY_NUMBER = re.compile(_DIGITS)
+_CLIP = 80
+
+
+def normalise(text: str) -> str:
+    """Fold case, unify quotes and dashes, squeeze white space and strip punctuation around the whole.
+
+    A leading sign or decimal point stays, for it is part of a number; a text of punctuation only stays as it is.
+    """
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+    squeezed = _SPACE.sub(" ", folded.translate(_QUOTES_AND_DASHES)).strip()
+    return squeezed.lstrip(_OPENING).rstrip(_CLOSING) or squeezed
+
+
+def contains(text: str, part: str) -> bool:
+    """Tell whether `part` stands in `text` as whole words, both normalised.
+
+    "3 days" is not in "13 days", nor "5" in "5.50". Marks of emphasis are ignored.
+    Scripts that write no spaces between words need no boundary.
+    """
+    haystack, needle = (normalise(each.replace("**", "").replace("`", "")) for each in (text, part))
+    if not needle:
+        return False
+    left = right = ""
+    if _needs_boundary(needle[0]):
+        left = rf"(?<!{_WORD})" + (r"(?<![0-9][.,])" if needle[0].isdigit() else "")
+    if _needs_boundary(needle[-1]):
+        right = rf"(?!{_WORD})" + (r"(?![.,][0-9])" if needle[-1].isdigit() else "")
+    return re.search(left + re.escape(needle) + right, haystack) is not None
+
+
+def _needs_boundary(character: str) -> bool:
+    spaceless = "\u0e00" <= character <= "\u0eff" or "\u2e80" <= character <= "\ua4cf"  # Thai, Lao; Han, kana, …
+    return character.isalnum() and not spaceless
+
+
+def squad_tokens(text: str) -> list[str]:
+    """Split as SQuAD's metric does: lower case, no punctuation, no English articles (Rajpurkar et al. 2016)."""
+    return _ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split()
+
+
+def token_f1(found: str, expected: str) -> float:
+    """SQuAD's F1: harmonic mean of token precision and recall, 0 to 1; two texts without tokens agree."""
+    left, right = squad_tokens(found), squad_tokens(expected)
+    if not left or not right:
+        return float(left == right)
+    shared = sum((Counter(left) & Counter(right)).values())
+    return 2 * shared / (len(left) + len(right))
+
+
+def first_number(text: str) -> Decimal | None:
+    """Return the first number of a text, whatever its unit; None when there is none.
+
+    Commas group thousands. A number glued to a preceding letter ("A4") counts only when no other stands free;
+    a hyphen after a word or number is no sign ("3-5" starts with 3).
+    """
+    plain = text.translate(_QUOTES_AND_DASHES)
+    match = _FREE_NUMBER.search(plain) or _ANY_NUMBER.search(plain)
+    return Decimal(match.group().replace(",", "")) if match else None
+
+
+def clip(text: str) -> str:
+    """Shorten a text for a reason, on one line; characters that UTF-8 cannot hold are replaced."""
+    line = _SPACE.sub(" ", text.encode("utf-8", "replace").decode("utf-8")).strip()
+    return line if len(line) <= _CLIP else f"{line[: _CLIP - 1]}…"
