@@ -1,0 +1,150 @@
+"""Read a team's prices.yaml: token prices or the price of a machine for each model, with all problems at once."""
+
+import difflib
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
+
+from levers.economics.price import BUCKETS, Bucket, Origin, Price
+from levers.errors import Problem, UserError
+
+CACHE_READ_SHARE = 0.10
+"""A cached token read costs about this share of an input token, where a provider's own figure is not known (S0)."""
+CACHE_WRITE_SHARE = 1.25
+"""The same for a cached token written: S0 speaks of a small premium; a quarter is what one provider asks."""
+
+_SHAPE = "{input: 1.00, output: 4.00} in USD per 1M tokens, or {compute_hour: 0.50} in USD"
+
+
+def read_overrides(path: Path, shown: str) -> dict[str, Price]:
+    """Return the prices by model id (or pattern, `hf/*`) that the file gives; an empty file gives none.
+
+    Cache prices that are left out are derived from the input price and marked "assumed". Raises UserError with every
+    problem, by line; `shown` is how the problems name the file.
+    """
+    tree = _parse(path, shown)
+    if tree is None:
+        return {}
+    if not isinstance(tree, CommentedMap):
+        raise UserError(Problem(file=shown, line=1, found=_kind(tree), expected=f"model ids, each with {_SHAPE}"))
+    origin = Origin(provenance="price book", source=shown)
+    problems: list[Problem] = []
+    prices: dict[str, Price] = {}
+    for model, entry in tree.items():
+        found = _entry_problems(shown, tree, model, entry)
+        problems += found
+        if not found:
+            prices[model] = _price(model, entry, origin)
+    if problems:
+        raise UserError(problems)
+    return prices
+
+
+def _parse(path: Path, shown: str) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        found, hint = "bytes that are not UTF-8", "save it as UTF-8"
+        raise UserError(Problem(file=shown, line=line, found=found, expected="UTF-8 text", hint=hint)) from error
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        hint = "write it, or take `prices:` out of levers.yaml"
+        raise UserError(Problem(file=shown, found=why, expected="a readable file", hint=hint)) from error
+    try:
+        with warnings.catch_warnings():  # a repeated anchor is legal YAML
+            warnings.simplefilter("ignore", ReusedAnchorWarning)
+            return YAML(typ="rt", pure=True).load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = (error.problem or error.context or "broken YAML").splitlines()[0].removeprefix("but found ")
+        what = what.removeprefix("found ")
+        problem = Problem(file=shown, line=mark.line + 1 if mark else None, found=what, expected="YAML", hint=_SHAPE)
+    except (YAMLError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        # ruamel lets a few malformed scalars and keys (dates, unhashable keys) escape as plain errors
+        what = (str(error) or type(error).__name__).splitlines()[0]
+        problem = Problem(file=shown, found=what, expected="YAML", hint=_SHAPE)
+    raise UserError(problem)
+
+
+def _entry_problems(shown: str, tree: CommentedMap, model: Any, entry: Any) -> list[Problem]:
+    line = _line(tree, model, 1)
+    if not isinstance(model, str) or not model or "*" in model[:-1]:
+        expected = "a model id such as openai/gpt-4o, or a pattern with one * at its end, such as hf/*"
+        return [Problem(file=shown, line=line, field=str(model), found=_kind(model), expected=expected)]
+    if not isinstance(entry, CommentedMap):
+        return [Problem(file=shown, line=line, field=model, found=_kind(entry), expected=_SHAPE)]
+    problems = [
+        problem
+        for key, value in entry.items()
+        for problem in _field_problems(shown, _line(entry, key, line), f"{model}.{key}", key, value)
+    ]
+    names = set(entry)
+    if not names & set(BUCKETS):
+        if not problems:
+            problems.append(Problem(file=shown, line=line, field=model, found="no price", expected=_SHAPE))
+    elif "compute_hour" in names and names & set(BUCKETS) != {"compute_hour"}:
+        hint = "a model is paid by the token or by the hour; delete one kind"
+        problems.append(Problem(file=shown, line=line, field=model, found="both kinds", expected=_SHAPE, hint=hint))
+    elif "compute_hour" not in names:
+        lacking = [name for name in ("input", "output") if name not in names]
+        for name in lacking:
+            hint = "an embedding model has output: 0" if name == "output" else ""
+            problems.append(
+                Problem(file=shown, line=line, field=f"{model}.{name}", found="nothing", expected="a price", hint=hint)
+            )
+    return problems
+
+
+def _field_problems(shown: str, line: int, field: str, key: Any, value: Any) -> list[Problem]:
+    if key not in BUCKETS:
+        close = difflib.get_close_matches(str(key), BUCKETS, n=1)
+        hint = f"did you mean {close[0]}?" if close else ""
+        expected = ", ".join(BUCKETS)
+        return [Problem(file=shown, line=line, field=field, found="an unknown field", expected=expected, hint=hint)]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _payable(value):
+        hint = "write the bare number, without a currency sign" if isinstance(value, str) else ""
+        expected = "USD, a number that is 0 or more"
+        return [Problem(file=shown, line=line, field=field, found=_kind(value), expected=expected, hint=hint)]
+    return []
+
+
+def _line(mapping: CommentedMap, key: Any, otherwise: int) -> int:
+    try:
+        return int(mapping.lc.key(key)[0]) + 1
+    except (KeyError, TypeError):  # a key that a merge (`<<`) or an ordered map brought has no place of its own
+        return otherwise
+
+
+def _payable(value: int | float) -> bool:
+    try:
+        return math.isfinite(value) and float(value) >= 0
+    except OverflowError:  # an integer beyond what a float holds
+        return False
+
+
+def _price(model: str, entry: CommentedMap, origin: Origin) -> Price:
+    figures: dict[Bucket, float] = {bucket: float(entry[bucket]) for bucket in BUCKETS if bucket in entry}
+    origins: dict[Bucket, Origin] = dict.fromkeys(figures, origin)
+    if "compute_hour" not in figures:
+        derived: dict[Bucket, float] = {"cache_read": CACHE_READ_SHARE, "cache_write": CACHE_WRITE_SHARE}
+        for bucket, share in derived.items():
+            if bucket not in figures:
+                figures[bucket] = round(figures["input"] * share, 12)
+                source = f"{share:g} x the input price in {origin.source}; S0"
+                origins[bucket] = Origin(provenance="assumed", source=source)
+    return Price(model=model, origins=origins, **{str(bucket): value for bucket, value in figures.items()})
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict | list):
+        return "a list" if isinstance(value, list) else "a mapping"
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "…"
