@@ -1,0 +1,74 @@
+import pytest
+
+from levers.errors import LeversError
+from levers.trial import Trial, compare, compare_grader, mcnemar_exact, run_trial
+
+from .make import a_case, a_spec, a_task, answering
+
+CASES = [a_case("30 days", id=str(index)) for index in range(20)]
+TASK = a_task(CASES, a_spec("f1"), a_spec("citation"), a_spec("contains"))
+
+
+def a_trial(right: range, order: int = 1) -> Trial:
+    replies = {case.id: "30 days" if int(case.id) in right else "it is thirty 30 days long" for case in CASES}
+    return run_trial(TASK, CASES[::order], answering(replies), stack=str(right))
+
+
+def test_passes_are_compared_case_by_case():
+    found = compare(a_trial(range(0, 4)), a_trial(range(2, 16)))
+    assert (found.cases, found.gained, found.lost) == (20, 12, 2)
+    assert (found.before, found.after, found.difference) == (0.2, 0.7, 0.5)
+    assert found.p_value == mcnemar_exact(12, 2)
+    assert found.decisive is True
+    assert 0 < found.interval.low < 0.5 < found.interval.high < 1
+    assert 0.3 < found.detectable_difference < 0.7
+
+
+def test_the_order_of_cases_does_not_matter():
+    assert compare(a_trial(range(0, 4), -1), a_trial(range(2, 16))) == compare(
+        a_trial(range(0, 4)), a_trial(range(2, 16))
+    )
+
+
+def test_a_trial_against_itself_shows_nothing():
+    for measure in ("pass", "score"):
+        found = compare(a_trial(range(5)), a_trial(range(5)), measure)
+        assert (found.difference, found.p_value, found.decisive) == (0, 1, False)
+        assert (found.interval.low, found.interval.high) == (0, 0)
+        assert found.detectable_difference > 0.1
+
+
+def test_scores_are_compared_by_their_differences():
+    before, after = a_trial(range(0, 4)), a_trial(range(2, 16))
+    found = compare(before, after, "score")
+    # F1 of the wrong reply is 2·2/(6+2) = 1/2, `contains` passes always: a case gains or loses 1/4.
+    assert found.difference == pytest.approx((12 - 2) * 0.25 / 20)
+    assert (found.before, found.after) == (pytest.approx(before.score), pytest.approx(after.score))
+    assert (found.gained, found.lost, found.measure) == (12, 2, "score")
+    assert found.p_value == pytest.approx(mcnemar_exact(12, 2), abs=0.006)
+
+
+def test_one_grader_is_compared_where_it_was_scored():
+    before, after = a_trial(range(0, 4)), a_trial(range(2, 16))
+    assert compare_grader(before, after, "f1") == compare(before, after)
+    assert compare_grader(before, after, "contains").difference == 0
+    for name in ("citation", "tone"):
+        with pytest.raises(LeversError, match=name):
+            compare_grader(before, after, name)
+
+
+def test_trials_of_other_cases_or_tasks_are_refused():
+    fewer = run_trial(TASK, CASES[:19], answering({case.id: "x" for case in CASES}), stack="s")
+    with pytest.raises(LeversError, match="different cases"):
+        compare(a_trial(range(3)), fewer)
+    with pytest.raises(LeversError, match="different tasks"):
+        compare(a_trial(range(3)), a_trial(range(3)).model_copy(update={"task": "other"}))
+
+
+def test_a_swap_turns_the_sign():
+    there, back = (
+        compare(a_trial(range(0, 4)), a_trial(range(2, 16))),
+        compare(a_trial(range(2, 16)), a_trial(range(0, 4))),
+    )
+    assert back.difference == -there.difference
+    assert (back.gained, back.lost, back.p_value) == (there.lost, there.gained, there.p_value)
