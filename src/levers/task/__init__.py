@@ -1,0 +1,43 @@
+"""The task: what is asked, what a good answer is, and what there is to work with.
+
+`load` reads a project's folder, `check` reports all that is wrong with it, `init` writes one to start from.
+"""
+
+from levers.task.init import available, init
+from levers.task.load import CheckReport, check, load
+from levers.task.records import (
+    GRADER_KINDS,
+    PARTITIONS,
+    Case,
+    Example,
+    GraderSpec,
+    Material,
+    Models,
+    Partition,
+    Targets,
+    Task,
+    TaskConfig,
+    Traffic,
+)
+from levers.task.schema import json_schema
+
+__all__ = [
+    "GRADER_KINDS",
+    "PARTITIONS",
+    "Case",
+    "CheckReport",
+    "Example",
+    "GraderSpec",
+    "Material",
+    "Models",
+    "Partition",
+    "Targets",
+    "Task",
+    "TaskConfig",
+    "Traffic",
+    "available",
+    "check",
+    "init",
+    "json_schema",
+    "load",
+]

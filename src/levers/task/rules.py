@@ -1,0 +1,278 @@
+"""What must hold across files: graders fit the cases, models are known, evidence exists, nothing is twice or leaked."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from levers.errors import Problem
+from levers.ledger import Message
+from levers.task.config import Written
+from levers.task.golden import Golden
+from levers.task.records import Case, GraderKind, GraderSpec
+from levers.task.text import show
+from levers.task.wording import did_you_mean, nearest
+
+_PROVIDERS = ("hf", "openai", "anthropic")
+_EMBEDDED = {"answer": "pocket", "reference": "pocket", "embed": "minilm", "rerank": None}
+_REFERENCE = re.compile(r"(?P<provider>[a-z0-9_-]+)/(?P<model>\S.*)")
+_BELONGS: dict[str, tuple[GraderKind, ...]] = {
+    "schema": ("schema",),
+    "choices": ("choice",),
+    "pattern": ("regex",),
+    "threshold": ("f1",),
+    "tolerance": ("numeric",),
+}
+_NUMBER = re.compile(r"[0-9]")
+
+
+def check_models(written: Written, known: Callable[[str], Problem | None] | None) -> list[Problem]:
+    """Name model references nobody can open. `known` judges one reference; without it only the form is checked."""
+    problems = []
+    for role in _EMBEDDED:
+        reference = written.text("models", role)
+        if reference is None:
+            continue
+        problem = known(reference) if known else check_reference(reference, role)
+        if problem:
+            place = {"file": written.file, "line": written.line(("models", role)), "field": f"models.{role}"}
+            problems.append(problem.model_copy(update=place))
+    url = written.text("models", "base_url")
+    if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
+        line = written.line(("models", "base_url"))
+        expected, hint = "http://… or https://…", "a local Ollama answers at http://localhost:11434/v1"
+        problems.append(
+            Problem(
+                file=written.file, line=line, field="models.base_url", found=show(url), expected=expected, hint=hint
+            )
+        )
+    return problems
+
+
+def check_reference(reference: str, role: str) -> Problem | None:
+    """Judge the form of a model reference for a role: an embedded model's name, or provider/model."""
+    embedded = _EMBEDDED[role]
+    expected = "a model id such as " + ", ".join([*([embedded] if embedded else []), "openai/…", "hf/…"])
+    if reference == embedded:
+        return None
+    match = _REFERENCE.fullmatch(reference)
+    if match and match["provider"] in _PROVIDERS:
+        return None
+    if reference in _EMBEDDED.values():
+        kind = "an embedding model" if reference == "minilm" else "a language model"
+        return Problem(
+            file="", found=f"{show(reference)}, which is {kind}", expected=expected, hint=f"{role} needs another kind"
+        )
+    if match:
+        close = nearest(match["provider"], _PROVIDERS)
+        hint = f'did you mean "{close}/{match["model"]}"?' if close else f"providers: {', '.join(_PROVIDERS)}"
+    else:
+        close = nearest(reference, [embedded] if embedded else [])
+        hint = f'did you mean "{close}"?' if close else "write it as provider/model: openai/gpt-4o-mini, hf/org/name"
+    return Problem(file="", found=show(reference), expected=expected, hint=hint)
+
+
+def check_graders(written: Written, golden: Golden) -> list[Problem]:
+    """Name graders that lack what they need, or that the golden set's expectations cannot satisfy."""
+    problems = []
+    seen: dict[str, int] = {}
+    for place, spec in written.graders():
+        faults = _options(spec) or _against_cases(spec, golden)
+        if spec.name in seen:
+            hint = "keep one, or let them grade different fields"
+            faults.append(("kind", f"a second grader {spec.name}", "one grader of a kind for a field", hint))
+        seen[spec.name] = place
+        for field, found, expected, hint in faults:
+            path = ("graders", place, field)
+            problems.append(
+                Problem(
+                    file=written.file,
+                    line=written.line(path),
+                    field=f"graders[{place}].{field}",
+                    found=found,
+                    expected=expected,
+                    hint=hint,
+                )
+            )
+    return problems
+
+
+Fault = tuple[str, str, str, str]
+
+
+def _options(spec: GraderSpec) -> list[Fault]:
+    """Check a grader by itself: what it needs is there, and nothing that another kind would need."""
+    faults = []
+    options = {
+        "schema": spec.schema_file,
+        "choices": spec.choices,
+        "pattern": spec.pattern,
+        "threshold": spec.threshold,
+        "tolerance": spec.tolerance,
+    }
+    for option, kinds in _BELONGS.items():
+        if options[option] is not None and spec.kind not in kinds:
+            hint = f"remove it, or write kind: {kinds[0]}"
+            faults.append(
+                (option, f"{option} on a grader of kind {spec.kind}", f"{option} only with kind {kinds[0]}", hint)
+            )
+    if spec.kind == "choice" and not spec.choices:
+        faults.append(("choices", "nothing", "the list of allowed answers", "add choices: [first, second]"))
+    if spec.kind == "schema" and not spec.schema_file:
+        faults.append(
+            ("schema", "nothing", "the JSON Schema file an answer must follow", "add schema: answer.schema.json")
+        )
+    if spec.pattern is not None and (why := _pattern_fault(spec.pattern)):
+        faults.append(
+            (
+                "pattern",
+                f"{show(spec.pattern)}: {why}",
+                "a regular expression",
+                "write a literal bracket or star with \\",
+            )
+        )
+    return faults
+
+
+def _pattern_fault(pattern: str) -> str | None:
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        return str(error)
+    return None
+
+
+def _against_cases(spec: GraderSpec, golden: Golden) -> list[Fault]:
+    """Check a grader against every case's expectation; one fault tells how many cases fail it and the first of them."""
+    if spec.field is not None and not _needs_no_expectation(spec):
+        bare = [case for case in golden.cases if not isinstance(case.expected, dict) or spec.field not in case.expected]
+        if bare:
+            found = f"a field that {_count(bare, golden)} not have in expected"
+            hint = f'write expected as {{"{spec.field}": …}} in every case, or drop field'
+            return [("field", found, f'"{spec.field}" in every expected', hint)]
+    demand: dict[str, tuple[Callable[[str], bool], str, str]] = {
+        "numeric": (lambda text: bool(_NUMBER.search(text)), "a number in every expected", "grade by another kind"),
+        "choice": (
+            lambda text: plain(text) in {plain(choice) for choice in spec.choices or ()},
+            "every expected among choices",
+            "add it to choices, or mend the case",
+        ),
+    }
+    if spec.kind == "regex" and spec.pattern is None:
+        demand["regex"] = (
+            lambda text: _pattern_fault(text) is None,
+            "a pattern, or expected texts that are regular expressions",
+            "add pattern, or mend the case",
+        )
+    if spec.kind not in demand:
+        return []
+    holds, expected, hint = demand[spec.kind]
+    failing = [case for case in golden.cases if not all(map(holds, _accepted(case, spec.field)))]
+    where = "choices" if spec.kind == "choice" else "kind"
+    return [(where, f"an expectation that {_count(failing, golden)} not meet", expected, hint)] if failing else []
+
+
+def _needs_no_expectation(spec: GraderSpec) -> bool:
+    """Say whether a grader judges the answer alone, whatever the case expects."""
+    return spec.kind in ("schema", "citation") or (spec.kind == "regex" and spec.pattern is not None)
+
+
+def _accepted(case: Case, field: str | None) -> list[str]:
+    """Return the texts a case accepts, of one field where the grader names one; numbers in JSON count as text."""
+    value: Any = case.expected[field] if field is not None and isinstance(case.expected, dict) else case.expected
+    if isinstance(value, dict):
+        return [] if field is None else [show(value)]
+    options = value if isinstance(value, list | tuple) else [value]
+    return [str(option) for option in options if option is not None]  # null accepts that the field is absent
+
+
+def _count(cases: list[Case], golden: Golden) -> str:
+    verb = "does" if len(cases) == 1 else "do"
+    first = f"first: {cases[0].id} at {golden.file}:{golden.line(cases[0])}"
+    return f"{len(cases)} of {len(golden.cases)} cases ({first}) {verb}"
+
+
+def document_ids(root: Path, documents: str) -> set[str]:
+    """Return the ids of all files under the documents' folder: its name as in `levers.yaml`, then the path below it."""
+    folder = root / documents
+    prefix = PurePosixPath(documents)
+    return {
+        (prefix / path.relative_to(folder).as_posix()).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    }
+
+
+def check_evidence(
+    golden: Golden, documents: set[str], sections: Callable[[str], Collection[str]] | None = None
+) -> list[Problem]:
+    """Name evidence that points to a document (or, where `sections` tells them, a section) that does not exist."""
+    problems = []
+    for case, line in zip(golden.cases, golden.lines, strict=True):
+        for reference in case.evidence:
+            document, _, slug = reference.partition("#")
+            document = PurePosixPath(document).as_posix()
+            if document not in documents:
+                close = nearest(document, documents)
+                hint = (
+                    f'did you mean "{close}"?'
+                    if close
+                    else "write the path from the project's folder, such as docs/returns.md"
+                )
+                expected = "a document of the documents' folder"
+            elif slug and sections and slug not in (known := sections(document)):
+                hint, expected = did_you_mean(slug, known), f"a section of {document}"
+            else:
+                continue
+            problems.append(
+                Problem(
+                    file=golden.file, line=line, field="evidence", found=show(reference), expected=expected, hint=hint
+                )
+            )
+    return problems
+
+
+def check_duplicates(golden: Golden) -> list[Problem]:
+    """Name cases that ask the same for the same user: across partitions they leak, within one they count double."""
+    problems = []
+    seen: dict[tuple[tuple[str, ...], str | None], int] = {}
+    for place, case in enumerate(golden.cases):
+        key = (tuple(plain(text) for text in turns(case.input)), case.user)
+        first = seen.setdefault(key, place)
+        if first == place:
+            continue
+        other = golden.cases[first]
+        found = f"the same input as case {other.id} (line {golden.lines[first]}, {other.partition})"
+        hint = "remove one of the two" if other.partition == case.partition else "keep it in one partition only"
+        problems.append(
+            Problem(
+                file=golden.file,
+                line=golden.lines[place],
+                field="input",
+                found=found,
+                expected="an input asked once",
+                hint=hint,
+            )
+        )
+    return problems
+
+
+def turns(given: str | tuple[Message, ...]) -> list[str]:
+    """Return the texts of an input: one, or one for each message."""
+    return [given] if isinstance(given, str) else [message.content for message in given]
+
+
+def plain(text: str) -> str:
+    """Return a text without case, punctuation and runs of blanks; a text of nothing else stays as it is."""
+    words = " ".join(re.findall(r"\w+", text.casefold()))
+    return words or text.strip()
+
+
+def by_plain(texts: Iterable[str]) -> dict[str, list[int]]:
+    """Group the places of texts that are the same but for case, punctuation and blanks."""
+    groups: dict[str, list[int]] = defaultdict(list)
+    for place, text in enumerate(texts):
+        groups[plain(text)].append(place)
+    return groups
