@@ -1,6 +1,6 @@
 """Build the product table of the `support` example from `products.csv`.
 
-    python recipes/support/build_tables.py
+python recipes/support/build_tables.py
 """
 
 import csv
