@@ -158,7 +158,7 @@ NOT_A_CASE = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(garbage=NOT_A_CASE, before=st.integers(0, 4))
 def test_garbage_on_a_line_is_a_problem_of_that_line(garbage: str, before: int, tmp_path: Path) -> None:
     rows = [json.dumps(row) for row in cases()]
@@ -166,23 +166,19 @@ def test_garbage_on_a_line_is_a_problem_of_that_line(garbage: str, before: int, 
     path.write_bytes("\n".join([*rows[:before], garbage, *rows[before:]]).encode())
     golden = read_golden(path, "golden.jsonl")
     lines = {problem.line for problem in golden.problems}
-    # A file that opens with one valid list is reported once, as a list.
     assert lines == {before + 1}, golden.problems
     assert all(problem.hint and problem.expected and problem.found for problem in golden.problems)
     assert not any("pydantic" in str(problem) for problem in golden.problems)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=200))
 def test_any_bytes_are_read_or_reported(data: bytes, make: Make) -> None:
-    root = make({"levers.yaml": data, "golden.jsonl": data, "examples.jsonl": data, "brief.md": data})
-    before = tree_hash(root)
+    assert check(make({"levers.yaml": data, "brief.md": data})).problems
+    root = make({"golden.jsonl": data, "examples.jsonl": data})
+    sound = tree_hash(root)
     assert check(root).problems
-    make()  # a sound config, so that the other files are read as well
-    (root / "golden.jsonl").write_bytes(data)
-    (root / "examples.jsonl").write_bytes(data)
-    assert check(root).problems
-    assert tree_hash(root) != before or data == b""
+    assert tree_hash(root) == sound
 
 
 YAML_VALUE = st.recursive(
@@ -194,7 +190,7 @@ YAML_VALUE = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     key=st.sampled_from(["name", "golden", "knowledge", "models", "graders", "targets", "traffic", "nonsense"]),
     value=YAML_VALUE,

@@ -33,7 +33,6 @@ class Broken:
     found: str
     hint: str
     field: str | None = None
-    others: int = 0  # further problems that follow from the same fault
 
 
 SCHEMA_CONFIG = config("- kind: exact", "- {kind: schema, schema: answer.schema.json}")
@@ -53,6 +52,15 @@ BROKEN = [
         'unknown key "evidense"',
         'did you mean "evidence"?',
         "evidense",
+    ),
+    Broken(
+        "misspelt needed field",
+        {"golden.jsonl": golden({"id": "c6", "inptu": "And?", "expected": "x", "partition": "dev"})},
+        "golden.jsonl",
+        6,
+        'unknown key "inptu"',
+        'did you mean "input"?',
+        "inptu",
     ),
     Broken(
         "missing field",
@@ -145,7 +153,7 @@ BROKEN = [
         "one partition only",
         "input",
     ),
-    Broken("empty set", {"golden.jsonl": "\n\n"}, "golden.jsonl", 1, "an empty file", "add cases"),
+    Broken("empty set", {"golden.jsonl": "\n\n"}, "golden.jsonl", 1, "an empty file", "add lines"),
     Broken(
         "wrong encoding", {"golden.jsonl": golden().encode() + b'{"id": "caf\xe9"}'}, "golden.jsonl", 6, "0xE9", "UTF-8"
     ),
@@ -228,7 +236,6 @@ BROKEN = [
         "mesages",
         'did you mean "messages"?',
         "mesages",
-        1,
     ),
     Broken("no levers.yaml", {"levers.yaml": None}, "project", None, "no levers.yaml", "levers init"),
     Broken("bad YAML", {"levers.yaml": config("graders:", "graders: [")}, "levers.yaml", 8, "", "indentation"),
@@ -480,7 +487,7 @@ def test_named_with_file_line_and_hint_and_nothing_written(broken: Broken, make:
         load(root)
     assert tree_hash(root) == before
     assert list(caught.value.problems) == list(report.problems)
-    assert len(report.problems) == 1 + broken.others, [str(each) for each in report.problems]
+    assert len(report.problems) == 1, [str(each) for each in report.problems]
     problem = report.problems[0]
     assert problem.file == broken.file or problem.file.endswith("/" + broken.file)
     assert (problem.line, problem.field) == (broken.line, broken.field)

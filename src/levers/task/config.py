@@ -72,11 +72,16 @@ def parse_yaml(text: str, shown: str) -> tuple[Any, Problem | None]:
         return YAML(typ="rt").load(text), None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        found = " ".join((error.problem or error.context or "unreadable text").split())
-        if "duplicate key" in found:
-            found, hint = found.split(" with value")[0], "keep one of the two"
+        reason = " ".join((error.problem or error.context or "unreadable text").split())
+        if "duplicate key" in reason:
+            reason, hint = reason.split(" with value")[0], "keep one of the two"
+        expected, _, found = reason.rpartition(", but found ")
         return None, Problem(
-            file=shown, line=mark.line + 1 if mark else 1, found=found, expected="valid YAML", hint=hint
+            file=shown,
+            line=mark.line + 1 if mark else 1,
+            found=found.removeprefix("found "),
+            expected=f"valid YAML ({expected})" if expected else "valid YAML",
+            hint=hint,
         )
     except (YAMLError, ValueError, RecursionError) as error:
         reason = str(error).split("\n")[0] or "unreadable text"

@@ -59,14 +59,14 @@ def read_example(row: dict[str, Any], shown: str, number: int) -> tuple[Example 
         for key in row
         if key not in _KNOWN
     ]
-    if not any(shape <= row.keys() for shape in _SHAPES):
+    if not problems and not any(shape <= row.keys() for shape in _SHAPES):
         missing = "completion" if "prompt" in row else "prompt" if "completion" in row else "messages"
         problems.append(
             Problem(
                 file=shown, line=number, field=missing, found="nothing", expected=_EXPECTED, hint=f'add "{missing}"'
             )
         )
-    elif "messages" in row and {"prompt", "completion"} & row.keys():
+    if "messages" in row and {"prompt", "completion"} & row.keys():
         hint = "keep one of the two shapes"
         problems.append(Problem(file=shown, line=number, found="both shapes at once", expected=_EXPECTED, hint=hint))
     if problems:

@@ -76,7 +76,9 @@ def read_rows(text: str, shown: str) -> tuple[list[tuple[int, dict[str, Any]]], 
             rows.append((number, value))
     if not rows and not problems:
         problems.append(
-            Problem(file=shown, line=1, found="an empty file", expected="one JSON object a line", hint="add cases")
+            Problem(
+                file=shown, line=1, found="an empty file", expected="one JSON object a line", hint="add lines to it"
+            )
         )
     return rows, problems
 

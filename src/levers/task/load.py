@@ -152,7 +152,7 @@ def _check_files(reading: _Reading, written: Written) -> set[str]:
 
 def _absent(root: Path, written: Written, path: tuple[str | int, ...], name: str, kind: str) -> Problem:
     parent = (root / name).parent
-    others = sorted(each.name for each in parent.iterdir()) if parent.is_dir() else []
+    others = sorted({each.name for each in parent.iterdir()} - {NAME, Path(name).name}) if parent.is_dir() else []
     close = nearest((root / name).name, others)
     hint = f'did you mean "{close}"?' if close else f"paths start at the folder of {NAME}"
     found = f"{show(name)}, which is not {kind}" if (root / name).exists() else f"{show(name)}, which does not exist"

@@ -156,7 +156,7 @@ def _against_cases(spec: GraderSpec, golden: Golden) -> list[Fault]:
         "numeric": (lambda text: bool(_NUMBER.search(text)), "a number in every expected", "grade by another kind"),
         "choice": (
             lambda text: plain(text) in {plain(choice) for choice in spec.choices or ()},
-            "every expected among choices",
+            "choices that hold every expected value",
             "add it to choices, or mend the case",
         ),
     }

@@ -79,8 +79,8 @@ def parse_json(text: str, shown: str, first_line: int = 1) -> tuple[Any, Problem
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
         near = error.doc[error.pos : error.pos + 20].split("\n")[0]
-        found = f"{error.msg.lower()} at column {error.colno}" + (f", near {show(near)}" if near.strip() else "")
-        return None, _json_problem(shown, line, found)
+        found = (show(near) if near.strip() else "the end of the line") + f" at column {error.colno}"
+        return None, _json_problem(shown, line, found, f"valid JSON ({error.msg.lower()})")
     except _Unwelcome as error:
         return None, _json_problem(shown, first_line, str(error))
     except RecursionError:
@@ -90,9 +90,9 @@ def parse_json(text: str, shown: str, first_line: int = 1) -> tuple[Any, Problem
     return value, None
 
 
-def _json_problem(shown: str, line: int, found: str) -> Problem:
+def _json_problem(shown: str, line: int, found: str, expected: str = "valid JSON") -> Problem:
     hint = "look at quotes, commas and brackets on this line; line breaks inside a text are written \\n"
-    return Problem(file=shown, line=line, found=found, expected="valid JSON", hint=hint)
+    return Problem(file=shown, line=line, found=found, expected=expected, hint=hint)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -112,6 +112,12 @@ def explain(
     problems = []
     details = error.errors(include_url=False)
     inner = {detail["loc"][:place] for detail in details for place in range(len(detail["loc"]))}
+    misspelt = {
+        (*detail["loc"][:-1], nearest(str(detail["loc"][-1]), _names(_locate(model, detail)[0])))
+        for detail in details
+        if detail["type"] == "extra_forbidden"
+    }
+    details = [detail for detail in details if not (detail["type"] == "missing" and detail["loc"] in misspelt)]
     # A list whose entries are all faulty is also "too short"; the entries' own errors say more.
     details = [detail for detail in details if not (detail["type"] == "too_short" and detail["loc"] in inner)]
     for detail in _one_branch(details, raw):
@@ -164,6 +170,11 @@ def _field(model: type[BaseModel] | None, name: str) -> FieldInfo | None:
     return next((field for own, field in model.model_fields.items() if name in (own, field.alias)), None)
 
 
+def _names(model: type[BaseModel]) -> list[str]:
+    """Return a record's fields as users write them."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
 def _record_in(annotation: Any) -> type[BaseModel] | None:
     """Return the record that an annotation holds: `X`, `X | None`, `tuple[X, ...]`."""
     if isinstance(annotation, type) and not get_args(annotation):
@@ -178,7 +189,7 @@ def _problem(detail: ErrorDetails, owner: type[BaseModel], path: Sequence[str | 
     written = FIELDS.get(key, "")
     field = unwritten(path)
     if kind == "extra_forbidden":
-        options = [field.alias or own for own, field in owner.model_fields.items()]
+        options = _names(owner)
         return Problem(
             file="",
             field=field,
@@ -201,7 +212,10 @@ def _problem(detail: ErrorDetails, owner: type[BaseModel], path: Sequence[str | 
             else _HINTS.get(key, "write it as text, in quotes")
         )
         return Problem(file="", field=field, found=show(value), expected=expected, hint=hint)
-    hint = _HINTS.get(key, f"here stands {_kind(value)}")
+    if kind in ("too_short", "string_too_short"):
+        return Problem(file="", field=field, found=show(value), expected=written, hint="fill it in")
+    bounds = kind.startswith(("greater", "less"))
+    hint = _HINTS.get(key, "choose a number in that range" if bounds else f"here stands {_kind(value)}")
     if inside:
         return Problem(file="", field=field, found=show(value), expected=f"an entry of {written}", hint=hint)
     return Problem(file="", field=field, found=show(value), expected=written or detail["msg"], hint=hint)

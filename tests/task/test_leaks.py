@@ -1,0 +1,80 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from levers.ledger import Message
+from levers.task.golden import Golden
+from levers.task.leaks import check_leaks
+from levers.task.records import Case, Example
+from levers.task.rules import plain
+
+
+def found(golden: str, example: str) -> list[str]:
+    case = Case(id="c1", input=golden, expected="x", partition="test")
+    asked = Example(messages=(Message(role="user", content=example),), answer="x", line=4)
+    problems = check_leaks(Golden("golden.jsonl", (case,), (9,), ()), [asked], "examples.jsonl")
+    assert all((each.file, each.line) == ("examples.jsonl", 4) for each in problems)
+    assert all("c1 (golden.jsonl:9, test)" in each.found for each in problems)
+    return [each.found.split(" of golden")[0] for each in problems]
+
+
+@pytest.mark.parametrize(
+    ("golden", "example", "verdict"),
+    [
+        ("Hi there", "hi   there!", ["the question"]),
+        ("???", "???", ["the question"]),
+        ("???", "!!!", []),
+        (
+            "What does it cost to ship a parcel to an island?",
+            "What does it cost to ship parcel to an island",
+            ["nearly the question"],
+        ),
+        (
+            "To an island, what does it cost to ship a parcel?",
+            "What does it cost to ship a parcel to an island?",
+            ["nearly the question"],
+        ),
+        ("How long does shipping take?", "How long does shipping take for a heavy cast-iron stove?", []),
+        (
+            "Which strap belongs to the large Heron rucksack from last year?",
+            "Which strap belongs to the large Plover rucksack from last year?",
+            [],
+        ),
+        (
+            "Can I still send back order 1182 after three weeks?",
+            "Can I still send back order 1957 after three weeks?",
+            [],
+        ),
+        ("Short one, is it?", "Short one, was it?", []),
+    ],
+)
+def test_leaks(golden: str, example: str, verdict: list[str]) -> None:
+    assert found(golden, example) == verdict
+
+
+@given(st.text(min_size=1).filter(str.strip))
+def test_the_same_words_are_always_a_leak(text: str) -> None:
+    assert found(text, f"  {text}\n") == ["the question"]
+
+
+@given(st.text())
+def test_plain_is_stable(text: str) -> None:
+    assert plain(plain(text)) == plain(text)
+
+
+def test_the_last_turn_is_what_is_compared() -> None:
+    turns = (Message(role="user", content="Hello"), Message(role="assistant", content="Hi"))
+    case = Case(id="c1", input=(*turns, Message(role="user", content="Any tents?")), expected="x", partition="dev")
+    asked = Example(messages=(Message(role="user", content="any tents"),), answer="x", line=1)
+    assert len(check_leaks(Golden("golden.jsonl", (case,), (1,), ()), [asked], "e.jsonl")) == 1
+
+
+def test_many_examples_are_compared_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("levers.task.leaks._BLOCK", 2)
+    question = "What does it cost to ship a parcel to an island?"
+    case = Case(id="c1", input=question, expected="x", partition="dev")
+    texts = ["Nothing of the kind at all, not even near", "Hm", "Well", "So", f"Please: {question}"]
+    asked = [
+        Example(messages=(Message(role="user", content=text),), answer="x", line=n) for n, text in enumerate(texts)
+    ]
+    assert [each.line for each in check_leaks(Golden("g", (case,), (1,), ()), asked, "e")] == [4]
