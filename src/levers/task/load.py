@@ -63,7 +63,8 @@ def load(
     `known_reference` judges a model reference (the model room has one); without it only its form is checked.
     `sections` lists a document's section slugs (the knowledge room knows them); without it evidence is checked by
     document only. With `evidence_required=False` evidence may point to documents that are gone: such a case lacks
-    knowledge, which is for the diagnosis to say. Raises UserError with all problems at once.
+    knowledge, which is for the diagnosis to say. Raises UserError with all problems at once, and MissingExtra for
+    Parquet examples where pyarrow is not installed.
     """
     reading = _read(Path(path), known_reference, sections, evidence_required)
     if reading.problems or reading.config is None:
