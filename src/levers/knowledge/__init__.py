@@ -1,0 +1,25 @@
+"""Find passages: read documents, cut them along their structure, index them, search what a user may read."""
+
+from levers.knowledge.access import Access, Rule, load_access
+from levers.knowledge.chunk import chunk
+from levers.knowledge.index import Index, build, open_index
+from levers.knowledge.library import Library, read_library
+from levers.knowledge.records import Chunk, Chunking, Document, Found, Mode, Superseded
+
+__all__ = [
+    "Access",
+    "Chunk",
+    "Chunking",
+    "Document",
+    "Found",
+    "Index",
+    "Library",
+    "Mode",
+    "Rule",
+    "Superseded",
+    "build",
+    "chunk",
+    "load_access",
+    "open_index",
+    "read_library",
+]

@@ -1,0 +1,201 @@
+"""Who may read what: groups of users, and rules from paths to groups (`access.yaml`)."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from levers.errors import Problem, UserError
+from levers.knowledge.yaml import YamlFault, line_of, parse
+from levers.ledger import Record
+
+_FILE_KEYS = ("groups", "rules")
+_RULE_KEYS = ("path", "groups")
+
+
+class Rule(Record):
+    """Documents whose path matches are for these groups only. `line` is where the rule stands in the file."""
+
+    path: str
+    groups: tuple[str, ...]
+    line: int = 0
+
+
+class Access(Record):
+    """The access rules of a project. Without rules and groups everything is public.
+
+    As in a CODEOWNERS file the last matching rule decides. Groups named in a document's front matter replace the
+    rule's; an empty list there does not open what a rule closes.
+    """
+
+    groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    file: str = "access.yaml"
+
+    def groups_of(self, user: str | None) -> frozenset[str]:
+        """Return a user's groups; no user, or one nobody knows, belongs to none and sees public matter only."""
+        if user is None:
+            return frozenset()
+        return frozenset(name for name, users in self.groups.items() if user in users)
+
+    @property
+    def users(self) -> frozenset[str]:
+        """Every user the file names."""
+        return frozenset(user for users in self.groups.values() for user in users)
+
+    def groups_for(self, document: str, prefix: str, own: Iterable[str] = ()) -> tuple[str, ...]:
+        """Return the groups that may read a document, sorted; `own` are those of its front matter. Empty means all."""
+        named = tuple(own)
+        for rule in reversed(self.rules):
+            if named:
+                break
+            if rule_matches(rule, document, prefix):
+                named = rule.groups
+        return tuple(sorted(set(named)))
+
+    def unmatched(self, documents: Iterable[str], prefix: str) -> list[Problem]:
+        """Report rules that match no document: a mistyped path would leave its documents open to all."""
+        known = list(documents)
+        return [
+            Problem(
+                file=self.file,
+                line=rule.line or None,
+                field="rules.path",
+                found=f"{rule.path!r}, which matches no document",
+                expected="a glob that matches at least one document",
+                hint="paths are relative to the project or to the documents' folder; ** crosses folders",
+            )
+            for rule in self.rules
+            if not any(rule_matches(rule, document, prefix) for document in known)
+        ]
+
+
+def rule_matches(rule: Rule, document: str, prefix: str) -> bool:
+    """Tell whether a rule's glob matches a document's id, or its path below the documents' folder."""
+    pattern = _pattern(rule.path)
+    inside = document[len(prefix) + 1 :] if prefix and document.startswith(f"{prefix}/") else document
+    return bool(pattern.fullmatch(document) or pattern.fullmatch(inside))
+
+
+@lru_cache(maxsize=1024)
+def _pattern(glob: str) -> re.Pattern[str]:
+    """Translate a glob: * and ? stay inside a folder, ** crosses folders, a trailing slash means all below."""
+    text = glob.removeprefix("./")
+    if text.endswith("/"):
+        text += "**"
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", text)
+    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return re.compile("".join(meaning.get(part, re.escape(part)) for part in parts), re.DOTALL)
+
+
+def load_access(path: Path | None, name: str | None = None) -> Access:
+    """Read an access file; None gives an Access under which everything is public.
+
+    `name` is how messages call the file. Raises UserError with every problem and its line: rules that cannot be
+    understood are never guessed at.
+    """
+    if path is None:
+        return Access()
+    file = name or path.name
+    try:
+        content = parse(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        found = error.strerror or "an unreadable file"
+        raise UserError(Problem(file=file, found=found, expected="a YAML file")) from error
+    except UnicodeDecodeError as error:
+        raise UserError(Problem(file=file, found="bytes that are not UTF-8", hint="save the file as UTF-8")) from error
+    except YamlFault as error:
+        raise UserError(Problem(file=file, line=error.line, found=str(error), expected="valid YAML")) from error
+    reader = _Reader(file)
+    access = reader.read({} if content is None else content)
+    if reader.problems:
+        raise UserError(reader.problems)
+    return access
+
+
+class _Reader:
+    """Turns parsed YAML into an Access and collects what is wrong with it."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+
+    def read(self, content: Any) -> Access:
+        if not isinstance(content, Mapping):
+            self._add(1, None, type(content).__name__, "the keys groups and rules")
+            return Access(file=self.file)
+        self._unknown(content, _FILE_KEYS, "")
+        groups = self._groups(content)
+        rules = content.get("rules")
+        if rules is not None and not isinstance(rules, list):
+            self._add(line_of(content, "rules"), "rules", type(rules).__name__, "a list of {path, groups}")
+        elif rules:
+            kept = [self._rule(rule, line_of(rules, at), groups) for at, rule in enumerate(rules)]
+            return Access(groups=groups, rules=tuple(rule for rule in kept if rule), file=self.file)
+        return Access(groups=groups, file=self.file)
+
+    def _groups(self, content: Mapping[Any, Any]) -> dict[str, tuple[str, ...]]:
+        groups = content.get("groups")
+        if groups is None:
+            return {}
+        if not isinstance(groups, Mapping):
+            self._add(line_of(content, "groups"), "groups", type(groups).__name__, "a mapping of group names to users")
+            return {}
+        read: dict[str, tuple[str, ...]] = {}
+        for name, users in groups.items():
+            line = line_of(groups, name)
+            if not isinstance(name, str) or not name.strip():
+                self._add(line, "groups", repr(name), "a name", "quote it if it is meant as text")
+                continue
+            read[name] = self._names(users if users is not None else [], line, f"groups.{name}")
+        return read
+
+    def _rule(self, rule: Any, line: int | None, groups: Mapping[str, Any]) -> Rule | None:
+        if not isinstance(rule, Mapping):
+            self._add(line, "rules", type(rule).__name__, "{path: …, groups: […]}")
+            return None
+        self._unknown(rule, _RULE_KEYS, "rules.")
+        path = rule.get("path")
+        if not isinstance(path, str) or not path.strip():
+            self._add(line, "rules.path", repr(path), "a glob such as staff/**")
+            return None
+        named = self._names(rule.get("groups", []), line_of(rule, "groups") or line, "rules.groups")
+        if not named:
+            self._add(line, "rules.groups", "no group", "at least one group", "without the rule they are public")
+        for group in named:
+            if group not in groups:
+                hint = did_you_mean(group, groups)
+                self._add(line_of(rule, "groups") or line, "rules.groups", repr(group), "a group of this file", hint)
+        return Rule(path=path.strip(), groups=named, line=line or 0)
+
+    def _names(self, value: Any, line: int | None, field: str) -> tuple[str, ...]:
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, list):
+            self._add(line, field, repr(value), "a list of names")
+            return ()
+        good: list[str] = []
+        for at, item in enumerate(items):
+            if isinstance(item, str) and item.strip():
+                good.append(item.strip())
+            else:
+                self._add(line_of(items, at) or line, field, repr(item), "a name", "quote it if it is meant as text")
+        return tuple(good)
+
+    def _unknown(self, content: Mapping[Any, Any], known: tuple[str, ...], before: str) -> None:
+        for key in content:
+            if key not in known:
+                expected, hint = "one of " + ", ".join(known), did_you_mean(str(key), known)
+                self._add(line_of(content, key), f"{before}{key}", "an unknown key", expected, hint)
+
+    def _add(self, line: int | None, field: str | None, found: str, expected: str, hint: str = "") -> None:
+        self.problems.append(Problem(file=self.file, line=line, field=field, found=found, expected=expected, hint=hint))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Suggest the nearest known word, or nothing."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,157 @@
+"""Cut documents into chunks along their structure; a chunk never crosses a section and its span is exact."""
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from levers.knowledge.records import Block, Chunk, Chunking, Document
+
+_SENTENCE = re.compile(r"""[.!?…]["'\u201d\u2019»)\]]*\s+|[\u3002\uff01\uff1f]["'\u201d\u2019\u300d\u300f]*\s*|\n""")
+_GAP = re.compile(r"\s+")
+_LINE = re.compile(r"\r\n?|\n")
+_LETTERS_PER_WORD = 8  # text without spaces still has a size: one word for every eight characters
+_TAIL = 0.2  # a last piece below this share of the limit joins the piece before it, which may then exceed it by as much
+
+
+class Section(NamedTuple):
+    """A heading's own text: its slug, its path and its blocks, without those of deeper headings."""
+
+    slug: str
+    heading: str
+    blocks: tuple[Block, ...]
+    level: int = 0
+
+
+class _Span(NamedTuple):
+    start: int
+    end: int
+
+
+def slugs(titles: Iterable[str]) -> Iterator[str]:
+    """Yield the anchors GitHub gives to headings, in order: repeated ones get -1, -2 …"""
+    taken: dict[str, int] = {}
+    for title in titles:
+        base = re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-")
+        slug = base
+        while slug in taken:
+            taken[base] += 1
+            slug = f"{base}-{taken[base]}"
+        taken[slug] = 0
+        yield slug
+
+
+def sections(document: Document) -> list[Section]:
+    """Return the document's sections in order, those without text of their own included."""
+    headings = [block for block in document.blocks if block.kind == "heading"]
+    anchors = slugs(block.title for block in headings)
+    root = document.title or re.sub(r"[-_]+", " ", document.id.rsplit("/", 1)[-1].rsplit(".", 1)[0])
+    top = min((block.level for block in headings), default=0)
+    path = {} if top == 1 else {0: root}
+    found: list[Section] = []
+    slug, heading, level, blocks = "", root, 0, list[Block]()
+    for block in document.blocks:
+        if block.kind != "heading":
+            blocks.append(block)
+            continue
+        found.append(Section(slug, heading, tuple(blocks), level))
+        path = {level: title for level, title in path.items() if level < block.level} | {block.level: block.title}
+        slug, heading = next(anchors), " > ".join(title for title in path.values() if title)
+        level, blocks = block.level, []
+    found.append(Section(slug, heading, tuple(blocks), level))
+    return [section for section in found if section.slug or section.blocks]
+
+
+def under_headings(document: Document) -> dict[str, tuple[str, ...]]:
+    """Return, for each heading without text of its own, the slugs of the sections under it."""
+    parts = sections(document)
+    under: dict[str, tuple[str, ...]] = {}
+    for at, part in enumerate(parts):
+        if not part.blocks:
+            below = itertools.takewhile(lambda other, level=part.level: other.level > level, parts[at + 1 :])  # type: ignore[misc]
+            under[part.slug] = tuple(other.slug for other in below)
+    return under
+
+
+def chunk(document: Document, chunking: Chunking | None = None, *, current: bool = True) -> list[Chunk]:
+    """Cut a document: a chunk for each section, several where a section is longer than the limit.
+
+    A long section is cut between blocks, then at sentence ends, then between words; a table is kept whole.
+    `text[start:end]` of the document is the chunk's text.
+    """
+    limit = (chunking or Chunking()).words
+    chunks: list[Chunk] = []
+    for section in sections(document):
+        units = [piece for block in section.blocks for piece in _pieces(document.text, block, limit)]
+        for span in _pack(document.text, units, limit):
+            text = document.text[span.start : span.end]
+            if re.search(r"\w", text):
+                chunks.append(
+                    Chunk(
+                        document=document.id,
+                        section=section.slug,
+                        heading=section.heading,
+                        text=text,
+                        start=span.start,
+                        end=span.end,
+                        groups=document.groups,
+                        current=current,
+                    )
+                )
+    return chunks
+
+
+def size(text: str) -> int:
+    """Return the length of a text in words."""
+    return max(len(text.split()), len(text) // _LETTERS_PER_WORD)
+
+
+def _pieces(text: str, block: Block, limit: int) -> list[_Span]:
+    """Cut one block until every piece fits, as coarsely as possible."""
+    whole = _Span(block.start, block.end)
+    if block.kind == "table" or size(text[block.start : block.end]) <= limit:
+        return [whole]
+    cuts = (_LINE, _GAP) if block.kind == "code" else (_SENTENCE, _GAP)
+    pieces = [whole]
+    for cut in cuts:
+        pieces = [part for piece in pieces for part in _cut(text, piece, cut, limit)]
+    return [part for piece in pieces for part in _slices(text, piece, limit)]
+
+
+def _cut(text: str, span: _Span, cut: re.Pattern[str], limit: int) -> list[_Span]:
+    """Cut a span wherever the pattern ends, then join neighbours while they fit."""
+    if size(text[span.start : span.end]) <= limit * (1 + _TAIL):
+        return [span]
+    ends = [hit.end() for hit in cut.finditer(text, span.start, span.end)]
+    edges = [span.start, *(end for end in ends if end < span.end), span.end]
+    parts = [_strip(text, _Span(a, b)) for a, b in itertools.pairwise(edges)]
+    return _pack(text, [part for part in parts if part.start < part.end], limit)
+
+
+def _slices(text: str, span: _Span, limit: int) -> list[_Span]:
+    """Cut what has neither sentences nor spaces by length."""
+    if size(text[span.start : span.end]) <= limit * (1 + _TAIL):
+        return [span]
+    step = limit * _LETTERS_PER_WORD
+    return [_strip(text, _Span(at, min(at + step, span.end))) for at in range(span.start, span.end, step)]
+
+
+def _pack(text: str, units: Sequence[_Span], limit: int) -> list[_Span]:
+    """Join neighbours while they fit the limit; a short last one joins the span before it."""
+    packed: list[_Span] = []
+    for unit in units:
+        joined = _Span(packed[-1].start, unit.end) if packed else unit
+        if packed and size(text[joined.start : joined.end]) <= limit:
+            packed[-1] = joined
+        else:
+            packed.append(unit)
+    if len(packed) > 1 and size(text[packed[-1].start : packed[-1].end]) <= limit * _TAIL:
+        joined = _Span(packed[-2].start, packed[-1].end)
+        if size(text[joined.start : joined.end]) <= limit * (1 + _TAIL):
+            packed[-2:] = [joined]
+    return packed
+
+
+def _strip(text: str, span: _Span) -> _Span:
+    part = text[span.start : span.end]
+    return _Span(span.start + len(part) - len(part.lstrip()), span.start + len(part.rstrip()))

@@ -1,0 +1,119 @@
+"""Front matter: the YAML between `---` lines at the head of a Markdown or text file."""
+
+import datetime
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from levers.errors import Problem
+from levers.knowledge.access import did_you_mean
+from levers.knowledge.yaml import YamlFault, line_of, parse
+from levers.ledger import Record
+
+_KEYS = ("title", "updated", "supersedes", "groups")
+_LEFT_OUT = "until this is mended the document is left out, since nobody can tell who may read it"
+_OPENING = re.compile(r"---[ \t]*(?:\r\n?|\n)")
+_CLOSING = re.compile(r"^(?:---|\.\.\.)[ \t]*(?:\r\n?|\n|\Z)", re.MULTILINE)
+_KEY_LINE = re.compile(r"\s*[\w-]+\s*:(?:\s|$)")
+
+
+class Front(Record):
+    """What a head says; `body` is the offset behind it. Not `readable`: nobody can tell who may read the file."""
+
+    title: str | None = None
+    updated: str | None = None
+    supersedes: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    body: int = 0
+    readable: bool = True
+    problems: tuple[Problem, ...] = ()
+
+
+def read_front(text: str, file: str) -> Front:
+    """Read the head of a document. Other keys than ours are the author's business, unless they look mistyped.
+
+    A head that cannot be read closes the document (`readable` False): its groups are unknown, so it may be secret.
+    """
+    opening = _OPENING.match(text)
+    if opening is None:
+        return Front()
+    closing = _CLOSING.search(text, opening.end())
+    if closing is None:
+        if not _KEY_LINE.match(text, opening.end()):
+            return Front()  # a horizontal rule
+        return _closed(file, 1, "front matter without an end", "a line of --- after it")
+    try:
+        content = parse(text[opening.end() : closing.start()])
+    except YamlFault as error:
+        return _closed(file, (error.line or 0) + 1, str(error), "valid YAML between the --- lines")
+    if content is None:
+        return Front(body=closing.end())
+    if not isinstance(content, Mapping):
+        if _KEY_LINE.match(text, opening.end()):
+            return _closed(file, 2, type(content).__name__, "keys such as title: and groups:")
+        return Front()  # text between two horizontal rules
+    return _fields(content, file, closing.end())
+
+
+def _closed(file: str, line: int, found: str, expected: str) -> Front:
+    problem = Problem(file=file, line=line, found=found, expected=expected, hint=_LEFT_OUT)
+    return Front(readable=False, problems=(problem,))
+
+
+def _fields(content: Mapping[Any, Any], file: str, body: int) -> Front:
+    problems: list[Problem] = []
+
+    def complain(key: str, found: str, expected: str, hint: str = "") -> None:
+        line = (line_of(content, key) or 1) + 1  # the --- line comes first
+        problems.append(Problem(file=file, line=line, field=key, found=found, expected=expected, hint=hint))
+
+    readable = True
+    for key in content:
+        near = did_you_mean(str(key).casefold(), _KEYS) if key not in _KEYS and _looks_mistyped(str(key)) else ""
+        if near:
+            complain(key, "an unknown key", "one of " + ", ".join(_KEYS), near)
+            readable = readable and "'groups'" not in near
+    groups = _names(content.get("groups"))
+    if groups is None:
+        complain("groups", repr(content.get("groups")), "a list of group names", _LEFT_OUT)
+        readable = False
+    supersedes = _names(content.get("supersedes"))
+    if supersedes is None:
+        complain("supersedes", repr(content.get("supersedes")), "the path of a document, or a list of them")
+    updated = _date(content.get("updated"))
+    if updated is None and content.get("updated") is not None:
+        complain("updated", repr(content.get("updated")), "a date such as 2026-05-01")
+    title = content.get("title")
+    return Front(
+        title=" ".join(str(title).split()) or None if isinstance(title, str | int | float) else None,
+        updated=updated,
+        supersedes=supersedes or (),
+        groups=groups or (),
+        body=body,
+        readable=readable,
+        problems=tuple(problems),
+    )
+
+
+def _looks_mistyped(key: str) -> bool:
+    """Tell a slip of the pen from another tool's key: only words within about one letter of ours count."""
+    return bool(difflib.get_close_matches(key.casefold(), _KEYS, n=1, cutoff=0.85))
+
+
+def _names(value: Any) -> tuple[str, ...] | None:
+    items = [] if value is None else [value] if isinstance(value, str) else value
+    if not isinstance(items, list) or not all(isinstance(item, str) and item.strip() for item in items):
+        return None
+    return tuple(item.strip() for item in items)
+
+
+def _date(value: Any) -> str | None:
+    if isinstance(value, datetime.datetime):
+        return value.date().isoformat()
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    try:
+        return datetime.datetime.fromisoformat(value.strip()).date().isoformat() if isinstance(value, str) else None
+    except ValueError:
+        return None

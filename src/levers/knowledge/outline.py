@@ -1,0 +1,78 @@
+"""Find the blocks of Markdown and of plain text, with exact character spans."""
+
+import bisect
+import re
+from functools import lru_cache
+from typing import Any
+
+from levers.knowledge.optional import need
+from levers.knowledge.records import Block, BlockKind
+
+_LINE = re.compile(r"\r\n?|\n")  # the line ends markdown-it counts; str.splitlines knows more and would drift
+_PARAGRAPH = re.compile(r"\S(?:.*?)(?=(?>\r\n?|\n)[^\S\r\n]*(?>\r\n?|\n)|\s*\Z)", re.DOTALL)
+_COMMENT = re.compile(r"\s*(?:<!--.*?-->\s*)+\Z", re.DOTALL)
+_KINDS: dict[str, BlockKind] = {"fence": "code", "code_block": "code", "table_open": "table"}
+
+
+def text_blocks(text: str, body: int = 0) -> tuple[Block, ...]:
+    """Return one block for each paragraph: lines between blank lines."""
+    return tuple(Block(kind="text", start=hit.start(), end=hit.end()) for hit in _PARAGRAPH.finditer(text, body))
+
+
+def markdown_blocks(text: str, body: int = 0) -> tuple[Block, ...]:
+    """Return the top-level blocks of Markdown from offset `body` on; a list gives one block for each item."""
+    tokens = _parser().parse(text[body:])
+    starts = [body, *(hit.end() for hit in _LINE.finditer(text, body))]
+    blocks: list[Block] = []
+    for at, token in enumerate(tokens):
+        if token.map is None or not _stands_alone(token):
+            continue
+        span = _trim(text, _at(starts, token.map[0], text), _at(starts, token.map[1], text))
+        if span is None or (token.type == "html_block" and _COMMENT.match(text[slice(*span)])):
+            continue
+        if token.type == "heading_open":
+            title = _plain(tokens[at + 1])
+            blocks.append(Block(kind="heading", start=span[0], end=span[1], level=int(token.tag[1]), title=title))
+        else:
+            blocks.append(Block(kind=_KINDS.get(token.type, "text"), start=span[0], end=span[1]))
+    return tuple(blocks)
+
+
+def line_at(text: str, offset: int) -> int:
+    """Return the line, from 1, that an offset falls in."""
+    return bisect.bisect_right([hit.end() for hit in _LINE.finditer(text)], offset) + 1
+
+
+@lru_cache(maxsize=1)
+def _parser() -> Any:
+    return need("markdown_it", "markdown-it-py").MarkdownIt("commonmark").enable("table")
+
+
+def _stands_alone(token: Any) -> bool:
+    if token.type == "list_item_open":
+        return bool(token.level == 1)
+    lists = ("bullet_list_open", "ordered_list_open")
+    return token.level == 0 and token.nesting >= 0 and token.type not in (*lists, "hr", "inline")
+
+
+def _at(starts: list[int], line: int, text: str) -> int:
+    return starts[line] if line < len(starts) else len(text)
+
+
+def _trim(text: str, start: int, end: int) -> tuple[int, int] | None:
+    part = text[start:end]
+    inside = part.strip()
+    if not inside:
+        return None
+    start += part.index(inside)
+    return start, start + len(inside)
+
+
+def _plain(inline: Any) -> str:
+    """Return a heading's words without their markup."""
+    parts = (child.content if child.type in ("text", "code_inline", "image") else " " for child in _leaves(inline))
+    return " ".join("".join(parts).split())
+
+
+def _leaves(inline: Any) -> list[Any]:
+    return [child for child in inline.children or [] if child.content or child.type in ("softbreak", "hardbreak")]

@@ -1,0 +1,83 @@
+"""What the knowledge room speaks: documents made of blocks, chunks of them, and passages found.
+
+Every `start` and `end` is a character offset (not bytes) in `Document.text`, end exclusive.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from levers.ledger import Record
+
+BlockKind = Literal["heading", "text", "code", "table"]
+Mode = Literal["hybrid", "bm25", "dense"]
+
+
+class Block(Record):
+    """A stretch of a document that stands on its own. `level` (1 to 6) and `title` are a heading's."""
+
+    kind: BlockKind
+    start: int
+    end: int
+    level: int = 0
+    title: str = ""
+
+
+class Document(Record):
+    """A file that was read. `id` is its path with the project's prefix: `docs/policies/returns.md`.
+
+    `text` is the decoded file for Markdown and text, the extracted text for HTML; blocks point into it.
+    `updated` is an ISO date; `supersedes` holds ids as they were written; empty `groups` means public.
+    """
+
+    id: str
+    text: str
+    blocks: tuple[Block, ...] = ()
+    title: str | None = None
+    updated: str | None = None
+    supersedes: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+class Superseded(Record):
+    """A document that search leaves out, the newer one that takes its place, and how that is known."""
+
+    document: str
+    by: str
+    why: str
+
+
+class Chunking(Record):
+    """How documents are cut: `words` is the size a chunk may reach before its section is split."""
+
+    words: int = Field(default=160, ge=20)
+
+
+class Chunk(Record):
+    """A piece of one section. `section` is the heading's slug, empty before the first heading."""
+
+    document: str
+    section: str
+    heading: str
+    text: str
+    start: int
+    end: int
+    groups: tuple[str, ...] = ()
+    current: bool = True
+
+    @property
+    def searchable(self) -> str:
+        """What is indexed and embedded: the heading path gives a short passage its subject."""
+        return f"{self.heading}\n{self.text}" if self.heading else self.text
+
+
+class Found(Record):
+    """A passage that search brought. `score` is BM25, cosine similarity or the fused reciprocal rank, by mode."""
+
+    document: str
+    section: str
+    heading: str
+    text: str
+    start: int
+    end: int
+    score: float = 0.0
