@@ -1,0 +1,167 @@
+import itertools
+import re
+from collections.abc import Callable
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from levers.knowledge import Chunking, Document, chunk
+from levers.knowledge.chunk import sections, size, slugs
+from levers.knowledge.outline import markdown_blocks, text_blocks
+
+
+def markdown(text: str, **fields) -> Document:
+    return Document(id="docs/a-page.md", text=text, blocks=markdown_blocks(text), **fields)
+
+
+def test_slugs_are_those_of_github():
+    titles = [
+        "Refunds & more!",
+        "Größe (cm)",
+        "refunds & more!",
+        "snake_case \u2013 dash",
+        "  Q: why? ",
+        "A",
+        "A",
+        "A-1",
+    ]
+    assert list(slugs(titles)) == [
+        "refunds--more",
+        "größe-cm",
+        "refunds--more-1",
+        "snake_case--dash",
+        "q-why",
+        "a",
+        "a-1",
+        "a-1-1",
+    ]
+
+
+def test_a_chunk_for_each_section_with_its_path():
+    text = "Intro.\n\n# Returns\n\nThirty days.\n\n## Refunds\n\n*Five* days.\n\n"
+    text += "Paid\n----\n\nBy card.\n\n# Other `x`\n\nText.\n"
+    assert [(piece.section, piece.heading, piece.text) for piece in chunk(markdown(text))] == [
+        ("", "a page", "Intro."),
+        ("returns", "Returns", "Thirty days."),
+        ("refunds", "Returns > Refunds", "*Five* days."),
+        ("paid", "Returns > Paid", "By card."),
+        ("other-x", "Other x", "Text."),
+    ]
+
+
+def test_the_title_leads_the_path_when_no_heading_is_of_the_first_level():
+    pieces = chunk(markdown("## Price\n\n12 euros.\n\n#### Deep\n\nText.\n", title="Tent"))
+    assert [piece.heading for piece in pieces] == ["Tent > Price", "Tent > Price > Deep"]
+
+
+def test_what_looks_like_a_heading_in_code_lists_and_quotes_is_none():
+    text = "# A\n\n```\n# not one\n```\n\n- # nor this\n- b\n\n> # nor that\n"
+    assert [piece.section for piece in chunk(markdown(text))] == ["a"]
+    assert "# not one" in chunk(markdown(text))[0].text
+
+
+def test_long_sections_are_cut_at_paragraphs_then_sentences():
+    paragraphs = [f"Paragraph {at} " + "word " * 30 + "ends." for at in range(6)]
+    pieces = chunk(markdown("# A\n\n" + "\n\n".join(paragraphs)), Chunking(words=80))
+    assert [len(re.findall("Paragraph", piece.text)) for piece in pieces] == [2, 2, 2]
+    long = " ".join(f"Sentence {at} has some words in it." for at in range(40))
+    pieces = chunk(markdown(f"# A\n\n{long}"), Chunking(words=50))
+    assert len(pieces) > 4 and all(piece.text.endswith("in it.") for piece in pieces)
+    assert all(size(piece.text) <= 60 for piece in pieces)
+
+
+def test_lists_are_cut_between_items_and_short_tails_join():
+    text = "# A\n\n" + "\n".join(f"- item {at} " + "word " * 10 for at in range(10)) + "\n\nTail.\n"
+    pieces = chunk(markdown(text), Chunking(words=40))
+    assert all(piece.text.startswith("- item") for piece in pieces)
+    assert pieces[-1].text.endswith("Tail.")
+
+
+def test_tables_stay_whole_and_comments_and_rules_are_no_text():
+    rows = "\n".join(f"| row {at} | value {at} |" for at in range(200))
+    text = f"# A\n\nBefore.\n\n| a | b |\n|---|---|\n{rows}\n\nAfter.\n\n---\n\n<!-- nothing -->\n"
+    pieces = chunk(markdown(text), Chunking(words=40))
+    assert [piece.text for piece in pieces if "row 0 |" in piece.text and "row 199 |" in piece.text]
+    assert pieces[-1].text == "After."
+
+
+def test_text_without_spaces_is_still_cut():
+    pieces = chunk(Document(id="a.txt", text="字" * 2000, blocks=text_blocks("字" * 2000)), Chunking(words=20))
+    assert len(pieces) == 13 and "".join(piece.text for piece in pieces) == "字" * 2000
+
+
+def test_headings_without_text_are_sections_without_chunks():
+    document = markdown("# A\n\n## B\n\ntext\n\n## C\n")
+    assert [(part.slug, len(part.blocks)) for part in sections(document)] == [("a", 0), ("b", 1), ("c", 0)]
+
+
+MARKS = [
+    "",
+    "# H",
+    "## H two",
+    "###### six",
+    "Setext",
+    "===",
+    "---",
+    "- item",
+    "  - nested",
+    "1. one",
+    "> quote",
+    "```",
+]
+MARKS += ["    code", "<div>", "<!-- c -->", "[a]: b", "\tTab", "*", "\\# no"]
+
+line = st.one_of(
+    st.sampled_from(MARKS),
+    st.sampled_from(["", "| a | b |", "|---|---|", "| 1 | 2 |"]),
+    st.lists(st.sampled_from(["word", "Ende.", "foo!", "été", "a.b", "字字字。"]), max_size=30).map(" ".join),
+    st.text(max_size=20),
+)
+source = st.lists(st.tuples(line, st.sampled_from(["\n", "\n", "\r\n", "\r"])), max_size=25).map(
+    lambda parts: "".join(text + end for text, end in parts)
+)
+
+
+@pytest.mark.parametrize("blocks_of", [markdown_blocks, text_blocks])
+@given(text=source, words=st.integers(20, 60))
+@example(text="a\x0bb\u2028c\r# H\r\rtext\x85more", words=20)
+def test_spans_are_exact_ordered_and_inside_one_section(blocks_of: Callable, text: str, words: int):
+    document = Document(id="d.md", text=text, blocks=blocks_of(text))
+    pieces = chunk(document, Chunking(words=words))
+    headings = [block for block in document.blocks if block.kind == "heading"]
+    tables = [block for block in document.blocks if block.kind == "table"]
+    last = 0
+    for piece in pieces:
+        assert piece.text == text[piece.start : piece.end] and piece.text == piece.text.strip() != ""
+        assert piece.start >= last
+        last = piece.end
+        assert all(heading.end <= piece.start or heading.start >= piece.end for heading in headings)
+        before = [heading for heading in headings if heading.end <= piece.start]
+        assert bool(piece.section) <= bool(before)
+        if not any(piece.start <= table.start < piece.end for table in tables):
+            assert size(piece.text) <= words * 1.2 + 1
+    for table in tables:
+        assert any(piece.start <= table.start and table.end <= piece.end for piece in pieces) or not re.search(
+            r"\w", text[table.start : table.end]
+        )
+
+
+@given(text=source)
+def test_no_word_of_a_block_is_lost(text: str):
+    document = markdown(text)
+    covered = [(piece.start, piece.end) for piece in chunk(document, Chunking(words=20))]
+    for block in document.blocks:
+        if block.kind != "heading":
+            for hit in re.finditer(r"\w+", text[block.start : block.end]):
+                at = block.start + hit.start()
+                assert any(start <= at < end for start, end in covered)
+
+
+@given(text=st.text(max_size=200))
+@example("0\r\n0\r\n \r\n1")
+def test_any_text_has_blocks_in_order(text: str):
+    for blocks in (markdown_blocks(text), text_blocks(text)):
+        assert all(0 <= block.start < block.end <= len(text) for block in blocks)
+        assert all(one.start <= two.start for one, two in itertools.pairwise(blocks))
+    assert " ".join(text[block.start : block.end] for block in text_blocks(text)).split() == text.split()

@@ -1,0 +1,317 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from levers.errors import LeversError, UserError
+from levers.knowledge import Access, Chunk, Chunking, Found, Index, Mode, Rule, build, load_access, open_index
+from levers.knowledge.fuse import distinct, fuse
+from levers.knowledge.store import Store, readers_filter, write_table
+
+MODES: tuple[Mode, ...] = ("hybrid", "bm25", "dense")
+
+
+def built(shop: Path, embedder, **more) -> Index:
+    access = load_access(shop / "access.yaml")
+    return build(shop / "docs", "docs/", access, embedder, shop / "indexes", **more)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_right_section_comes_first(shop, embedder, mode):
+    index = built(shop, embedder)
+    queries = ["when are refunds paid, how many working days?", "what do parcels to Norway cost?", "closed on Monday"]
+    best = [found[0] for found in index.search(queries, mode=mode)]
+    assert [(found.document, found.section) for found in best] == [
+        ("docs/returns.md", "refunds"),
+        ("docs/shipping.html", "shipping"),
+        ("docs/notice.txt", ""),
+    ]
+    assert best[0].heading == "Returns > Refunds"
+
+
+def test_queries_are_embedded_in_one_batch_and_not_at_all_for_bm25(shop, embedder):
+    index = built(shop, embedder)
+    embedder.batches.clear()
+    index.search(["refund", "tent", "rope"])
+    index.search(["refund"], mode="bm25")
+    assert embedder.batches == [("query", 3)]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_users_find_what_their_groups_may_read(shop, embedder, mode):
+    index = built(shop, embedder)
+    question = "margin on tents and the supplier of tents in Porto"
+    asked = index.search([question] * 4, users=["ana", "ben", "nobody", None], k=50, mode=mode)
+    staff = [{found.document for found in result if "staff/" in found.document} for result in asked]
+    assert staff == [{"docs/staff/margins.md", "docs/staff/suppliers.md"}, {"docs/staff/suppliers.md"}, set(), set()]
+    assert index.may_read("docs/staff/margins.md", "ana") and not index.may_read("docs/staff/margins.md", "ben")
+    assert index.may_read("docs/notice.txt")
+
+
+def test_a_superseded_document_is_reported_and_never_found(shop, embedder):
+    index = built(shop, embedder)
+    assert [(old.document, old.by) for old in index.superseded] == [("docs/old/returns.md", "docs/returns.md")]
+    found = index.search(["send goods back within 14 days"], k=50)[0]
+    assert "docs/old/returns.md" not in {passage.document for passage in found}
+    assert index.rank_of("send goods back within 14 days", "docs/old/returns.md") is None
+    assert not index.may_read("docs/old/returns.md")
+    assert index.section("docs/old/returns.md")[0].text == "Send goods back within 14 days."
+
+
+def test_sections_and_ranks(shop, embedder):
+    index = built(shop, embedder)
+    assert [found.text for found in index.section("docs/returns.md", "refunds")] == [
+        "Refunds are paid within five working days."
+    ]
+    assert [found.section for found in index.section("docs/returns.md", "exceptions")] == ["climbing-ropes"]
+    assert len(index.section("docs/returns.md")) == 3
+    assert index.section("docs/returns.md", "nowhere") == [] == index.section("docs/nothing.md")
+    assert index.rank_of("refunds paid within working days", "docs/returns.md", "refunds") == 1
+    rank = index.rank_of("closed on Monday", "docs/returns.md", "refunds", mode="dense")
+    assert rank is not None and rank > 1
+    assert index.rank_of("margin on tents", "docs/staff/margins.md", "margins") is None
+    assert index.rank_of("margin on tents", "docs/staff/margins.md", "margins", user="ana") == 1
+
+
+def test_chunks_are_exact_spans_of_current_documents(shop, embedder):
+    index = built(shop, embedder)
+    texts = {"docs/returns.md": (shop / "docs/returns.md").read_text()}
+    chunks = index.chunks()
+    assert {chunk.document for chunk in chunks} == {
+        "docs/returns.md",
+        "docs/shipping.html",
+        "docs/notice.txt",
+        "docs/staff/margins.md",
+        "docs/staff/suppliers.md",
+    }
+    assert all(texts[c.document][c.start : c.end] == c.text for c in chunks if c.document in texts)
+
+
+def test_the_same_content_is_built_once_and_other_content_is_another_index(shop, embedder):
+    first = built(shop, embedder)
+    embedder.batches.clear()
+    assert built(shop, embedder).digest == first.digest
+    assert embedder.batches == []
+    page = shop / "docs/notice.txt"
+    page.write_text(page.read_text().replace("Monday", "Sunday"))
+    second = built(shop, embedder)
+    assert second.digest != first.digest
+    assert "Sunday" in second.search(["closed on Sunday"])[0][0].text
+    assert built(shop, embedder, chunking=Chunking(words=20)).digest != second.digest
+    old = open_index(shop / "indexes", first.digest, embedder, Access())
+    assert "Monday" in old.search(["closed on Monday"])[0][0].text
+
+
+def test_a_changed_group_makes_another_index_and_a_changed_member_does_not(shop, embedder):
+    first = built(shop, embedder)
+    rules = shop / "access.yaml"
+    rules.write_text(rules.read_text().replace("ben, ana", "ben, ana, eve"))
+    same = built(shop, embedder)
+    assert same.digest == first.digest and same.may_read("docs/staff/suppliers.md", "eve")
+    rules.write_text(rules.read_text().replace("groups: [buyers]", "groups: [staff]"))
+    assert built(shop, embedder).digest != first.digest
+
+
+def test_opening_needs_the_index_and_its_embedder(shop, embedder):
+    index = built(shop, embedder)
+    with pytest.raises(LeversError, match="no index"):
+        open_index(shop / "indexes", "sha256-none", embedder, Access())
+    embedder.id = "another"
+    with pytest.raises(LeversError, match="another"):
+        open_index(shop / "indexes", index.digest, embedder, Access())
+
+
+def test_no_documents_no_folder_no_words(tmp_path, embedder):
+    with pytest.raises(UserError, match="no folder"):
+        build(tmp_path / "docs", "docs", Access(), embedder, tmp_path / "indexes")
+    (tmp_path / "docs").mkdir()
+    empty = build(tmp_path / "docs", "docs", Access(), embedder, tmp_path / "indexes")
+    assert empty.search(["anything"]) == [[]] and empty.chunks() == []
+    (tmp_path / "docs/a.md").write_text("# A\n\nwords")
+    index = build(tmp_path / "docs", "docs", Access(), embedder, tmp_path / "indexes")
+    assert index.search(["", "  \n", "the of and", "?!"], mode="bm25") == [[], [], [], []]
+    assert index.search([]) == [] and index.search([""]) == [[]]
+    with pytest.raises(ValueError, match="users"):
+        index.search(["a", "b"], users=["ana"])
+
+
+def test_searching_twice_gives_the_same(shop, embedder):
+    index = built(shop, embedder)
+    queries = ["tents", "days", "price", "the shop in June"]
+    assert [index.search(queries, mode=mode) for mode in MODES] == [index.search(queries, mode=mode) for mode in MODES]
+
+
+def test_a_killed_build_leaves_no_index_and_its_litter_is_swept(shop, embedder):
+    script = textwrap.dedent(f"""
+        import pathlib, sys, time
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from conftest import HashingEmbedder
+        from levers.knowledge import Access, build
+        class Slow(HashingEmbedder):
+            def embed(self, texts, kind):
+                print("embedding", flush=True)
+                time.sleep(30)
+        build(pathlib.Path({str(shop / "docs")!r}), "docs", Access(), Slow(), pathlib.Path({str(shop / "indexes")!r}))
+    """)
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=os.environ.copy())
+    assert process.stdout is not None
+    assert process.stdout.readline() == "embedding\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    left = list((shop / "indexes").iterdir())
+    assert [path.suffix for path in left] == [".part"]
+    os.utime(left[0], (time.time() - 7200,) * 2)
+    index = build(shop / "docs", "docs", Access(), embedder, shop / "indexes")
+    assert index.search(["tent fair"])[0][0].document == "docs/notice.txt"
+    assert [path.name for path in (shop / "indexes").iterdir()] == [index.digest]
+
+
+# --- fusion and duplicates ---------------------------------------------------------------------------------------
+
+
+def passage(text: str, start: int = 0, heading: str = "H") -> Found:
+    return Found(document="d", section="s", heading=heading, text=text, start=start, end=start + len(text))
+
+
+def test_fusion_sums_reciprocal_ranks():
+    a, b, c = passage("a", 0), passage("b", 10), passage("c", 20)
+    fused = fuse([[a, b], [c, b]])
+    assert [found.text for found in fused] == ["b", "a", "c"]
+    assert fused[0].score == pytest.approx(2 / 62, abs=1e-6)
+    assert fused[1].score == fused[2].score == pytest.approx(1 / 61, abs=1e-6)
+
+
+def test_duplicates_go_but_another_figure_or_name_stays():
+    body = (
+        "this tent weighs {} kilos and keeps {} dry in heavy rain and strong wind on long tours in the high mountains"
+    )
+    first = passage(body.format("2", "you"), 0)
+    copy = passage(body.format("2", "you") + " too", 200)
+    other = passage(body.format("3", "you"), 400)
+    named = passage(body.format("2", "Nora"), 600)
+    elsewhere = passage(body.format("2", "you"), 800, heading="Another page")
+    short = passage("30 days", 1000), passage("30 days", 1100, heading="Boots")
+    groups = distinct([first, copy, other, named, elsewhere, *short], 10)
+    assert [[found.start for found in group] for group in groups] == [[0, 200, 800], [400], [600], [1000], [1100]]
+    assert [group[0].start for group in distinct([first, copy, other], 1)] == [0]
+
+
+# --- nobody sees what they may not -------------------------------------------------------------------------------
+
+GROUPS = ["staff", "legal", "o'brien", "a, b", "ünï"]
+WORDS = ["tent", "boot", "rope", "price", "refund", "lamp"]
+piece = st.tuples(
+    st.lists(st.sampled_from(WORDS), min_size=1, max_size=5),
+    st.sets(st.sampled_from(GROUPS), max_size=2),
+    st.booleans(),
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    pieces=st.lists(piece, min_size=1, max_size=12),
+    askers=st.lists(st.sets(st.sampled_from([*GROUPS, "strangers"]), max_size=3), min_size=1, max_size=3),
+    query=st.lists(st.sampled_from(WORDS), min_size=1, max_size=3),
+)
+def test_the_filter_never_leaks_and_hides_nothing_else(tmp_path_factory, embedder, pieces, askers, query):
+    chunks = [
+        Chunk(
+            document=f"d{at}",
+            section="",
+            heading="",
+            text=" ".join(words),
+            start=0,
+            end=9,
+            groups=tuple(sorted(groups)),
+            current=current,
+        )
+        for at, (words, groups, current) in enumerate(pieces)
+    ]
+    folder = tmp_path_factory.mktemp("world")
+    write_table(folder, chunks, embedder.embed([chunk.searchable for chunk in chunks], "passage"))
+    store, vector = Store(folder), embedder.embed([" ".join(query)], "query")[0]
+    for groups in askers:
+        where = readers_filter(groups)
+        visible = {c.document for c in chunks if c.current and (not c.groups or groups & set(c.groups))}
+        with_words = {c.document for c in chunks if c.document in visible and set(c.text.split()) & set(query)}
+        assert {row["document"] for row, _ in store.dense(vector, where, 50)} == visible
+        assert {row["document"] for row, _ in store.bm25(" ".join(query), where, 50)} == with_words
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    documents=st.lists(
+        st.tuples(st.sampled_from(["", "hr/", "hr/pay/"]), st.sets(st.sampled_from(GROUPS), max_size=2)),
+        min_size=1,
+        max_size=5,
+    ),
+    rules=st.lists(st.tuples(st.sampled_from(["hr/**", "docs/hr/*", "**"]), st.sampled_from(GROUPS)), max_size=3),
+    mine=st.sets(st.sampled_from(GROUPS), max_size=2),
+)
+def test_rules_and_front_matter_reach_every_search(tmp_path_factory, embedder, documents, rules, mine):
+    folder = tmp_path_factory.mktemp("project")
+    allowed = set()
+    for at, (place, own) in enumerate(documents):
+        (folder / "docs" / place).mkdir(parents=True, exist_ok=True)
+        head = f"---\ngroups: {json.dumps(sorted(own))}\n---\n" if own else ""
+        (folder / "docs" / place / f"d{at}.md").write_text(f"{head}# Page {at}\n\nThe tent number{at} is here.\n")
+        matching = [{group} for path, group in rules if path == "**" or (place == "hr/" or (place and path == "hr/**"))]
+        audience = own or (matching[-1] if matching else set())
+        if not audience or audience & mine:
+            allowed.add(f"docs/{place}d{at}.md")
+    access = Access(
+        groups={group: ("me",) if group in mine else () for group in GROUPS},
+        rules=tuple(Rule(path=path, groups=(group,)) for path, group in rules),
+    )
+    index = build(folder / "docs", "docs", access, embedder, folder / "indexes")
+    for mode in MODES:
+        assert {found.document for found in index.search(["tent"], users=["me"], k=20, mode=mode)[0]} == allowed
+    assert {
+        document for document in {found.document for found in index.chunks()} if index.may_read(document, "me")
+    } == allowed
+
+
+def test_a_large_index_finds_exact_neighbours_under_a_narrow_filter(tmp_path):
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(5200, 16)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    chunks = [
+        Chunk(
+            document=f"d{at:05d}",
+            section="",
+            heading="",
+            text=f"word{at % 50} page{at}",
+            start=0,
+            end=9,
+            groups=("few",) if at % 400 == 0 else ("many",),
+        )
+        for at in range(5200)
+    ]
+    write_table(tmp_path, chunks, vectors)
+    store = Store(tmp_path)
+    few, many = np.arange(0, 5200, 400), np.array([at for at in range(5200) if at % 400])
+    recalls = []
+    for query in vectors[:20]:
+        narrow = [row["document"] for row, _ in store.dense(query, readers_filter(["few"]), 10)]
+        assert narrow == [f"d{few[at]:05d}" for at in np.argsort(-(vectors[few] @ query))[:10]]
+        wide = {row["document"] for row, _ in store.dense(query, readers_filter(["many"]), 10)}
+        recalls.append(len(wide & {f"d{many[at]:05d}" for at in np.argsort(-(vectors[many] @ query))[:10]}) / 10)
+    assert np.mean(recalls) > 0.95
+    assert {row["document"] for row, _ in store.bm25("page800 page801", readers_filter(["few"]), 10)} == {"d00800"}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(query=st.text(max_size=60))
+def test_any_text_is_a_query(odd_index, query):
+    for mode in MODES:
+        assert isinstance(odd_index.search([query], mode=mode)[0], list)

@@ -1,0 +1,263 @@
+import itertools
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from levers.errors import UserError
+from levers.knowledge import load_access, read_library
+from levers.knowledge.front import read_front
+from levers.knowledge.html import html_blocks
+
+
+def problems(library) -> dict[str, list]:
+    found: dict[str, list] = {}
+    for problem in library.problems:
+        found.setdefault(problem.file, []).append(problem)
+    return found
+
+
+def test_every_kind_is_read_with_ids_groups_and_titles(shop):
+    library = read_library(shop / "docs", "./docs/", load_access(shop / "access.yaml"))
+    by_id = {document.id: document for document in library.documents}
+    assert list(by_id) == [
+        "docs/notice.txt",
+        "docs/old/returns.md",
+        "docs/returns.md",
+        "docs/shipping.html",
+        "docs/staff/margins.md",
+        "docs/staff/suppliers.md",
+    ]
+    assert library.problems == ()
+    assert by_id["docs/returns.md"].updated == "2026-05-01"
+    assert by_id["docs/returns.md"].text == (shop / "docs/returns.md").read_text()
+    assert by_id["docs/shipping.html"].title == "Shipping"
+    assert by_id["docs/staff/margins.md"].groups == ("staff",)  # front matter before the rule
+    assert by_id["docs/staff/suppliers.md"].groups == ("buyers",)
+    assert read_library(shop / "docs", "").documents[0].id == "notice.txt"
+
+
+def test_what_cannot_be_read_is_one_problem_each_and_the_rest_stays(tmp_path, shop):
+    folder = shop / "docs"
+    files = {
+        "latin.md": "# Caf\xe9\n\nline\n".encode("latin-1"),
+        "late.md": b"# A\n\nfine\nbad \xff here\n",
+        "wide.txt": "hello".encode("utf-16"),
+        "nul.txt": b"one\ntwo\0three\n",
+        "empty.md": b"",
+        "blank.html": b"<html><body><script>x()</script></body></html>",
+        "paper.pdf": b"%PDF-1.7",
+        "picture.png": b"\x89PNG",
+        ".hidden.md": b"# Hidden\n\ntext",
+        "bom.md": "\ufeff# Bom\n\ntext".encode(),
+    }
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    (tmp_path / "outside.md").write_text("# Secret\n\noutside")
+    (folder / "link.md").symlink_to(tmp_path / "outside.md")
+    library = read_library(folder, "docs", load_access(shop / "access.yaml"))
+    found = problems(library)
+    assert {name: (each[0].line, len(each)) for name, each in found.items()} == {
+        "docs/latin.md": (1, 1),
+        "docs/late.md": (4, 1),
+        "docs/wide.txt": (None, 1),
+        "docs/nul.txt": (2, 1),
+        "docs/empty.md": (None, 1),
+        "docs/blank.html": (None, 1),
+        "docs/paper.pdf": (None, 1),
+        "docs/link.md": (None, 1),
+    }
+    assert "UTF-8" in found["docs/latin.md"][0].hint and "0xe9" in found["docs/latin.md"][0].found
+    ids = {document.id for document in library.documents}
+    assert len(ids) == 7 and "docs/bom.md" in ids
+    bom = next(document for document in library.documents if document.id == "docs/bom.md")
+    assert bom.text.startswith("# Bom") and bom.title == "Bom"
+
+
+@pytest.mark.parametrize(
+    ("head", "line", "readable"),
+    [
+        ("---\ngroups: [staff\ntitle: x\n---\n", 3, False),
+        ("---\ntitle: x\ngroups: {a: b}\n---\n", 3, False),
+        ("---\ntitle: x\ngroups: [1]\n---\n", 3, False),
+        ("---\ntitle: x\ngroup: [staff]\n---\n", 3, False),
+        ("---\ntitle: x\n\n# never closed\n", 1, False),
+        ("---\ntitle: x\ngroups: [a]\ngroups: [b]\n---\n", 4, False),
+        ("---\ntitle: x\nupdated: yesterday\n---\n", 3, True),
+        ("---\ntitle: x\nupdate: 2026-01-01\n---\n", 3, True),
+        ("---\nsupersedes: {a: 1}\n---\n", 2, True),
+    ],
+)
+def test_a_bad_head_is_a_problem_with_its_line_and_closes_the_document_if_groups_may_be_meant(head, line, readable):
+    front = read_front(f"{head}# Title\n\ntext\n", "docs/a.md")
+    assert [(problem.file, problem.line) for problem in front.problems] == [("docs/a.md", line)]
+    assert front.readable is readable
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# No head\n",
+        "---\n\nA rule, then text.\n\n---\nmore\n",
+        "---\nlayout: page\ntags: [a]\nauthor: Eve\n---\n# A\n",
+    ],
+)
+def test_other_heads_are_left_alone(text):
+    front = read_front(text, "docs/a.md")
+    assert front.readable and not front.problems and not front.groups
+
+
+def test_a_head_is_read_in_full():
+    front = read_front(
+        "---\r\ntitle: 'A  b'\r\nupdated: 2026-02-03 10:00:00\r\nsupersedes: [x.md]\r\ngroups: staff\r\n---\r\nBody",
+        "f",
+    )
+    assert (front.title, front.updated, front.supersedes, front.groups) == ("A b", "2026-02-03", ("x.md",), ("staff",))
+    assert front.body == len(
+        "---\r\ntitle: 'A  b'\r\nupdated: 2026-02-03 10:00:00\r\nsupersedes: [x.md]\r\ngroups: staff\r\n---\r\n"
+    )
+
+
+@given(st.text(max_size=80))
+@example("&a *a")
+@example("? !!python/object:x y: [")
+@example("a: 2026-13-45")
+def test_any_head_is_read_or_a_problem(inside):
+    front = read_front(f"---\n{inside}\n---\ntext", "f")
+    assert front.readable or front.problems
+
+
+def test_versions_by_title_need_the_same_groups_and_a_date(tmp_path):
+    pages = {
+        "a1.md": "---\ntitle: Boots\nupdated: 2025-01-01\n---\nOld boots.",
+        "a2.md": "---\ntitle: boots\nupdated: 2026-01-01\n---\nNew boots.",
+        "a3.md": "---\ntitle: Boots\nupdated: 2024-01-01\ngroups: [staff]\n---\nStaff boots.",
+        "a4.md": "---\ntitle: Boots\n---\nUndated boots.",
+        "b1.md": "---\nsupersedes: b2.md\n---\nOne of a circle.",
+        "b2.md": "---\nsupersedes: [b1.md]\n---\nThe other of a circle.",
+        "c1.md": "---\nsupersedes: nowhere.md\n---\nRefers to nothing.",
+        "sub/d1.md": "---\nsupersedes: d2.md\n---\nBeside.",
+        "sub/d2.md": "Older, beside.",
+        "e1.md": "---\nsupersedes: docs/e2.md\n---\nBy id.",
+        "e2.md": "---\nsupersedes: e3.md\n---\nOlder.",
+        "e3.md": "Oldest.",
+    }
+    for name, text in pages.items():
+        path = tmp_path / "docs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "access.yaml").write_text("groups: {staff: [ana]}")
+    library = read_library(tmp_path / "docs", "docs", load_access(tmp_path / "access.yaml"))
+    assert {old.document: old.by for old in library.superseded} == {
+        "docs/a1.md": "docs/a2.md",
+        "docs/sub/d2.md": "docs/sub/d1.md",
+        "docs/e2.md": "docs/e1.md",
+        "docs/e3.md": "docs/e2.md",
+    }
+    assert {problem.file for problem in library.problems} == {"docs/b1.md", "docs/b2.md", "docs/c1.md"}
+
+
+# --- access ------------------------------------------------------------------------------------------------------
+
+
+def access_of(tmp_path: Path, text: str):
+    path = tmp_path / "access.yaml"
+    path.write_text(text)
+    return load_access(path)
+
+
+def test_access_problems_come_together_with_lines_and_hints(tmp_path):
+    with pytest.raises(UserError) as caught:
+        access_of(
+            tmp_path,
+            "group:\n  staff: [ana]\ngroups:\n  staff: [ana, 7]\n  legal: 7\nrules:\n"
+            "  - {path: a/**, groups: [stuff]}\n"
+            "  - {paths: b, groups: [staff]}\n  - just text\n  - {path: c, groups: []}\n",
+        )
+    assert [(problem.line, problem.field) for problem in caught.value.problems] == [
+        (1, "group"),
+        (4, "groups.staff"),
+        (5, "groups.legal"),
+        (7, "rules.groups"),
+        (8, "rules.paths"),
+        (8, "rules.path"),
+        (9, "rules"),
+        (10, "rules.groups"),
+    ]
+    hints = [problem.hint for problem in caught.value.problems]
+    assert "'groups'" in hints[0] and "'staff'" in hints[3] and "'path'" in hints[4]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("groups: [\n", 2), ("- a\n", 1), ("groups: []\n", 1), ("groups: {}\nrules: {}\n", 2)]
+)
+def test_access_of_another_shape(tmp_path, text, line):
+    with pytest.raises(UserError) as caught:
+        access_of(tmp_path, text)
+    assert caught.value.problems[0].line == line
+
+
+def test_access_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(UserError, match=r"access\.yaml"):
+        load_access(tmp_path / "access.yaml")
+    (tmp_path / "access.yaml").write_bytes(b"\xff\xfe\xfa")
+    with pytest.raises(UserError, match="UTF-8"):
+        load_access(tmp_path / "access.yaml")
+    (tmp_path / "access.yaml").write_text("")
+    assert load_access(tmp_path / "access.yaml").groups == {} == load_access(None).groups
+
+
+def test_the_last_matching_rule_decides_and_unmatched_rules_are_reported(tmp_path):
+    access = access_of(
+        tmp_path,
+        "groups: {all: [a, b], staff: [a]}\nrules:\n"
+        "  - {path: '**', groups: [all]}\n  - {path: docs/staff/, groups: staff}\n"
+        "  - {path: '*/x?.md', groups: [staff]}\n  - {path: stuff/**, groups: [staff]}\n",
+    )
+    ids = ["docs/a.md", "docs/staff/deep/b.md", "docs/n/x1.md", "docs/n/m/x1.md", "docs/n/x12.md"]
+    assert [access.groups_for(each, "docs") for each in ids] == [("all",), ("staff",), ("staff",), ("all",), ("all",)]
+    assert access.groups_for("docs/staff/c.md", "docs", ["all"]) == ("all",)
+    assert access.groups_for("docs/staff/c.md", "docs", []) == ("staff",)
+    assert [(problem.line, problem.file) for problem in access.unmatched(ids, "docs")] == [(6, "access.yaml")]
+    assert access.users == {"a", "b"} and access.groups_of("a") == {"all", "staff"} and access.groups_of("c") == set()
+
+
+def test_a_group_nobody_knows_is_reported(shop):
+    (shop / "docs/x.md").write_text("---\ngroups: [staf]\n---\n# X\n\ntext")
+    library = read_library(shop / "docs", "docs", load_access(shop / "access.yaml"))
+    assert [(problem.file, problem.hint) for problem in library.problems] == [("docs/x.md", "did you mean 'staff'?")]
+
+
+# --- HTML --------------------------------------------------------------------------------------------------------
+
+
+def test_html_keeps_headings_tables_and_breaks():
+    text, blocks, title = html_blocks(
+        "<title> A  page </title><nav>menu</nav><h1>Tents <b>and</b> tarps</h1>Light<br>and <i>dr</i>y"
+        "<ul><li>one<li>two</ul><table><tr><th>k</th><th>v</th></tr><tr><td>x</td><td>1 <p>kg</td></tr></table>"
+        "<h2>Care</h2><!-- no --><script>no()</script><pre>a\n  b</pre><p>end &amp; more"
+    )
+    assert title == "A page"
+    assert [(block.kind, text[block.start : block.end]) for block in blocks] == [
+        ("heading", "Tents and tarps"),
+        ("text", "Light\nand dry"),
+        ("text", "one"),
+        ("text", "two"),
+        ("table", "| k | v |\n| x | 1 kg |"),
+        ("heading", "Care"),
+        ("code", "a\n  b"),
+        ("text", "end & more"),
+    ]
+
+
+def test_deep_html_does_not_exhaust_the_stack():
+    text, blocks, _ = html_blocks("<div>" * 5000 + "deep" + "</div>" * 5000)
+    assert text == "deep" and len(blocks) == 1
+
+
+@given(st.text(alphabet="<>/abhtrdp12 &;\"'=!-\n", max_size=120))
+def test_any_html_gives_exact_spans(source):
+    text, blocks, _ = html_blocks(source)
+    assert all(0 <= block.start < block.end <= len(text) for block in blocks)
+    assert all(one.end <= two.start for one, two in itertools.pairwise(blocks))
