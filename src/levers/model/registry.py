@@ -1,0 +1,136 @@
+"""Model references, `provider/model`, to models. Heavy libraries are imported when a model needs them."""
+
+import difflib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from levers.errors import MissingExtra, Problem, UserError
+from levers.model.contract import Embedder, Model
+from levers.model.weights import looks_local, model_folder
+
+if TYPE_CHECKING:
+    from levers.model.budget import Budget
+    from levers.model.hosted import HostedSettings
+
+Job = Literal["answer", "embed"]
+# What a reference may look like, per job; the order is that of the hints.
+_FORMS: dict[Job, tuple[str, ...]] = {
+    "answer": ("pocket", "hf/<folder or hub id>", "openai/<model>"),
+    "embed": ("minilm", "hf/<folder or hub id>", "openai/<model>"),
+}
+_EMBEDDED: dict[Job, str] = {"answer": "pocket", "embed": "minilm"}
+_NAME = re.compile(r"[^\s]+")
+
+
+def known_reference(reference: str, job: Job = "answer", root: Path | None = None) -> Problem | None:
+    """Return what is wrong with a model reference, or None. Opens nothing; the caller sets file, line and field.
+
+    `root` is the folder that relative `hf/` folders start from.
+    """
+    expected = ", ".join(_FORMS[job])
+    provider, slash, name = reference.partition("/")
+    if reference in _EMBEDDED.values():
+        right = reference == _EMBEDDED[job]
+        hint = f"{reference} does another job; the embedded model for this one is {_EMBEDDED[job]}"
+    elif provider == "anthropic":
+        right, hint = False, f"use a server that speaks the OpenAI format: openai/{name or '<model>'} and base_url"
+    elif provider not in {"hf", "openai"} or not slash:
+        right, hint = False, _did_you_mean(reference, job)
+    elif not _NAME.fullmatch(name):
+        right, hint = False, f"write the model's name after {provider}/, without spaces"
+    elif provider == "hf" and looks_local(name) and not _exists(name, root):
+        right, hint = False, "there is no such folder; give one with config.json and model.safetensors, or a hub id"
+    else:
+        return None
+    if right:
+        return None
+    return Problem(file="levers.yaml", field="models", found=repr(reference), expected=expected, hint=hint)
+
+
+def open_model(
+    reference: str,
+    *,
+    base_url: str | None = None,
+    adapter: Path | None = None,
+    root: Path | None = None,
+    settings: "HostedSettings | None" = None,
+    budget: "Budget | None" = None,
+) -> Model:
+    """Open a language model. Weights load at the first ask; servers are called at the first ask.
+
+    Args:
+        reference: `pocket`, `hf/<folder or hub id>` or `openai/<model>`.
+        base_url: another server that speaks the OpenAI format; for `openai/` only.
+        adapter: a folder in PEFT's layout, for local models.
+        root: the folder that relative `hf/` folders start from.
+        settings: concurrency, timeout and retries of a hosted model.
+        budget: spending cap of a hosted model.
+
+    Raises:
+        UserError: the reference is unknown, or an adapter is given for a hosted model.
+        MissingExtra: a library this model needs is not installed.
+        ModelError: the model's files are absent or damaged.
+    """
+    problem = known_reference(reference, "answer", root)
+    if problem is None and adapter is not None and reference.startswith("openai/"):
+        hint = "an adapter needs a local model: pocket or hf/"
+        problem = Problem(file="levers.yaml", field="models.answer", found=repr(reference), hint=hint)
+    if problem is not None:
+        raise UserError(problem)
+    if reference.startswith("openai/"):
+        try:
+            from levers.model.hosted import HostedModel
+        except ImportError as error:
+            raise MissingExtra("openai", "openai") from error
+        return HostedModel(reference.removeprefix("openai/"), base_url, settings, budget)
+    try:
+        from levers.model.local import LocalModel
+    except ImportError as error:
+        raise MissingExtra(error.name or "torch", "local") from error
+    return LocalModel(reference, _folder_of(reference, root), adapter)
+
+
+def open_embedder(
+    reference: str,
+    *,
+    base_url: str | None = None,
+    root: Path | None = None,
+    settings: "HostedSettings | None" = None,
+) -> Embedder:
+    """Open an embedding model: `minilm`, `hf/<folder or hub id>` or `openai/<model>`; else as `open_model`."""
+    problem = known_reference(reference, "embed", root)
+    if problem is not None:
+        raise UserError(problem)
+    if reference.startswith("openai/"):
+        try:
+            from levers.model.hosted_embed import HostedEmbedder
+        except ImportError as error:
+            raise MissingExtra("openai", "openai") from error
+        return HostedEmbedder(reference.removeprefix("openai/"), base_url, settings)
+    try:
+        from levers.model.embed import FolderEmbedder, MiniLM
+    except ImportError as error:
+        raise MissingExtra(error.name or "torch", "local") from error
+    return MiniLM() if reference == "minilm" else FolderEmbedder(reference, _folder_of(reference, root))
+
+
+def _folder_of(reference: str, root: Path | None) -> Path:
+    if reference == "pocket":
+        from levers.model.pocket import weights_path
+
+        return weights_path()
+    return model_folder(reference.removeprefix("hf/"), root)
+
+
+def _exists(name: str, root: Path | None) -> bool:
+    return Path(name).expanduser().is_dir() or (root is not None and (root / name).is_dir())
+
+
+def _did_you_mean(reference: str, job: Job) -> str:
+    provider, slash, name = reference.partition("/")
+    near = difflib.get_close_matches(provider.lower(), [_EMBEDDED[job], "hf", "huggingface", "openai"], n=1)
+    if not near:
+        return "a server of the OpenAI format is openai/<model> with base_url" if slash else "write provider/model"
+    guess = near[0].replace("huggingface", "hf")
+    return f"did you mean {guess}?" if guess == _EMBEDDED[job] else f"did you mean {guess}/{name or '<model>'}?"

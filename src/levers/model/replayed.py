@@ -1,0 +1,121 @@
+"""Models and embedders that never compute or pay twice: what was answered once comes from the ledger.
+
+`Replayed(Absent(id), replay)` is the keyless replay for tests: recorded asks are answered, an unseen one is an error.
+"""
+
+import base64
+from collections.abc import Iterator, Sequence
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from levers.errors import ModelError
+from levers.ledger import Replay, digest
+from levers.model.contract import Ask, Embedder, Model, Reply
+
+_CHUNK = 64
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """A model that gives replies as they come, so that a kill loses only what is under way."""
+
+    def stream(self, asks: Sequence[Ask]) -> Iterator[dict[int, Reply]]:
+        """Yield {place among the asks: reply}, each place once, in any order; what comes together is kept together."""
+
+
+class Replayed:
+    """A model in front of a ledger. Keys are digests of the model's id and the ask; error replies are not kept.
+
+    Equal asks of one batch are asked once and share the reply, usage included: what an answer costs, not what was paid.
+    """
+
+    def __init__(self, model: Model, replay: Replay) -> None:
+        """Put `replay` before `model`."""
+        self._model = model
+        self._replay = replay
+
+    @property
+    def id(self) -> str:
+        """The id of the model behind."""
+        return self._model.id
+
+    def answer(self, asks: Sequence[Ask]) -> list[Reply]:
+        """Answer from the ledger where it can, else from the model; what comes is kept as it comes."""
+        keys = [digest(["reply", self.id, ask], 32) for ask in asks]
+        known = {key: Reply.model_validate(value) for key, value in self._replay.get(keys).items()}
+        missing = {key: ask for key, ask in zip(keys, asks, strict=True) if key not in known}
+        # Shortest first and whole chunks, so that the chunks after a kill are those of an undisturbed run.
+        names = sorted(missing, key=lambda key: (sum(len(each.content) for each in missing[key].messages), key))
+        for fresh in self._fresh([missing[name] for name in names]):
+            named = {names[place]: reply for place, reply in fresh.items()}
+            known.update(named)
+            self._replay.put({key: reply.model_dump() for key, reply in named.items() if reply.finish != "error"})
+        return [known[key] for key in keys]
+
+    def _fresh(self, asks: list[Ask]) -> Iterator[dict[int, Reply]]:
+        if not asks:
+            return
+        if isinstance(self._model, Streams):
+            yield from self._model.stream(asks)
+            return
+        for start in range(0, len(asks), _CHUNK):
+            replies = self._model.answer(asks[start : start + _CHUNK])
+            yield dict(enumerate(replies, start))
+
+
+class Absent:
+    """A model that cannot be asked: behind a ledger it makes an unseen ask an error that says how to record it."""
+
+    def __init__(self, model_id: str) -> None:
+        """Stand in for the model of that id."""
+        self.id = model_id
+
+    def answer(self, asks: Sequence[Ask]) -> list[Reply]:
+        """Raise ModelError: nothing was recorded for these asks."""
+        last = asks[0].messages[-1].content[:80] if asks and asks[0].messages else ""
+        hint = "record once with the real model in front of the same ledger"
+        raise ModelError(f"{self.id}: {len(asks)} ask(s) are not in the record, the first ends {last!r}", hint)
+
+
+class ReplayedEmbedder:
+    """An embedder in front of a ledger; vectors are kept as base64 of little-endian float32."""
+
+    def __init__(self, embedder: Embedder, replay: Replay) -> None:
+        """Put `replay` before `embedder`."""
+        self._embedder = embedder
+        self._replay = replay
+
+    @property
+    def id(self) -> str:
+        """The id of the embedder behind."""
+        return self._embedder.id
+
+    @property
+    def dimension(self) -> int:
+        """Length of one vector."""
+        return self._embedder.dimension
+
+    def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> NDArray[np.float32]:
+        """Embed a batch, computing only texts that are new; equal texts are computed once."""
+        keys = [digest(["vector", self.id, kind, text], 32) for text in texts]
+        known = {key: _unpack(value) for key, value in self._replay.get(keys).items()}
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        names = list(missing)
+        for start in range(0, len(names), _CHUNK * 8):
+            part = names[start : start + _CHUNK * 8]
+            vectors = self._embedder.embed([missing[name] for name in part], kind)
+            known.update(zip(part, vectors, strict=True))
+            self._replay.put({name: _pack(vector) for name, vector in zip(part, vectors, strict=True)})
+        if not keys:
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        return np.stack([known[key] for key in keys])
+
+
+def _pack(vector: NDArray[np.float32]) -> str:
+    return base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii")
+
+
+def _unpack(text: str) -> NDArray[np.float32]:
+    return np.frombuffer(base64.b64decode(text), dtype="<f4").astype(np.float32)

@@ -1,0 +1,212 @@
+import time
+from typing import Any
+
+import pytest
+
+from levers.economics.usage import Usage
+from levers.errors import BudgetError, ModelError
+from levers.ledger import Message, Replay
+from levers.model import Ask, Budget, Replayed, open_embedder, open_model
+from levers.testing import FakeServer, Scripted
+
+pytest.importorskip("openai")
+
+from levers.model.hosted import HostedSettings
+from levers.model.retry import Retries, retry_after
+
+QUICK = HostedSettings(retries=Retries(tries=3, first=0.01, longest=0.02, patience=5))
+
+
+def ask(text: str, **more: Any) -> Ask:
+    return Ask(messages=(Message(role="user", content=text),), **more)
+
+
+def answers(server: FakeServer, asks: list[Ask], **more: Any) -> list[Any]:
+    return open_model("openai/small", base_url=server.base_url, **{"settings": QUICK, **more}).answer(asks)
+
+
+def last_word(request: dict[str, Any]) -> str:
+    return str(request["messages"][-1]["content"].split()[-1])
+
+
+def test_many_asks_keep_their_order_within_the_bound() -> None:
+    def script(request: dict[str, Any]) -> Scripted:
+        return Scripted(last_word(request), delay=0.02 if int(last_word(request)) % 2 else 0.0)
+
+    with FakeServer(script) as server:
+        settings = HostedSettings(concurrency=4, retries=QUICK.retries)
+        replies = answers(server, [ask(f"number {n}") for n in range(30)], settings=settings)
+        assert [reply.text for reply in replies] == [str(n) for n in range(30)]
+        assert 1 < server.most_at_once <= 4
+
+
+def test_usage_comes_in_four_buckets() -> None:
+    with FakeServer(lambda request: Scripted("two words", cached=3)) as server:
+        reply = answers(server, [ask("one two three four five")])[0]
+        assert reply.usage == Usage(input=2, cache_read=3, output=2)
+        assert reply.seconds > 0
+
+
+def test_what_is_sent() -> None:
+    schema = {"type": "object", "properties": {"a": {}}, "required": ["a"], "additionalProperties": False}
+    with FakeServer() as server:
+        answers(server, [ask("x", max_tokens=7, temperature=0.5, seed=3, json_schema=schema)])
+        sent = server.requests[0]
+        assert (sent["model"], sent["max_tokens"], sent["temperature"], sent["seed"]) == ("small", 7, 0.5, 3)
+        assert sent["response_format"]["json_schema"] == {"name": "answer", "schema": schema, "strict": True}
+
+
+def test_retry_after_is_honoured() -> None:
+    with FakeServer(lambda request: "fine") as server:
+        turns = iter([Scripted("slow down", status=429, headers={"Retry-After": "1"}), Scripted("fine")])
+        server._script = lambda request: next(turns)
+        begun = time.perf_counter()
+        assert answers(server, [ask("x")])[0].text == "fine"
+        assert time.perf_counter() - begun >= 1.0
+
+
+def test_too_long_a_wait_is_an_error_reply() -> None:
+    with FakeServer(lambda request: Scripted("come tomorrow", status=429, headers={"Retry-After": "9999"})) as server:
+        reply = answers(server, [ask("x")])[0]
+        assert reply.finish == "error"
+        assert "429: come tomorrow" in (reply.error or "")
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [(Scripted("oops", status=500), "500: oops"), (Scripted("half", cut=True), "no connection|cannot be read")],
+)
+def test_a_call_that_stays_broken_is_an_error_reply_beside_good_ones(broken: Scripted, why: str) -> None:
+    import re
+
+    def script(request: dict[str, Any]) -> Scripted:
+        return broken if last_word(request) == "bad" else Scripted("good")
+
+    with FakeServer(script) as server:
+        good, bad = answers(server, [ask("a good"), ask("a bad")], settings=QUICK.model_copy(update={"concurrency": 1}))
+        assert (good.text, bad.finish) == ("good", "error")
+        assert re.search(why, bad.error or "")
+        assert len(server.requests) == 1 + QUICK.retries.tries + 1
+
+
+def test_a_broken_call_recovers() -> None:
+    turns = iter([Scripted("x", status=503), Scripted("x", cut=True), Scripted("back")])
+    with FakeServer(lambda request: next(turns)) as server:
+        assert answers(server, [ask("x")])[0].text == "back"
+
+
+def test_a_timeout_is_an_error_reply() -> None:
+    settings = HostedSettings(timeout=0.1, retries=Retries(tries=1, first=0.01))
+    with FakeServer(lambda request: Scripted("late", delay=0.4)) as server:
+        reply = answers(server, [ask("x")], settings=settings)[0]
+        assert reply.finish == "error"
+        assert "0.1 seconds" in (reply.error or "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "hint"),
+    [
+        (Scripted("bad key", status=401), "refused the key", "LEVERS_API_KEY"),
+        (Scripted("no model", status=404), "knows no model 'small'", "name"),
+        (Scripted("broke", status=429, code="insufficient_quota"), "credit is spent", "credit"),
+    ],
+)
+def test_what_no_ask_can_survive_is_a_model_error(answer: Scripted, words: str, hint: str) -> None:
+    with FakeServer(lambda request: answer) as server, pytest.raises(ModelError, match=words) as raised:
+        answers(server, [ask(str(n)) for n in range(5)])
+    assert hint in raised.value.hint
+
+
+def test_no_server_at_all_is_a_model_error() -> None:
+    model = open_model("openai/small", base_url="http://127.0.0.1:9/v1", settings=QUICK)
+    with pytest.raises(ModelError, match="no connection"):
+        model.answer([ask("x"), ask("y")])
+
+
+def test_bad_request_and_refusal_and_filter_are_data() -> None:
+    def script(request: dict[str, Any]) -> Scripted:
+        return {
+            "long": Scripted("too many tokens", status=400),
+            "rude": Scripted(refusal="I would rather not"),
+            "filtered": Scripted("", finish="content_filter"),
+            "cut": Scripted("and so", finish="length"),
+        }[last_word(request)]
+
+    with FakeServer(script) as server:
+        replies = answers(server, [ask(word) for word in ("long", "rude", "filtered", "cut")])
+        assert [reply.finish for reply in replies] == ["error", "refusal", "filter", "length"]
+        assert replies[1].text == "I would rather not"
+
+
+def test_a_setting_the_model_refuses_by_name_is_dropped() -> None:
+    def script(request: dict[str, Any]) -> Scripted:
+        if "temperature" in request:
+            return Scripted("unsupported", status=400, param="temperature")
+        return Scripted("fine")
+
+    with FakeServer(script) as server:
+        assert [r.text for r in answers(server, [ask("x"), ask("y")])] == ["fine", "fine"]
+
+
+def test_the_key_goes_only_where_it_belongs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "vendor-secret")
+    monkeypatch.delenv("LEVERS_API_KEY", raising=False)
+    with FakeServer() as server:
+        answers(server, [ask("x")])
+        monkeypatch.setenv("LEVERS_API_KEY", "own-secret")
+        answers(server, [ask("x")])
+        assert server.keys == ["none", "own-secret"]
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.delenv("LEVERS_API_KEY")
+    with pytest.raises(ModelError, match="no key"):
+        open_model("openai/small").answer([ask("x")])
+
+
+def test_the_cap_is_never_exceeded_and_paid_replies_are_kept(tmp_path: Any) -> None:
+    budget = Budget(cap=60, cost_of=lambda usage: float(usage.input + usage.output))
+    with FakeServer(lambda request: "one two three") as server, pytest.raises(BudgetError) as raised:
+        model = open_model("openai/small", base_url=server.base_url, settings=QUICK, budget=budget)
+        replayed = Replayed(model, Replay(tmp_path / "kept.db"))
+        replayed.answer([ask(f"question {n}", max_tokens=20) for n in range(40)])
+    assert 0 < len(server.requests) < 40
+    assert budget.spent == 5 * len(server.requests) <= 60
+    assert "raise the cap" in raised.value.hint
+    before = len(server.requests)
+    with FakeServer(lambda request: "one two three") as again:
+        model = open_model("openai/small", base_url=server.base_url, settings=QUICK)
+        kept = Replay(tmp_path / "kept.db")
+        count = kept._database.execute("SELECT COUNT(*) FROM kept").fetchone()[0]
+        assert count == before
+        assert again.requests == []
+
+
+def test_it_works_inside_a_running_event_loop() -> None:
+    import asyncio
+
+    async def notebook(server: FakeServer) -> str:
+        return str(answers(server, [ask("x")])[0].text)
+
+    with FakeServer() as server:
+        assert asyncio.run(notebook(server)) == "ok"
+
+
+def test_embeddings_are_unit_vectors_in_order() -> None:
+    import numpy as np
+
+    with FakeServer() as server:
+        embedder = open_embedder("openai/embed", base_url=server.base_url, settings=QUICK)
+        texts = [f"text {n}" for n in range(300)]
+        vectors = embedder.embed(texts, "passage")
+        assert embedder.dimension == vectors.shape[1] == 64
+        assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+        assert np.allclose(vectors[250], embedder.embed(["text 250"], "query")[0])
+        assert len(server.requests) == 4
+
+
+def test_retry_after_in_all_its_forms() -> None:
+    assert retry_after("250", "9") == 0.25
+    assert retry_after(None, "7") == 7
+    assert retry_after(None, "Wed, 21 Oct 2015 07:28:00 GMT") == 0
+    assert retry_after(None, "soon") is None
+    assert retry_after(None, None) is None

@@ -1,0 +1,102 @@
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from levers.errors import ModelError
+from levers.ledger import Message, Replay
+from levers.model import Absent, Ask, Replayed, ReplayedEmbedder, Reply
+from levers.testing import HashEmbedder, ScriptedModel
+
+
+def ask(text: str) -> Ask:
+    return Ask(messages=(Message(role="user", content=text),))
+
+
+def echo(each: Ask) -> str:
+    return each.messages[-1].content.upper()
+
+
+def test_equal_asks_are_asked_once_and_never_again(tmp_path: Path) -> None:
+    inner = ScriptedModel(echo)
+    model = Replayed(inner, Replay(tmp_path / "kept.db"))
+    assert [reply.text for reply in model.answer([ask("a"), ask("b"), ask("a")])] == ["A", "B", "A"]
+    assert len(inner.asked) == 2
+    again = Replayed(ScriptedModel(lambda each: "never"), Replay(tmp_path / "kept.db"))
+    assert again.answer([ask("b")])[0].text == "B"
+
+
+def test_another_model_or_another_setting_is_another_key(tmp_path: Path) -> None:
+    replay = Replay(tmp_path / "kept.db")
+    Replayed(ScriptedModel(echo), replay).answer([ask("a")])
+    other = ScriptedModel(lambda each: "other", name="other")
+    assert Replayed(other, replay).answer([ask("a")])[0].text == "other"
+    warm = ScriptedModel(lambda each: "warm")
+    assert Replayed(warm, replay).answer([ask("a").model_copy(update={"temperature": 1.0})])[0].text == "warm"
+
+
+def test_error_replies_are_not_kept(tmp_path: Path) -> None:
+    replay = Replay(tmp_path / "kept.db")
+    broken = ScriptedModel(lambda each: Reply(text="", finish="error", error="down"))
+    assert Replayed(broken, replay).answer([ask("a")])[0].error == "down"
+    assert Replayed(ScriptedModel(echo), replay).answer([ask("a")])[0].text == "A"
+
+
+def test_a_break_loses_no_finished_chunk_and_chunks_stay_the_same(tmp_path: Path) -> None:
+    asks = [ask(f"question {n}") for n in range(200)]
+    whole: list[list[Ask]] = []
+    undisturbed = ScriptedModel(echo)
+    undisturbed.answer = lambda batch: (whole.append(list(batch)), [undisturbed._one(each) for each in batch])[1]  # type: ignore[method-assign]
+    Replayed(undisturbed, Replay(tmp_path / "whole.db")).answer(asks)
+
+    parts: list[list[Ask]] = []
+    breaking = ScriptedModel(echo)
+
+    def answer(batch: list[Ask]) -> list[Reply]:
+        if len(parts) == 2:
+            parts.append([])
+            raise KeyboardInterrupt
+        parts.append(list(batch))
+        return [breaking._one(each) for each in batch]
+
+    breaking.answer = answer  # type: ignore[method-assign,assignment]
+    model = Replayed(breaking, Replay(tmp_path / "kept.db"))
+    with pytest.raises(KeyboardInterrupt):
+        model.answer(asks)
+    replies = model.answer(asks)
+    assert [reply.text for reply in replies] == [f"QUESTION {n}" for n in range(200)]
+    assert [part for part in parts if part] == whole
+
+
+def test_an_unseen_ask_of_a_recording_says_how_to_record(tmp_path: Path) -> None:
+    replay = Replay(tmp_path / "kept.db")
+    Replayed(ScriptedModel(echo, name="m"), replay).answer([ask("a")])
+    model = Replayed(Absent("m"), replay)
+    assert model.answer([ask("a")])[0].text == "A"
+    with pytest.raises(ModelError, match="not in the record") as raised:
+        model.answer([ask("new")])
+    assert "record once" in raised.value.hint
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(st.text(max_size=12), max_size=12))
+def test_replayed_vectors_are_the_embedders_own(tmp_path: Path, texts: list[str]) -> None:
+    texts = [text.encode("utf-8", "ignore").decode() for text in texts]
+    embedder = HashEmbedder(16)
+    replayed = ReplayedEmbedder(embedder, Replay(tmp_path / "vectors.db"))
+    assert np.array_equal(replayed.embed(texts, "passage"), embedder.embed(texts, "passage"))
+    assert np.array_equal(replayed.embed(texts, "passage"), embedder.embed(texts, "passage"))
+
+
+def test_threads_may_share_one_ledger(tmp_path: Path) -> None:
+    model = Replayed(ScriptedModel(echo), Replay(tmp_path / "kept.db"))
+    found: list[str] = []
+    work = [threading.Thread(target=lambda: found.append(model.answer([ask("a")])[0].text)) for _ in range(8)]
+    for each in work:
+        each.start()
+    for each in work:
+        each.join()
+    assert found == ["A"] * 8
