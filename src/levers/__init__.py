@@ -1,3 +1,89 @@
-"""levers: customise a language model for a team's task by evidence."""
+"""levers: customise a language model for a team's task by evidence.
+
+The verbs of the command line are functions here; each opens what it needs when it is called:
+
+    project = levers.load("support")
+    result = levers.run(project)
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from levers.errors import LeversError, Problem, UserError
+    from levers.loop import Checked, Project, Run
+    from levers.plan import Plan
+    from levers.stack import Answer, Stack
+    from levers.trial import Trial
+    from levers.verbs import ask, check, diagnose, init, load, plan, pull, report, run, search, trial
+
+# Name to the module that defines it: loaded on first use, so that `import levers` stays light.
+_HOMES = {
+    "Answer": "levers.stack",
+    "Checked": "levers.loop",
+    "LeversError": "levers.errors",
+    "Plan": "levers.plan",
+    "Problem": "levers.errors",
+    "Project": "levers.loop",
+    "Run": "levers.loop",
+    "Stack": "levers.stack",
+    "Trial": "levers.trial",
+    "UserError": "levers.errors",
+    **dict.fromkeys(
+        ("ask", "check", "diagnose", "init", "load", "plan", "pull", "report", "run", "search", "trial"),
+        "levers.verbs",
+    ),
+}
+
+__all__ = [
+    "Answer",
+    "Checked",
+    "LeversError",
+    "Plan",
+    "Problem",
+    "Project",
+    "Run",
+    "Stack",
+    "Trial",
+    "UserError",
+    "__version__",
+    "ask",
+    "check",
+    "diagnose",
+    "init",
+    "load",
+    "plan",
+    "pull",
+    "report",
+    "run",
+    "search",
+    "trial",
+]
+
+
+class _Package(ModuleType):
+    """The package itself. Two verbs, `plan` and `trial`, share their name with a room.
+
+    Importing a room would bind its module over the verb; here the verb stays, and `from levers.trial import …` still
+    reaches the room.
+    """
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in {"plan", "trial"}:
+            return getattr(import_module("levers.verbs"), name)
+        return super().__getattribute__(name)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'levers' has no attribute {name!r}")
+        return getattr(import_module(_HOMES[name]), name)
+
+    def __dir__(self) -> list[str]:
+        return __all__
+
+
+sys.modules[__name__].__class__ = _Package

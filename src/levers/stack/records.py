@@ -59,7 +59,7 @@ class Retrieve(Record):
 
 
 class Given(Record):
-    """What a probe hands over by case id, never shipped: passages in place of those retrieved, shown pairs, a schema."""
+    """What a probe hands over by case id, never shipped: passages, shown pairs, a schema, a word of instruction."""
 
     kind: Literal["given"] = "given"
     passages: dict[str, tuple[Passage, ...]] = Field(default_factory=dict)

@@ -1,0 +1,174 @@
+"""The verbs of the command line."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from levers import verbs
+from levers.cli import shapes, views
+from levers.cli.console import DONE, MEND, NO, emit, err, guarded
+from levers.errors import Problem, UserError
+from levers.loop import Project
+from levers.task import Partition
+from levers.view import Progress, comparison_lines, diagnosis_table, plan_table, story, trial_table
+
+app = typer.Typer(
+    name="levers",
+    help="Customise a language model for your task by evidence.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Folder = Annotated[Path, typer.Argument(help="The project's folder.")]
+ProjectOption = Annotated[Path, typer.Option("--project", "-p", help="The project's folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of tables.")]
+StackName = Annotated[str | None, typer.Argument(help="A stack's digest, `start`, or the stack in use.")]
+StackOption = Annotated[str | None, typer.Option("--stack", "-s", help="A stack's digest, or `start`.")]
+User = Annotated[str | None, typer.Option("--user", "-u", help="Who asks: decides what may be read.")]
+
+HERE = Path(".")
+
+
+def _open(folder: Path, progress: Progress) -> Project:
+    return verbs.load(folder, progress)
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    example: Annotated[str, typer.Option(help="Which project to write: support, blank.")] = "support",
+    as_json: Json = False,
+) -> None:
+    """Write a runnable project."""
+    with guarded(as_json):
+        path = verbs.init(directory, example)
+        emit(as_json, lambda: {"path": str(path)}, lambda: f"{path} is ready; next: levers run {path}")
+
+
+@app.command()
+def check(folder: Folder = HERE, as_json: Json = False) -> None:
+    """Validate everything at once; writes nothing."""
+    with guarded(as_json):
+        found = verbs.check(folder)
+        emit(as_json, lambda: shapes.plain(found), lambda: views.checked(found))
+    raise typer.Exit(MEND if found.problems else DONE)
+
+
+@app.command()
+def run(folder: Folder = HERE, as_json: Json = False) -> None:
+    """Run the loop until the targets are met or nothing pays; writes report.html. A killed run goes on."""
+    with guarded(as_json), Progress() as progress:
+        found = verbs.run(_open(folder, progress), on_step=lambda step: progress.say(views.step_line(step)))
+    emit(as_json, lambda: shapes.run(found), lambda: story(found))
+    err.print(f"report: {folder / found.report}", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(DONE if found.targets_met else NO)
+
+
+@app.command()
+def trial(
+    stack: StackName = None,
+    against: Annotated[str | None, typer.Option(help="Compare with this stack on the same cases.")] = None,
+    partition: Annotated[str, typer.Option(help="dev, test (recorded) or edge.")] = "dev",
+    project: ProjectOption = HERE,
+    as_json: Json = False,
+) -> None:
+    """Measure a stack; compare two on the same cases."""
+    with guarded(as_json), Progress() as progress:
+        found = verbs.trial(_open(project, progress), stack, against, _partition(partition))
+    emit(as_json, lambda: shapes.measurement(found), lambda: trial_table(found.trial))
+    if found.comparison and not as_json:
+        for line in comparison_lines(found.comparison):
+            typer.echo(line)
+
+
+@app.command()
+def diagnose(stack: StackName = None, project: ProjectOption = HERE, as_json: Json = False) -> None:
+    """Probe the failing dev cases: what each one needs, and what every lever could gain."""
+    with guarded(as_json), Progress() as progress:
+        found = verbs.diagnose(_open(project, progress), stack)
+    emit(as_json, lambda: shapes.diagnosis(found), lambda: diagnosis_table(found))
+
+
+@app.command()
+def plan(stack: StackName = None, project: ProjectOption = HERE, as_json: Json = False) -> None:
+    """Quote every lever and name the next move. Exit code 1: nothing pays."""
+    with guarded(as_json), Progress() as progress:
+        found = verbs.plan(_open(project, progress), stack)
+    emit(as_json, lambda: shapes.plan(found), lambda: plan_table(found))
+    raise typer.Exit(DONE if found.next else NO)
+
+
+@app.command()
+def pull(
+    lever: Annotated[str, typer.Argument(help="The lever's name.")],
+    settings: Annotated[list[str] | None, typer.Option("--set", help="A setting, key=value; repeatable.")] = None,
+    stack: StackOption = None,
+    project: ProjectOption = HERE,
+    as_json: Json = False,
+) -> None:
+    """Pull one lever on a stack and put the better stack to use."""
+    with guarded(as_json), Progress() as progress:
+        found = verbs.pull(_open(project, progress), lever, _settings(settings or []), stack)
+    lines = [f"{found.changed}", f"material: {found.material}", *found.notes, f"stack in use: {found.stack.digest}"]
+    emit(as_json, lambda: shapes.pulled(found), lambda: "\n".join(lines))
+
+
+@app.command()
+def ask(
+    question: str, user: User = None, stack: StackOption = None, project: ProjectOption = HERE, as_json: Json = False
+) -> None:
+    """Answer one question, with citations and a trace of the steps."""
+    with guarded(as_json), Progress() as progress:
+        found = verbs.ask(_open(project, progress), question, user, stack)
+    emit(as_json, lambda: shapes.answered(found), lambda: views.answered(found.answer, found.cost))
+    raise typer.Exit(NO if found.answer.error else DONE)
+
+
+@app.command()
+def search(
+    query: str,
+    user: User = None,
+    k: Annotated[int, typer.Option(min=1, max=50, help="How many passages.")] = 4,
+    project: ProjectOption = HERE,
+    as_json: Json = False,
+) -> None:
+    """Show what retrieval would bring this user. Exit code 1: nothing."""
+    with guarded(as_json), Progress() as progress:
+        found = verbs.search(_open(project, progress), query, user, k)
+    emit(as_json, lambda: shapes.passages(found), lambda: views.passages(found))
+    raise typer.Exit(DONE if found else NO)
+
+
+@app.command()
+def report(
+    run: Annotated[str | None, typer.Option("--run", help="A run's id; the latest unless given.")] = None,
+    project: ProjectOption = HERE,
+    as_json: Json = False,
+) -> None:
+    """Write report.html of a finished run again and show its story."""
+    with guarded(as_json):
+        found = verbs.report(verbs.load(project), run)
+        emit(as_json, lambda: shapes.run(found), lambda: story(found))
+        err.print(f"report: {project / found.report}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _partition(name: str) -> Partition:
+    known: dict[str, Partition] = {"dev": "dev", "test": "test", "edge": "edge"}
+    if name not in known:
+        raise UserError(Problem(file="--partition", found=repr(name), expected=f"one of {', '.join(known)}"))
+    return known[name]
+
+
+def _settings(pairs: list[str]) -> dict[str, Any]:
+    """Read key=value pairs; the lever's own settings record gives the values their types."""
+    bad = [pair for pair in pairs if "=" not in pair]
+    if bad:
+        raise UserError([Problem(file="--set", found=repr(pair), expected="key=value") for pair in bad])
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

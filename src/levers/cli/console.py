@@ -1,0 +1,51 @@
+"""How every verb ends: JSON or a table on stdout, problems on stderr, an exit code that scripts can trust."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console, RenderableType
+
+from levers.errors import LeversError, UserError
+
+DONE, NO, MEND, INTERRUPTED = 0, 1, 2, 130
+
+out = Console()
+err = Console(stderr=True)
+
+
+def emit(as_json: bool, shape: Callable[[], dict[str, Any]], table: Callable[[], RenderableType]) -> None:
+    """Print the result: its JSON shape, or a table for people."""
+    if as_json:
+        sys.stdout.write(json.dumps(shape(), indent=2, ensure_ascii=False) + "\n")
+    else:
+        out.print(table())
+
+
+@contextmanager
+def guarded(as_json: bool = False) -> Iterator[None]:
+    """Turn errors raised on purpose into messages and exit codes; anything else is a bug and shows itself."""
+    try:
+        yield
+    except UserError as error:
+        _complain(error, as_json)
+        raise typer.Exit(MEND) from None
+    except LeversError as error:
+        err.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(MEND) from None
+    except KeyboardInterrupt:
+        err.print("\ninterrupted; what is finished is kept, the same command goes on from there", style="yellow")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _complain(error: UserError, as_json: bool) -> None:
+    if as_json:
+        problems = [problem.model_dump(mode="json") for problem in error.problems]
+        sys.stdout.write(json.dumps({"problems": problems}, indent=2, ensure_ascii=False) + "\n")
+    count = len(error.problems)
+    err.print(f"{count} problem{'s' if count != 1 else ''} to mend:", style="red")
+    for problem in error.problems:
+        err.print(str(problem), markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,27 @@
+"""Find by experiment why each failing case fails, and what pulling each lever perfectly would gain."""
+
+from levers.diagnosis.diagnose import diagnose
+from levers.diagnosis.records import (
+    PROBES,
+    CaseDiagnosis,
+    Diagnosis,
+    Headroom,
+    Need,
+    NeedName,
+    NeedShare,
+    ProbeName,
+    Tried,
+)
+
+__all__ = [
+    "PROBES",
+    "CaseDiagnosis",
+    "Diagnosis",
+    "Headroom",
+    "Need",
+    "NeedName",
+    "NeedShare",
+    "ProbeName",
+    "Tried",
+    "diagnose",
+]

@@ -1,0 +1,64 @@
+"""Climb: add probes until a case passes. Prune: take each away again; what a case can do without, it did not need."""
+
+from collections.abc import Sequence
+
+from levers.diagnosis.records import ProbeName
+from levers.diagnosis.runs import Probes, Runs
+from levers.task.records import Case
+from levers.trial.records import Outcome
+
+# Cheap explanations first: a case that one probe cures is not tried with two. Steps repeat no work: Runs remembers.
+LADDER: tuple[Probes, ...] = (
+    frozenset({"format"}),
+    frozenset({"knowledge"}),
+    frozenset({"format", "instruction"}),
+    frozenset({"format", "knowledge"}),
+    frozenset({"format", "knowledge", "instruction"}),
+    frozenset({"format", "instruction", "tone"}),
+    frozenset({"format", "knowledge", "instruction", "tone"}),
+)
+ALL = LADDER[-1]
+# Dear explanations are dropped first, so that what remains is the smallest and cheapest set.
+PRUNE_ORDER: tuple[ProbeName, ...] = ("tone", "instruction", "knowledge", "format")
+
+
+def climb(runs: Runs, failing: Sequence[Case]) -> dict[str, Probes]:
+    """Return the first set of probes on the ladder under which each case passes; cases that none cures are absent."""
+    cured: dict[str, Probes] = {}
+    for probes in LADDER:
+        still = [case for case in failing if case.id not in cured]
+        if not still:
+            break
+        outcomes = runs.run(probes, still, "probe " + " + ".join(sorted(probes)))
+        cured.update((case.id, probes) for case in still if outcomes[case.id].passed)
+    return cured
+
+
+def prune(runs: Runs, failing: Sequence[Case], cured: dict[str, Probes]) -> dict[str, Probes]:
+    """Return for each cured case the probes that it cannot do without."""
+    needed = dict(cured)
+    for name in PRUNE_ORDER:
+        groups: dict[Probes, list[Case]] = {}
+        for case in failing:
+            probes = needed.get(case.id, frozenset())
+            if name in probes and len(probes) > 1:
+                groups.setdefault(probes, []).append(case)
+        for probes, cases in groups.items():
+            less = _without(probes, name)
+            outcomes = runs.run(less, cases, f"without {name}")
+            for case in cases:
+                if _dispensable(name, probes, outcomes[case.id]):
+                    needed[case.id] = probes - {name}
+    return needed
+
+
+def _without(probes: Probes, name: ProbeName) -> Probes:
+    # A label is imposed through the schema, so "instruction" brings the format along: to see whether the format itself
+    # was needed, both are taken away and only the form of the answer is looked at.
+    return probes - {"format", "instruction"} if name == "format" and "instruction" in probes else probes - {name}
+
+
+def _dispensable(name: ProbeName, probes: Probes, outcome: Outcome) -> bool:
+    if name == "format" and "instruction" in probes:
+        return all(grade.passed is not False for grade in outcome.grades if grade.grader.startswith("schema"))
+    return outcome.passed

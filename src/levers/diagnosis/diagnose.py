@@ -1,0 +1,98 @@
+"""Find by experiment why each failing case fails: re-run it with one thing changed, and see."""
+
+from collections.abc import Sequence
+
+from levers.diagnosis.climb import ALL, climb, prune
+from levers.diagnosis.headroom import SETS, measure_headroom
+from levers.diagnosis.probes import apply_probes
+from levers.diagnosis.records import CaseDiagnosis, Diagnosis, Need, NeedShare
+from levers.diagnosis.runs import Probes, Runs
+from levers.diagnosis.verdict import needs_of, suspect_label, unexplained
+from levers.errors import LeversError
+from levers.stack import Stack
+from levers.task.records import Case
+from levers.trial.bench import Bench
+from levers.trial.records import Trial
+from levers.trial.statistics import wilson
+
+SAMPLES = 5
+SAMPLING_TEMPERATURE = 0.7
+
+
+def diagnose(bench: Bench, stack: Stack, trial: Trial) -> Diagnosis:
+    """Probe the failing development cases of a trial. Test and edge cases are refused: levers must not see them."""
+    if trial.partition != "dev":
+        raise LeversError(f"a diagnosis looks at dev cases only, not at {trial.partition}")
+    cases = bench.task.partition("dev")
+    failing = [case for case in cases if not trial.outcome(case.id).passed]
+    runs = Runs(bench, stack, trial)
+    needed = prune(runs, failing, climb(runs, failing))
+    needs = {case.id: needs_of(case, needed[case.id], bench, stack) for case in failing if case.id in needed}
+    needs |= _uncured(runs, [case for case in failing if case.id not in needed])
+    return Diagnosis(
+        stack=stack.digest,
+        measured=len(cases),
+        failures=len(failing),
+        needs=_shares(needs, len(cases)),
+        cases=tuple(CaseDiagnosis(case=case.id, needs=needs[case.id], tried=runs.tried(case.id)) for case in failing),
+        headroom=tuple(measure_headroom(runs, probes, cases, failing, needed) for probes in SETS),
+    )
+
+
+def _uncured(runs: Runs, cases: Sequence[Case]) -> dict[str, tuple[Need, ...]]:
+    """Cases that pass under no probe: is it luck, a weak model, the golden answer itself, or not to be told?"""
+    found: dict[str, tuple[Need, ...]] = {}
+    lucky = _passes_when_sampled(runs, cases)
+    strong = _passes_with_reference(runs, cases)
+    for case in cases:
+        answer = runs.run(ALL, [case], "")[case.id].answer.text
+        if label := suspect_label(case, answer, runs.bench):
+            found[case.id] = (label,)
+        elif lucky.get(case.id, 0) * 2 > SAMPLES:
+            because = (
+                f"with everything given it passed in {lucky[case.id]} of {SAMPLES} samples, but not at temperature 0"
+            )
+            found[case.id] = (Need(name="consistency", because=because),)
+        elif case.id in strong:
+            because = "with the same prompt and everything given, the reference model passes"
+            found[case.id] = (Need(name="capability", because=because),)
+        else:
+            found[case.id] = (unexplained(runs, case),)
+    return found
+
+
+def _passes_when_sampled(runs: Runs, cases: Sequence[Case]) -> dict[str, int]:
+    passes = dict.fromkeys((case.id for case in cases), 0)
+    changed = _probed(runs, ALL, cases)
+    for seed in range(SAMPLES):
+        model = changed.model.model_copy(update={"temperature": SAMPLING_TEMPERATURE, "seed": seed})
+        sampled = changed.model_copy(update={"model": model})
+        for outcome in runs.bench.outcomes(sampled, cases, f"sample {seed + 1} of {SAMPLES}"):
+            passes[outcome.case] += outcome.passed
+    return passes
+
+
+def _passes_with_reference(runs: Runs, cases: Sequence[Case]) -> set[str]:
+    reference = runs.bench.task.config.models.reference
+    if not reference or not cases:
+        return set()
+    changed = _probed(runs, ALL, cases)
+    model = changed.model.model_copy(update={"id": reference, "adapter": None})
+    outcomes = runs.bench.outcomes(changed.model_copy(update={"model": model}), cases, "reference model")
+    return {outcome.case for outcome in outcomes if outcome.passed}
+
+
+def _probed(runs: Runs, probes: Probes, cases: Sequence[Case]) -> Stack:
+    return apply_probes(runs.stack, sorted(probes), cases, runs.bench.task, runs.bench.library.evidence)
+
+
+def _shares(needs: dict[str, tuple[Need, ...]], measured: int) -> dict[str, NeedShare]:
+    counts: dict[str, int] = {}
+    for found in needs.values():
+        for name in dict.fromkeys(need.name for need in found):
+            counts[name] = counts.get(name, 0) + 1
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return {
+        name: NeedShare(cases=count, share=count / measured, interval=wilson(count, measured))
+        for name, count in ordered
+    }

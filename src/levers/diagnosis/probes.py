@@ -1,0 +1,111 @@
+"""Probes: changes nobody could ship, that show what a case needed. Each adds perfect material to a stack.
+
+format       the answer's JSON Schema is imposed while decoding (or asked of the server)
+knowledge    the case's own evidence is the only passage; without a document that holds it, the expected fact itself is
+instruction  what the graders want beside the facts is spelt out for the case: the label imposed, the pattern told
+tone         the answers to the most similar other cases are shown
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rapidfuzz import fuzz, process
+
+from levers.diagnosis.records import ProbeName
+from levers.stack import Given, Passage, Stack
+from levers.task.records import Case, GraderSpec, Task
+
+Evidence = Callable[[Case], tuple[Passage, ...]]
+
+SHOWN = 4  # the field shows 3 to 10 in a prompt; a small model's window holds four beside the passages
+STATED = "stated fact"
+
+
+def apply_probes(
+    stack: Stack, probes: Sequence[ProbeName], cases: Sequence[Case], task: Task, given: Evidence
+) -> Stack:
+    """Return the stack with the probes' perfect material for these cases added as its last part."""
+    material = Given(
+        passages={case.id: _evidence(case, given) for case in cases} if "knowledge" in probes else {},
+        pairs={case.id: _similar(case, task) for case in cases} if "tone" in probes else {},
+        schemas=_schemas(probes, cases, task),
+        told=_told(cases, task) if "instruction" in probes else {},
+    )
+    return stack.model_copy(update={"parts": (*stack.without("given").parts, material)})
+
+
+def expected_texts(case: Case) -> tuple[str, ...]:
+    """Return the accepted answers of a case as texts; for JSON, the first string field's accepted values."""
+    value: Any = case.expected
+    if isinstance(value, dict):
+        value = next((each for each in value.values() if isinstance(each, str | list | tuple)), "")
+    if isinstance(value, list | tuple):
+        return tuple(str(each) for each in value)
+    return (str(value),)
+
+
+def first_answer(case: Case) -> str:
+    """Return the golden answer as the stack would have to write it: accepted lists reduced to their first entry."""
+    if isinstance(case.expected, dict):
+        return json.dumps({key: _first(value) for key, value in case.expected.items()}, ensure_ascii=False)
+    return str(_first(case.expected))
+
+
+def _first(value: Any) -> Any:
+    return value[0] if isinstance(value, list | tuple) and value else value
+
+
+def _evidence(case: Case, given: Evidence) -> tuple[Passage, ...]:
+    found = given(case)
+    if found or not case.evidence:
+        return found
+    # The documents do not hold the evidence: state the fact itself, to see whether knowing it would have been enough.
+    text = f"{case.question.rstrip('?. ')}: {expected_texts(case)[0]}."
+    return (Passage(document=STATED, section="", heading="", text=text, start=0, end=len(text)),)
+
+
+def _similar(case: Case, task: Task) -> tuple[tuple[str, str], ...]:
+    others = [other for other in task.partition("dev") if other.id != case.id]
+    ranked = process.extract(
+        case.question, [other.question for other in others], scorer=fuzz.token_set_ratio, limit=SHOWN
+    )
+    return tuple((others[place].question, first_answer(others[place])) for _, _, place in reversed(ranked))
+
+
+def _schemas(probes: Sequence[ProbeName], cases: Sequence[Case], task: Task) -> dict[str, dict[str, Any]]:
+    schema = task.answer_schema
+    if schema is None or not {"format", "instruction"} & set(probes):
+        return {}
+    if "instruction" not in probes:
+        return {case.id: schema for case in cases}
+    return {case.id: _imposed(schema, case, task.config.graders) for case in cases}
+
+
+def _imposed(schema: dict[str, Any], case: Case, graders: Sequence[GraderSpec]) -> dict[str, Any]:
+    """Narrow the schema so that every label a choice grader asks for can only be the right one."""
+    if not isinstance(case.expected, dict):
+        return schema
+    fields = [spec.field for spec in graders if spec.kind == "choice" and spec.field in case.expected]
+    properties = dict(schema.get("properties", {}))
+    for name in fields:
+        if name in properties:
+            accepted = case.expected[name]
+            values = list(accepted) if isinstance(accepted, list | tuple) else [accepted]
+            properties[name] = {**properties[name], "enum": values}
+    return {**schema, "properties": properties}
+
+
+def _told(cases: Sequence[Case], task: Task) -> dict[str, str]:
+    """Spell out what graders without a schema want: labels of a plain choice, patterns of a regex."""
+    told: dict[str, str] = {}
+    for case in cases:
+        lines: list[str] = []
+        for spec in task.config.graders:
+            if spec.kind == "choice" and spec.field is None:
+                lines.append(f"Answer with exactly: {expected_texts(case)[0]}")
+            if spec.kind == "regex" and spec.pattern:
+                lines.append(f"The answer must match the pattern {spec.pattern}")
+        if lines:
+            told[case.id] = "\n".join(lines)
+    return told

@@ -1,0 +1,31 @@
+"""The levers, one file each; this list is the only place where all of them are named."""
+
+from levers.errors import Problem, UserError
+from levers.lever.examples import ExamplesLever
+from levers.lever.inline import InlineLever
+from levers.lever.instruct import InstructLever
+from levers.lever.retrieve import RetrieveLever
+from levers.lever.situation import Lever, Pulled, Situation
+from levers.lever.structure import StructureLever
+from levers.lever.tune import TuneLever
+
+LEVERS: tuple[Lever, ...] = (
+    InstructLever(),
+    StructureLever(),
+    ExamplesLever(),
+    InlineLever(),
+    RetrieveLever(),
+    TuneLever(),
+)
+
+
+def lever(name: str) -> Lever:
+    """Return the lever of that name. Raises UserError naming those there are."""
+    for each in LEVERS:
+        if each.name == name:
+            return each
+    known = ", ".join(each.name for each in LEVERS)
+    raise UserError(Problem(file="levers pull", field="LEVER", found=repr(name), expected=f"one of {known}"))
+
+
+__all__ = ["LEVERS", "Lever", "Pulled", "Situation", "lever"]

@@ -1,0 +1,118 @@
+"""The parts of a quote that all levers make alike: headroom, running cost, latency, data gates."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from levers.diagnosis import Headroom, ProbeName
+from levers.economics import CostFigure, Provenance, gate, project
+from levers.errors import LeversError
+from levers.lever.situation import Situation
+from levers.plan import Effort, GateCheck, Quote
+
+# English text runs at about four characters a token; used for what is not built yet and therefore not measured.
+CHARACTERS_PER_TOKEN = 4
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a lever adds of its own to a quote."""
+
+    answers: str
+    settings: dict[str, Any]
+    added_tokens: float = 0.0
+    project: str = "prompting"
+    effort: Effort = "minutes"
+    freshness: str = ""
+    gates: tuple[GateCheck, ...] = ()
+    added_ms: CostFigure | None = None
+    blocked: str = ""
+
+
+def quote(name: str, probes: tuple[ProbeName, ...], situation: Situation, terms: Terms) -> Quote:
+    """Put a quote together from the headroom that the diagnosis measured and the lever's own terms."""
+    room = headroom(situation, probes)
+    return Quote(
+        lever=name,
+        answers=terms.answers,
+        gain=room.gain,
+        interval=room.interval,
+        score_gain=room.score_gain,
+        score_interval=room.score_interval,
+        unlocks=room.unlocks,
+        one_time=_one_time(terms.project),
+        per_answer=_per_answer(situation, terms.added_tokens),
+        latency_ms=terms.added_ms or _latency(situation, terms.added_tokens),
+        gates=terms.gates,
+        effort=terms.effort,
+        freshness=terms.freshness,
+        settings=terms.settings,
+        blocked=terms.blocked,
+    )
+
+
+def headroom(situation: Situation, probes: tuple[ProbeName, ...]) -> Headroom:
+    """Return the headroom of these probes. Raises LeversError when the diagnosis did not measure that set."""
+    found = situation.diagnosis.headroom_of(probes)
+    if found is None:
+        raise LeversError(f"the diagnosis measured no headroom for {' + '.join(probes)}")
+    return found
+
+
+def gate_check(goal: str, have: int) -> GateCheck:
+    """Set what the project has against the field's data gate for a goal."""
+    found = gate(goal)
+    return GateCheck(
+        goal=goal,
+        have=have,
+        need=found.minimum,
+        usual=found.maximum,
+        unit=found.unit,
+        met=have >= found.minimum,
+        source=found.source,
+    )
+
+
+def tokens(text: str) -> float:
+    """Estimate the tokens of a text not yet sent to a model."""
+    return len(text) / CHARACTERS_PER_TOKEN
+
+
+def tried(situation: Situation, lever: str) -> list[dict[str, Any]]:
+    """Return the settings this lever was pulled with so far, in order."""
+    return [attempt.settings for attempt in situation.attempts if attempt.lever == lever]
+
+
+def pulled(situation: Situation, lever: str) -> bool:
+    """Tell whether this lever has been pulled and kept."""
+    return any(attempt.accepted for attempt in situation.attempts if attempt.lever == lever)
+
+
+def _one_time(name: str) -> CostFigure:
+    found = project(name)
+    low, high = found.compute or found.project
+    source = f"{found.source}: {found.name}, {low:,.0f} to {high:,.0f} USD; the low end, for an embedded lever"
+    return CostFigure(value=low, provenance="assumed", source=source)
+
+
+def _per_answer(situation: Situation, added: float) -> CostFigure:
+    now = situation.trial.cost_per_answer
+    if now is None:
+        return CostFigure(value=0.0, provenance="assumed", source="no price is known for this model")
+    share = added / max(_prompt_tokens(situation), 1.0)
+    origin: Provenance = "assumed" if added else "measured"
+    source = (
+        f"{situation.trial.cost_source}; scaled by {1 + share:.2f} for the longer prompt" if added else "this trial"
+    )
+    return CostFigure(value=now * (1 + share), provenance=origin, source=source)
+
+
+def _latency(situation: Situation, added: float) -> CostFigure:
+    now = situation.trial.latency["total"].p50_ms
+    share = added / max(_prompt_tokens(situation), 1.0)
+    source = "this trial's median, scaled by the length of the prompt"
+    return CostFigure(value=now * share, unit="ms", provenance="assumed", source=source)
+
+
+def _prompt_tokens(situation: Situation) -> float:
+    usage = situation.trial.usage
+    return (usage.input + usage.cache_read + usage.cache_write) / max(len(situation.trial.outcomes), 1)

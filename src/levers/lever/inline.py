@@ -1,0 +1,73 @@
+"""inline: put small knowledge into the prompt. Under about 10,000 tokens an index is overkill."""
+
+from typing import Any
+
+from levers.diagnosis import ProbeName
+from levers.economics import threshold
+from levers.errors import Problem, UserError
+from levers.knowledge import Found
+from levers.ledger import Record
+from levers.lever.figures import Terms, quote, tokens
+from levers.lever.situation import Pulled, Situation
+from levers.lever.variants import parse
+from levers.plan import Quote
+from levers.stack import Inline
+
+
+class Settings(Record):
+    """Nothing to set: all public documents go in."""
+
+
+class InlineLever:
+    """Gives every question all public documents; cheap to build, paid for with every prompt."""
+
+    name = "inline"
+    probes: tuple[ProbeName, ...] = ("knowledge",)
+
+    def quote(self, situation: Situation) -> Quote:
+        """Quote from the knowledge probe, with the documents' length as the running cost."""
+        documents = public_documents(situation)
+        length = sum(tokens(text) for _, text in documents)
+        limit = threshold("inline")
+        blocked = ""
+        if not documents:
+            blocked = "the project has no public documents"
+        elif length > limit.low:
+            blocked = f"the documents are about {length:,.0f} tokens; beyond {limit.low:,.0f} retrieve ({limit.source})"
+        elif situation.stack.part("retrieve"):
+            blocked = "the stack retrieves from the same documents already"
+        terms = Terms(
+            answers="knowledge",
+            settings={},
+            added_tokens=length,
+            freshness="as of the last pull",
+            blocked=blocked,
+        )
+        return quote(self.name, self.probes, situation, terms)
+
+    def pull(self, situation: Situation, settings: dict[str, Any]) -> Pulled:
+        """Put every public document into the system message."""
+        parse(Settings, self.name, settings)
+        documents = public_documents(situation)
+        if not documents:
+            raise UserError(
+                Problem(file="levers.yaml", field="knowledge.documents", expected="public documents to inline")
+            )
+        names = ", ".join(name for name, _ in documents)
+        changed = f"{len(documents)} documents are in the system message"
+        return Pulled(stack=situation.stack.with_part(Inline(documents=documents)), changed=changed, material=names)
+
+
+def public_documents(situation: Situation) -> tuple[tuple[str, str], ...]:
+    """Return name and text of every document that anybody may read and no newer one replaces."""
+    index = situation.index()
+    if index is None:
+        return ()
+    texts: dict[str, list[Found]] = {}
+    for found in index.chunks():
+        texts.setdefault(found.document, []).append(found)
+    return tuple(
+        (name, "\n\n".join(f"{each.heading}\n{each.text}" if each.heading else each.text for each in pieces))
+        for name, pieces in texts.items()
+        if index.may_read(name, None)
+    )

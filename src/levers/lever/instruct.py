@@ -1,0 +1,70 @@
+"""instruct: write the rules that the graders apply into the prompt, from the schema and the graders themselves."""
+
+from typing import Any
+
+from levers.diagnosis import ProbeName
+from levers.ledger import Record
+from levers.lever.figures import Terms, quote, tokens
+from levers.lever.situation import Pulled, Situation
+from levers.lever.variants import best_of, parse
+from levers.plan import Quote
+from levers.stack import Instruct, Stack
+from levers.task.records import Task
+
+
+class Settings(Record):
+    """Whether the brief's own words stay before the rules; None tries both on dev."""
+
+    keep_brief: bool | None = None
+
+
+class InstructLever:
+    """Adds to the brief what the graders demand of form and labels; facts stay out of it."""
+
+    name = "instruct"
+    probes: tuple[ProbeName, ...] = ("format", "instruction")
+
+    def quote(self, situation: Situation) -> Quote:
+        """Quote from the probe that spells out form and label for each case."""
+        text = rules(situation.bench.task)
+        blocked = "" if text else "the graders ask for no form or label that could be written down"
+        terms = Terms(answers="instruction, format", settings={}, added_tokens=tokens(text), blocked=blocked)
+        return quote(self.name, self.probes, situation, terms)
+
+    def pull(self, situation: Situation, settings: dict[str, Any]) -> Pulled:
+        """Put the rules after the brief, or in its place where that measures better."""
+        chosen = parse(Settings, self.name, settings)
+        kept = (True, False) if chosen.keep_brief is None else (chosen.keep_brief,)
+        variants = [("brief and rules" if keep else "rules alone", _written(situation, keep)) for keep in kept]
+        stack, notes = best_of(situation, self.name, variants)
+        part = stack.part("instruct")
+        length = tokens(part.text) if isinstance(part, Instruct) else 0
+        changed = f"the system message spells out form and labels (about {length:.0f} tokens)"
+        return Pulled(stack=stack, changed=changed, material="the graders and the answer's schema", notes=notes)
+
+
+def _written(situation: Situation, keep_brief: bool) -> Stack:
+    task = situation.bench.task
+    parts = [task.instructions, rules(task)] if keep_brief else [rules(task)]
+    return situation.stack.with_part(Instruct(text="\n\n".join(parts)))
+
+
+def rules(task: Task) -> str:
+    """Write the graders' demands as instructions; empty when they make none of form or label."""
+    lines: list[str] = []
+    schema = task.answer_schema
+    properties: dict[str, Any] = schema.get("properties", {}) if schema else {}
+    if properties:
+        keys = " and ".join(f'"{key}"' for key in properties)
+        lines.append(f"Reply with only a JSON object with the keys {keys}.")
+    named = {spec.field: spec.choices for spec in task.config.graders if spec.kind == "choice" and spec.choices}
+    for key, choices in named.items():
+        subject = f'"{key}" is' if key else "The answer is"
+        lines.append(f"{subject} one of: {', '.join(choices)}.")
+    for key, value in properties.items():
+        if "enum" in value and key not in named:
+            lines.append(f'"{key}" is one of: {", ".join(str(each) for each in value["enum"])}.')
+    lines.extend(f"The answer matches the pattern {spec.pattern}." for spec in task.config.graders if spec.pattern)
+    if any(spec.kind == "citation" for spec in task.config.graders):
+        lines.append("Cite the passage you used by its number, like [1].")
+    return "\n".join(lines)

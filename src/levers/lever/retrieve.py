@@ -1,0 +1,97 @@
+"""retrieve: find the passages a question needs and put them before it (RAG)."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from levers.diagnosis import ProbeName
+from levers.economics import CostFigure, latency, threshold
+from levers.errors import Problem, UserError
+from levers.ledger import Record
+from levers.lever.figures import Terms, quote, tokens
+from levers.lever.situation import Pulled, Situation
+from levers.lever.variants import best_of, parse
+from levers.plan import Quote
+from levers.stack import Retrieve, Stack
+
+TRIED = (2, 4)
+
+
+class Settings(Record):
+    """How many passages; None tries 2 and 4 on dev. `mode`: BM25 and dense fused, or one of them."""
+
+    k: int | None = Field(default=None, ge=1, le=20)
+    mode: Literal["hybrid", "bm25", "dense"] = "hybrid"
+
+
+class RetrieveLever:
+    """Gives every question its passages, under the asking user's rights."""
+
+    name = "retrieve"
+    probes: tuple[ProbeName, ...] = ("knowledge",)
+
+    def quote(self, situation: Situation) -> Quote:
+        """Quote from the knowledge probe, which hands over exactly the evidence: perfect retrieval."""
+        index = situation.index()
+        chunks = index.chunks() if index else []
+        mean = sum(tokens(each.text) for each in chunks) / max(len(chunks), 1)
+        reference = latency("retrieval, added")
+        terms = Terms(
+            answers="knowledge, retrieval",
+            settings=_next_settings(situation),
+            added_tokens=max(TRIED) * mean,
+            project="retrieval",
+            effort="hours",
+            freshness="as of the last index; a saved document is found after the next pull",
+            added_ms=CostFigure(
+                value=reference.low, unit="ms", provenance="assumed", source=f"{reference.source}: {reference.about}"
+            ),
+            blocked=_blocked(situation, bool(chunks)),
+        )
+        return quote(self.name, self.probes, situation, terms)
+
+    def pull(self, situation: Situation, settings: dict[str, Any]) -> Pulled:
+        """Index the documents and add the passages of each question to its prompt."""
+        chosen = parse(Settings, self.name, settings)
+        index = situation.index()
+        if index is None or not index.chunks():
+            raise UserError(
+                Problem(file="levers.yaml", field="knowledge.documents", expected="documents to retrieve from")
+            )
+        counts = TRIED if chosen.k is None else (chosen.k,)
+        variants: list[tuple[str, Stack]] = [
+            (f"k={k}", situation.stack.with_part(Retrieve(index=index.digest, k=k, mode=chosen.mode))) for k in counts
+        ]
+        stack, notes = best_of(situation, self.name, variants)
+        part = stack.part("retrieve")
+        k = part.k if isinstance(part, Retrieve) else 0
+        documents = {each.document for each in index.chunks()}
+        changed = f"{k} passages come before each question ({chosen.mode} search)"
+        material = f"{len(documents)} documents, {len(index.chunks())} passages, index {index.digest}"
+        return Pulled(stack=stack, changed=changed, material=material, notes=notes)
+
+
+def _next_settings(situation: Situation) -> dict[str, Any]:
+    """Return the pull to quote: both sizes first; then more passages when evidence is buried, fewer when drowned."""
+    part = situation.stack.part("retrieve")
+    if not isinstance(part, Retrieve):
+        return {}
+    details = [need.detail for case in situation.diagnosis.cases for need in case.needs if need.name == "retrieval"]
+    if details.count("buried") > details.count("drowned"):
+        return {"k": part.k + 2}
+    if details.count("drowned") > details.count("buried") and part.k > 1:
+        return {"k": part.k - 1}
+    return {"k": part.k}
+
+
+def _blocked(situation: Situation, documents: bool) -> str:
+    task = situation.bench.task
+    if not documents:
+        return "the project has no documents to search"
+    part = situation.stack.part("retrieve")
+    if isinstance(part, Retrieve) and _next_settings(situation) == {"k": part.k}:
+        return "pulled already; what search still misses wants a better index or embedder, not the same pull again"
+    budget = threshold("retrieval latency budget")
+    if task.config.targets.p95_ms is not None and task.config.targets.p95_ms < budget.low:
+        return f"retrieval does not fit a latency target under {budget.low:.0f} ms ({budget.source})"
+    return ""

@@ -1,0 +1,55 @@
+"""What every lever looks at: where the loop stands, and what the project has."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from levers.diagnosis import Diagnosis, ProbeName
+from levers.knowledge import Index
+from levers.ledger import Record
+from levers.plan import Attempt, Quote
+from levers.stack import Stack
+from levers.stack.workshop import ProjectWorkshop
+from levers.trial.bench import Bench
+from levers.trial.records import Trial
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A stack with its dev trial and diagnosis, the bench to measure on, the workshop to build in, the past pulls."""
+
+    bench: Bench
+    workshop: ProjectWorkshop
+    stack: Stack
+    trial: Trial
+    diagnosis: Diagnosis
+    attempts: tuple[Attempt, ...] = ()
+    index: Callable[[], Index | None] = lambda: None
+
+    @property
+    def documents(self) -> Path | None:
+        """The documents' folder."""
+        return self.bench.task.documents
+
+
+class Pulled(Record):
+    """What a pull made: the better stack (one for each variant tried, best first), what changed, the material used."""
+
+    stack: Stack
+    changed: str
+    material: str
+    notes: tuple[str, ...] = ()
+
+
+class Lever(Protocol):
+    """Turns a stack and material into a better stack. `probes` are the probes that stand for it made perfect."""
+
+    name: str
+    probes: tuple[ProbeName, ...]
+
+    def quote(self, situation: Situation) -> Quote:
+        """Say what pulling would gain and cost now, and with which settings; touches nothing."""
+
+    def pull(self, situation: Situation, settings: dict[str, Any]) -> Pulled:
+        """Pull with these settings. Raises UserError when the project lacks what the lever needs."""

@@ -1,0 +1,140 @@
+"""tune: fit a small adapter (LoRA) to the reviewed examples, each in the very prompt the stack would send."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import Field
+
+from levers.diagnosis import ProbeName
+from levers.errors import Problem, UserError
+from levers.ledger import Record
+from levers.lever.figures import Terms, gate_check, quote
+from levers.lever.situation import Pulled, Situation
+from levers.lever.variants import parse
+from levers.plan import Quote
+from levers.stack import Question, Stack, assemble, messages
+from levers.stack.workshop import ADAPTERS
+from levers.task.records import Example
+from levers.tuning import Progress, Recipe, Sample, fit, inspect_samples, recipe_for
+
+HELD_OUT = 10  # one example in ten decides which epoch is kept
+LEAST_KNOWN = 0.2  # above this share of cases without their facts, tuning would teach guessing
+_WORDS = re.compile(r"\w+")
+
+
+class Settings(Record):
+    """The recipe's dials; what is None keeps the recipe's own default for the model."""
+
+    r: int | None = Field(default=None, ge=1)
+    alpha: int | None = Field(default=None, ge=1)
+    learning_rate: float | None = Field(default=None, gt=0)
+    epochs: int | None = Field(default=None, ge=1)
+    batch_size: int | None = Field(default=None, ge=1)
+    seed: int | None = None
+
+
+class TuneLever:
+    """Puts behaviour (form, tone, labels) into weights; facts stay in the context."""
+
+    name = "tune"
+    probes: tuple[ProbeName, ...] = ("format", "instruction", "tone")
+
+    def quote(self, situation: Situation) -> Quote:
+        """Quote from the probes of form, label and tone together; the data gate is the field's for such a goal."""
+        task = situation.bench.task
+        terms = Terms(
+            answers="format, tone, instruction, consistency",
+            settings={},
+            project="lora, 7-8B",
+            effort="days to weeks",
+            freshness="until retrained",
+            gates=(gate_check("structured output" if task.answer_schema else "style", len(task.examples)),),
+            blocked=_blocked(situation),
+        )
+        return quote(self.name, self.probes, situation, terms)
+
+    def pull(self, situation: Situation, settings: dict[str, Any]) -> Pulled:
+        """Tune on the examples whose facts stand in their prompts, and load the adapter in the stack."""
+        chosen = parse(Settings, self.name, settings)
+        task = situation.bench.task
+        base = situation.stack.model.id
+        clean, notes = _clean(task.examples, [case.question for case in task.cases])
+        samples, ungrounded = _samples(situation, clean)
+        if not samples:
+            raise UserError(Problem(file=task.config.examples or "levers.yaml", expected="examples to tune on"))
+        recipe: Recipe = recipe_for(base).model_copy(update=chosen.model_dump(exclude_none=True))
+        fitted = fit(
+            base,
+            [sample for place, sample in enumerate(samples) if place % HELD_OUT],
+            samples[::HELD_OUT],
+            recipe,
+            situation.workshop.state / ADAPTERS,
+            on_progress=lambda now: _tell(situation, now),
+        )
+        notes += (
+            f"{ungrounded} examples left out: their facts do not stand in their prompts (they would teach guessing)",
+            f"dev loss per epoch, the untuned model first: {', '.join(f'{loss:.3f}' for loss in fitted.dev_losses)}",
+            f"{fitted.trainable_parameters:,} of {fitted.total_parameters:,} weights trained",
+        )
+        model = situation.stack.model.model_copy(update={"adapter": fitted.adapter.name})
+        lines = f"{task.config.examples}: {fitted.examples} to learn from, {len(samples[::HELD_OUT])} held out"
+        return Pulled(
+            stack=situation.stack.model_copy(update={"model": model}),
+            changed=f"LoRA r={recipe.r} on {base}, {recipe.epochs} epochs at {recipe.learning_rate:g}",
+            material=lines,
+            notes=notes,
+        )
+
+
+def _blocked(situation: Situation) -> str:
+    task, stack = situation.bench.task, situation.stack
+    if stack.model.id.startswith(("openai/", "anthropic/")):
+        return "the model is hosted; tuning here needs local weights"
+    if stack.model.adapter:
+        return "tuned already; more or better examples would have to come first"
+    knowledge = situation.diagnosis.needs.get("knowledge")
+    if knowledge and knowledge.share > LEAST_KNOWN and task.documents and not stack.part("retrieve"):
+        return f"{knowledge.share:.0%} of the cases lack facts: retrieve them first, tuning teaches behaviour (S0)"
+    return ""
+
+
+def _clean(examples: Sequence[Example], held_out: Sequence[str]) -> tuple[list[Example], tuple[str, ...]]:
+    """Leave out examples that repeat, contradict or leak; say which."""
+    as_written = [Sample(messages=each.messages, answer=each.answer, line=each.line) for each in examples]
+    findings = [each for each in inspect_samples(as_written, forbidden=held_out) if each.kind != "near duplicate"]
+    bad = {finding.line for finding in findings}
+    notes = tuple(f"line {finding.line} left out: {finding.kind}, {finding.detail}" for finding in findings)
+    return [each for each in examples if each.line not in bad], notes
+
+
+def _samples(situation: Situation, examples: Sequence[Example]) -> tuple[list[Sample], int]:
+    """Lay every example out as the stack would; drop those whose answer's facts are not in the prompt."""
+    stack: Stack = situation.stack
+    questions = [
+        Question(id=f"line {each.line}", input=each.messages if len(each.messages) > 1 else each.question)
+        for each in examples
+    ]
+    drafts = assemble(stack, questions, situation.workshop)
+    samples: list[Sample] = []
+    for example, draft in zip(examples, drafts, strict=True):
+        prompt = messages(draft)
+        if draft.passages is None or not example.evidence or _grounded(example.answer, prompt[-1].content):
+            samples.append(Sample(messages=prompt, answer=example.answer, line=example.line))
+    return samples, len(examples) - len(samples)
+
+
+def _grounded(answer: str, prompt: str) -> bool:
+    """Tell whether the first value of an answer stands in the prompt, word by word."""
+    try:
+        parsed = json.loads(answer)
+    except ValueError:
+        parsed = answer
+    value = next(iter(parsed.values()), "") if isinstance(parsed, dict) else parsed
+    wanted = " ".join(_WORDS.findall(str(value).casefold()))
+    return f" {wanted} " in f" {' '.join(_WORDS.findall(prompt.casefold()))} "
+
+
+def _tell(situation: Situation, now: Progress) -> None:
+    situation.bench.progress("tune", now.step, now.steps)

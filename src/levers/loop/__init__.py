@@ -1,0 +1,21 @@
+"""The improvement loop over a project: resumable, every step accepted or rejected with its figures."""
+
+from levers.loop.check import Checked, check
+from levers.loop.project import Project
+from levers.loop.records import SEED, Measured, Opening, Run, Step, Target
+from levers.loop.run import Loop, OnStep, record_opening
+
+__all__ = [
+    "SEED",
+    "Checked",
+    "Loop",
+    "Measured",
+    "OnStep",
+    "Opening",
+    "Project",
+    "Run",
+    "Step",
+    "Target",
+    "check",
+    "record_opening",
+]

@@ -1,0 +1,81 @@
+"""Check everything in a project at once: config, cases, examples, documents, access rules, prices; writes nothing."""
+
+from collections.abc import Callable, Collection
+from functools import partial
+from pathlib import Path
+
+from levers.economics import PriceBook
+from levers.errors import Problem, UserError
+from levers.knowledge import Access, Library, load_access, read_library
+from levers.knowledge.chunk import sections
+from levers.ledger import Record
+from levers.lever.figures import gate_check
+from levers.model import known_reference
+from levers.plan import GateCheck
+from levers.task import TaskConfig
+from levers.task import check as check_task
+from levers.task.config import read_config
+from levers.trial import detectable_difference
+
+
+class Checked(Record):
+    """What was found: problems to mend, data gates, and the smallest difference each partition can show."""
+
+    problems: tuple[Problem, ...]
+    gates: tuple[GateCheck, ...]
+    detectable_difference: dict[str, float]
+    counts: dict[str, int]
+    notes: tuple[str, ...]
+
+
+def check(path: Path | str) -> Checked:
+    """Check a project's folder (or its `levers.yaml`) and return all that is wrong with it."""
+    root = Path(path) if Path(path).is_dir() else Path(path).parent
+    _, config, _ = read_config(root)
+    problems: list[Problem] = []
+    library = _library(root, config, problems) if config else None
+    report = check_task(
+        path, known_reference=partial(known_reference, root=root), sections=_slugs(library) if library else None
+    )
+    if config and config.prices:
+        problems += _attempt(lambda: PriceBook.load(root / str(config.prices), config.prices))
+    examples = report.counts["examples"]
+    gates = [gate_check("golden set", report.counts["cases"])]
+    if examples:
+        gates += [gate_check("few-shot", examples), gate_check("structured output", examples)]
+    sizes = {name: report.counts[name] for name in ("dev", "test", "edge")}
+    found = [*report.problems, *(problem for problem in problems if problem not in report.problems)]
+    return Checked(
+        problems=tuple(found),
+        gates=tuple(gates),
+        detectable_difference={name: detectable_difference(size) for name, size in sizes.items() if size},
+        counts=report.counts,
+        notes=tuple(report.notes),
+    )
+
+
+def _library(root: Path, config: TaskConfig, problems: list[Problem]) -> Library | None:
+    """Read documents under the access rules; what is wrong with either is added to the problems."""
+    material = config.knowledge
+    access = Access()
+    if material.access and (root / material.access).exists():
+        problems += _attempt(lambda: load_access(root / str(material.access), material.access))
+        access = Access() if problems else load_access(root / material.access, material.access)
+    if not material.documents or not (root / material.documents).is_dir():
+        return None  # the task's own check names a folder that is not there
+    library = read_library(root / material.documents, material.documents, access)
+    problems += library.problems
+    return library
+
+
+def _slugs(library: Library) -> Callable[[str], Collection[str]]:
+    known = {document.id: {section.slug for section in sections(document)} for document in library.documents}
+    return lambda document: known.get(document, set())
+
+
+def _attempt(read: Callable[[], object]) -> list[Problem]:
+    try:
+        read()
+    except UserError as error:
+        return list(error.problems)
+    return []

@@ -1,0 +1,119 @@
+"""Open a project folder: its task, documents, prices and models, ready to be measured."""
+
+import json
+from functools import cached_property, partial
+from pathlib import Path
+
+from levers import __version__
+from levers.economics import PriceBook, Usage, answer_cost, cost_figure
+from levers.errors import LeversError, Problem, UserError
+from levers.knowledge import Access, Index, load_access
+from levers.ledger import digest, write_atomic
+from levers.loop.records import SEED
+from levers.model import known_reference
+from levers.stack import Instruct, ModelRef, Stack
+from levers.stack.workshop import ProjectWorkshop
+from levers.task import Task, load
+from levers.trial.bench import Bench, Progress, silent
+from levers.trial.shelf import Shelf
+
+CURRENT = "stack.json"
+STACKS = "stacks"
+
+
+class Project:
+    """One project, opened. Nothing heavy is loaded until a model or an index is needed."""
+
+    def __init__(self, path: Path | str, progress: Progress = silent) -> None:
+        """Read and check the project's files. Raises UserError with every problem at once."""
+        self.task: Task = load(path, known_reference=partial(known_reference, root=Path(path)), evidence_required=False)
+        self.progress = progress
+        material = self.task.config.knowledge
+        self.access: Access = load_access(
+            self.task.root / material.access if material.access else None, material.access
+        )
+        overrides = self.task.config.prices
+        self.prices = PriceBook.load(self.task.root / overrides if overrides else None, overrides)
+        models = self.task.config.models
+        self.workshop = ProjectWorkshop(
+            self.task.root, self.task.state, models.embed, self.access, base_url=models.base_url
+        )
+
+    @cached_property
+    def index(self) -> Index | None:
+        """The index of the documents as they are now; None when the project has none. Problems in them are raised."""
+        if self.task.documents is None:
+            return None
+        prefix = self.task.config.knowledge.documents or ""
+        return self.workshop.build(self.task.documents, prefix, partial(self.progress, "embed passages"))
+
+    @cached_property
+    def bench(self) -> Bench:
+        """The bench to measure stacks on, with the price of the answering model."""
+        price = self.prices.find(self.task.config.models.answer)
+        return Bench(
+            task=self.task,
+            workshop=self.workshop,
+            library=Shelf(self.index),
+            cost_of=partial(answer_cost, price=price) if price else None,
+            cost_source=_cost_source(cost_figure(Usage(input=1, output=1, compute_seconds=1), price)) if price else "",
+            progress=self.progress,
+        )
+
+    def start(self) -> Stack:
+        """Return the plain prompt: the answer model and the team's brief, nothing else."""
+        return Stack(model=ModelRef(id=self.task.config.models.answer), parts=(Instruct(text=self.task.instructions),))
+
+    def stack(self, name: str | None = None) -> Stack:
+        """Return a stack by name: `start`, a digest (or its beginning), or None for the one in use (else the start)."""
+        if name == "start":
+            return self.start()
+        folder = self.task.state
+        path = folder / CURRENT if name is None else self._named(name)
+        if name is None and not path.is_file():
+            return self.start()
+        return Stack.model_validate_json(path.read_text(encoding="utf-8"))
+
+    def keep(self, stack: Stack, use: bool = False) -> None:
+        """Write a stack down under its digest, and make it the one in use if asked."""
+        text = json.dumps(stack.model_dump(mode="json"), indent=2, ensure_ascii=False)
+        write_atomic(self.task.state / STACKS / f"{stack.digest}.json", text)
+        if use:
+            write_atomic(self.task.state / CURRENT, text)
+
+    def run_id(self) -> str:
+        """Name a run by all that decides its outcome: task, documents, access, prices, models, version, seed."""
+        models = self.task.config.models
+        return digest(
+            [
+                __version__,
+                SEED,
+                self.task.digest,
+                self.index.digest if self.index else None,
+                self.access,
+                self.prices,
+                self.workshop.model(self.start().model).id,
+                models,
+            ],
+            12,
+        )
+
+    def _named(self, name: str) -> Path:
+        found = sorted((self.task.state / STACKS).glob(f"{_safe(name)}*.json"))
+        if len(found) == 1:
+            return found[0]
+        known = ", ".join(path.stem for path in sorted((self.task.state / STACKS).glob("*.json"))) or "none yet"
+        problem = f"{len(found)} stacks of that name" if found else "no such stack"
+        raise UserError(
+            Problem(file=str(self.task.state.name), field="stack", found=problem, expected=f"start or: {known}")
+        )
+
+
+def _safe(name: str) -> str:
+    if not name.replace("-", "").isalnum():
+        raise LeversError(f"{name!r} is no stack's name", "give `start` or a digest such as sha256-41a42521ad71db4b")
+    return name if name.startswith("sha256-") else f"sha256-{name}"
+
+
+def _cost_source(figure: object) -> str:
+    return f"{getattr(figure, 'provenance', '')}: {getattr(figure, 'source', '')}"

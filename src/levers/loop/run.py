@@ -1,0 +1,208 @@
+"""The loop: trial, diagnosis, plan, pull, trial, verdict; until the targets are met or nothing pays.
+
+The loop itself is a pure replay: every piece that takes time is kept in the run's folder as soon as it is whole, so a
+run that was killed walks through what is finished and goes on where it stopped, to the same end.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from levers import __version__
+from levers.diagnosis import Diagnosis, diagnose
+from levers.ledger import digest
+from levers.lever import LEVERS, Pulled, Situation, lever
+from levers.loop.memo import Memo
+from levers.loop.project import Project
+from levers.loop.records import SEED, Measured, Opening, Run, Step
+from levers.loop.targets import reached
+from levers.loop.verdict import Judged, Opener, judge
+from levers.plan import Attempt, Plan, Quote, choose
+from levers.stack import Stack
+from levers.task import Partition
+from levers.trial.records import Trial
+
+MOST_STEPS = 12
+RUNS = "runs"
+OPENINGS = "openings.jsonl"
+
+OnStep = Callable[[Step], None]
+
+
+class Loop:
+    """One run in progress: where it stands, and the memo of what is finished."""
+
+    def __init__(self, project: Project, on_step: OnStep | None = None) -> None:
+        """Start, or go on with, the run that the project's content names."""
+        self.project = project
+        self.id = project.run_id()
+        self.folder = project.task.state / RUNS / self.id
+        self.memo = Memo(self.folder / "kept")
+        self.attempts: list[Attempt] = []
+        self.openings: list[Opening] = []
+        self.steps: list[Step] = []
+        self._on_step = on_step or (lambda step: None)
+
+    def run(self) -> Run:
+        """Run to the end and return what was found."""
+        start = self.project.start()
+        current, measured = start, Measured(dev=self.trial(start, "dev"), edge=self._edge(start))
+        self._add(
+            Step(number=0, lever="start", stack=start, measured=measured, verdict="start", why="the plain prompt")
+        )
+        stopped = f"{MOST_STEPS} steps were made"
+        while True:
+            found, plan = self._think(current, measured.dev)
+            chosen = plan.chosen
+            if self._done(measured):
+                stopped = "all targets are met"
+                break
+            if chosen is None:
+                stopped = "no lever pays any more"
+                break
+            if len(self.steps) > MOST_STEPS:
+                break
+            pulled = self._pull(current, measured.dev, found, chosen)
+            judged = self._judge(current, measured, pulled.stack)
+            self._add(self._step(chosen, pulled, judged, found, plan))
+            self.attempts.append(
+                Attempt(
+                    stack=current.digest,
+                    lever=chosen.lever,
+                    settings=chosen.settings,
+                    accepted=judged.accepted,
+                    why=judged.why,
+                )
+            )
+            if judged.accepted:
+                current, measured = pulled.stack, judged.measured
+        return self._close(current, measured, found, plan, stopped)
+
+    def trial(self, stack: Stack, partition: Partition) -> Trial:
+        """Measure a stack over a partition, once per run; opening test is written down before it is opened."""
+        self.project.keep(stack)
+        name = f"trial-{stack.digest}-{partition}"
+
+        def make() -> Trial:
+            if partition == "test":
+                record_opening(self.project.task.state, self.id, stack)
+            return self.project.bench.trial(stack, partition, f"trial on {partition}")
+
+        return self.memo.keep(name, Trial, make)
+
+    def _edge(self, stack: Stack) -> Trial | None:
+        return self.trial(stack, "edge") if self.project.task.partition("edge") else None
+
+    def _think(self, stack: Stack, dev: Trial) -> tuple[Diagnosis, Plan]:
+        found = self.memo.keep(f"diagnosis-{stack.digest}", Diagnosis, lambda: diagnose(self.project.bench, stack, dev))
+        situation = self._situation(stack, dev, found)
+        quotes = [each.quote(situation) for each in LEVERS]
+        plan = choose(stack.digest, quotes, self.attempts, self.project.task.config.traffic.answers_per_day)
+        return found, plan
+
+    def _situation(self, stack: Stack, dev: Trial, found: Diagnosis) -> Situation:
+        return Situation(
+            bench=self.project.bench,
+            workshop=self.project.workshop,
+            stack=stack,
+            trial=dev,
+            diagnosis=found,
+            attempts=tuple(self.attempts),
+            index=lambda: self.project.index,
+        )
+
+    def _pull(self, stack: Stack, dev: Trial, found: Diagnosis, chosen: Quote) -> Pulled:
+        name = f"pull-{stack.digest}-{chosen.lever}-{digest(chosen.settings, 8)}"
+        situation = self._situation(stack, dev, found)
+        return self.memo.keep(name, Pulled, lambda: lever(chosen.lever).pull(situation, chosen.settings))
+
+    def _judge(self, current: Stack, measured: Measured, candidate: Stack) -> Judged:
+        number = len(self.steps)
+
+        def test(stack: Stack, reason: str) -> Trial:
+            self.openings.append(Opening(step=number, stack=stack.digest, reason=reason))
+            return self.trial(stack, "test")
+
+        earlier = [step.dev_score.p_value for step in self.steps if step.dev_score]
+        return judge(
+            measured,
+            self.trial(candidate, "dev"),
+            earlier,
+            self.steps[0].measured.edge,
+            Opener(
+                before_test=lambda: measured.test or test(current, "the stack the step started from"),
+                after_test=lambda: test(candidate, "a pull that dev kept"),
+                before_edge=lambda: measured.edge,
+                after_edge=lambda: self._edge(candidate),
+            ),
+        )
+
+    def _step(self, chosen: Quote, pulled: Pulled, judged: Judged, found: Diagnosis, plan: Plan) -> Step:
+        return Step(
+            number=len(self.steps),
+            lever=chosen.lever,
+            settings=chosen.settings,
+            stack=pulled.stack,
+            measured=judged.measured,
+            diagnosis=found,
+            plan=plan,
+            dev_pass=judged.dev_pass,
+            dev_score=judged.dev_score,
+            test_pass=judged.test_pass,
+            test_score=judged.test_score,
+            edge_pass=judged.edge_pass,
+            p_value=judged.p_value,
+            tries=sum(step.verdict != "start" for step in self.steps) + 1,
+            verdict="accepted" if judged.accepted else "rejected",
+            why=judged.why,
+            changed=pulled.changed,
+            material=pulled.material,
+            notes=pulled.notes,
+        )
+
+    def _add(self, step: Step) -> None:
+        self.steps.append(step)
+        self._on_step(step)
+
+    def _done(self, measured: Measured) -> bool:
+        targets = reached(self.project.task.config.targets, measured)
+        return bool(targets) and all(target.met for target in targets)
+
+    def _close(self, stack: Stack, measured: Measured, found: Diagnosis, plan: Plan, stopped: str) -> Run:
+        if measured.test is None:
+            self.openings.append(Opening(step=len(self.steps) - 1, stack=stack.digest, reason="to report the end"))
+            measured = measured.model_copy(update={"test": self.trial(stack, "test")})
+        start = self.steps[0]
+        opened = {opening.stack for opening in self.openings}
+        if start.measured.test is None and start.stack.digest in opened:
+            test = self.trial(start.stack, "test")
+            self.steps[0] = start.model_copy(update={"measured": start.measured.model_copy(update={"test": test})})
+        self.project.keep(stack, use=True)
+        targets = reached(self.project.task.config.targets, measured)
+        return Run(
+            id=self.id,
+            task=self.project.task.digest,
+            name=self.project.task.config.name,
+            model=stack.model.id,
+            seed=SEED,
+            levers_version=__version__,
+            steps=tuple(self.steps),
+            openings=tuple(self.openings),
+            stack=stack,
+            final=measured,
+            after=found,
+            closing=plan,
+            targets=targets,
+            targets_met=all(target.met for target in targets),
+            stopped=stopped,
+            seconds=self.memo.seconds,
+            report=f".levers/{RUNS}/{self.id}/report.html",
+        )
+
+
+def record_opening(state: Path, run: str, stack: Stack) -> None:
+    """Write down that the test cases are opened now: one line in the project's `openings.jsonl`."""
+    line = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "run": run, "stack": stack.digest}
+    with (state / OPENINGS).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")

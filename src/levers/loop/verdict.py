@@ -1,0 +1,94 @@
+"""The verdict on a pull: kept when dev is decisively better, promoted when test agrees and edge is not worse."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from levers.loop.records import Measured
+from levers.trial.compare import compare
+from levers.trial.records import Comparison, Trial
+from levers.trial.statistics import ALPHA, holm
+
+
+class Judged(NamedTuple):
+    """The comparisons that were made, in the order they were made, and what they decide."""
+
+    accepted: bool
+    why: str
+    measured: Measured
+    dev_pass: Comparison
+    dev_score: Comparison
+    p_value: float
+    test_pass: Comparison | None = None
+    test_score: Comparison | None = None
+    edge_pass: Comparison | None = None
+
+
+class Opener(NamedTuple):
+    """How to measure the two stacks where they are not measured yet; opening test is recorded by whoever opens."""
+
+    before_test: Callable[[], Trial]
+    after_test: Callable[[], Trial]
+    before_edge: Callable[[], Trial | None]
+    after_edge: Callable[[], Trial | None]
+
+
+def judge(before: Measured, after: Trial, earlier: Sequence[float], start_edge: Trial | None, open_: Opener) -> Judged:
+    """Judge a pull. `earlier` are the raw p-values of the tries so far in this run, for Holm's adjustment.
+
+    Test is opened only for a pull that dev keeps.
+    """
+    dev_pass, dev_score = compare(before.dev, after, "pass"), compare(before.dev, after, "score")
+    p_value = holm([*earlier, dev_score.p_value])[-1]
+    measured = Measured(dev=after)
+    against = _against_dev(dev_pass, dev_score, p_value)
+    if against:
+        return Judged(False, against, measured, dev_pass, dev_score, p_value)
+    old_test, new_test = open_.before_test(), open_.after_test()
+    test_pass, test_score = compare(old_test, new_test, "pass"), compare(old_test, new_test, "score")
+    old_edge, new_edge = open_.before_edge(), open_.after_edge()
+    edge_pass = compare(old_edge, new_edge, "pass") if old_edge and new_edge else None
+    measured = Measured(dev=after, test=new_test, edge=new_edge)
+    against = _against_test(test_pass, test_score) or _against_edge(edge_pass, new_edge, start_edge)
+    why = against or _praise(dev_pass, dev_score, test_pass, test_score)
+    return Judged(not against, why, measured, dev_pass, dev_score, p_value, test_pass, test_score, edge_pass)
+
+
+def _against_dev(dev_pass: Comparison, dev_score: Comparison, p_value: float) -> str:
+    if dev_pass.difference < 0:
+        return f"dev is worse: {dev_pass.lost} cases lost, {dev_pass.gained} gained"
+    if dev_score.difference <= 0:
+        return f"dev is not better: {dev_score.difference:+.3f} mean credit"
+    if p_value >= ALPHA:
+        return (
+            f"not decisive on dev: {dev_score.difference:+.3f} mean credit, p = {p_value:.3f} after Holm; "
+            f"these cases could show {dev_score.detectable_difference:.3f}"
+        )
+    return ""
+
+
+def _against_test(test_pass: Comparison, test_score: Comparison) -> str:
+    if test_score.difference <= 0 or test_pass.difference < 0:
+        return (
+            f"test does not confirm: {test_score.difference:+.3f} mean credit, {test_pass.gained} cases gained, "
+            f"{test_pass.lost} lost"
+        )
+    return ""
+
+
+def _against_edge(edge: Comparison | None, now: Trial | None, start: Trial | None) -> str:
+    if edge is None or now is None:
+        return ""
+    if start is not None and now.quality < start.quality:
+        return f"edge fell below the start: {now.quality:.3f} against {start.quality:.3f}"
+    if edge.difference < 0 and edge.decisive:
+        return f"edge is worse: {edge.lost} cases lost, {edge.gained} gained (p = {edge.p_value:.3f})"
+    return ""
+
+
+def _praise(dev_pass: Comparison, dev_score: Comparison, test_pass: Comparison, test_score: Comparison) -> str:
+    sure = "" if test_score.decisive else ", not decisive by itself"
+    return (
+        f"dev {dev_score.difference:+.3f} credit, {dev_pass.difference:+.3f} passes; "
+        f"test agrees: {test_score.difference:+.3f} credit, {test_pass.difference:+.3f} passes "
+        f"(p = {test_score.p_value:.4f}{sure})"
+    )

@@ -1,0 +1,75 @@
+"""Choose the next move: the cheapest lever that would help, and a reason for every other one."""
+
+from collections.abc import Sequence
+
+from levers.plan.records import EFFORTS, Attempt, Option, Plan, Quote, Verdict
+
+DAYS_PER_YEAR = 365
+LEAST_SHARE = 0.01  # a lever that could cure less than one case in a hundred is not worth a move
+
+
+def choose(stack: str, quotes: Sequence[Quote], attempts: Sequence[Attempt], answers_per_day: float) -> Plan:
+    """Set the quotes side by side. Cheapest first: least effort, then first-year cost, then most cases unlocked."""
+    ranked = sorted(quotes, key=lambda quote: (*_cost(quote, answers_per_day), -quote.unlocks, quote.lever))
+    refusals = {quote.lever: _refusal(stack, quote, attempts) for quote in ranked}
+    possible = [quote for quote in ranked if not refusals[quote.lever]]
+    chosen = possible[0] if possible else None
+    options: list[Option] = []
+    for quote in ranked:
+        verdict: Verdict
+        if quote is chosen:
+            verdict, why = "next", _reason(quote)
+        elif quote in possible:
+            verdict, why = "later", _waits(quote, possible[0], answers_per_day)
+        else:
+            verdict, why = "no", refusals[quote.lever]
+        options.append(Option(quote=quote, verdict=verdict, why=why))
+    order = {"next": 0, "later": 1, "no": 2}
+    options.sort(key=lambda option: order[option.verdict])
+    return Plan(stack=stack, options=tuple(options), next=chosen.lever if chosen else None)
+
+
+def first_year(quote: Quote, answers_per_day: float) -> float:
+    """Return what a lever costs in its first year in USD: once, and for every answer."""
+    return quote.one_time.value + quote.per_answer.value * answers_per_day * DAYS_PER_YEAR
+
+
+def _cost(quote: Quote, answers_per_day: float) -> tuple[int, float]:
+    # Rounded to whole dollars: a difference of cents is noise of the measurement and must not order the plan.
+    return EFFORTS.index(quote.effort), round(first_year(quote, answers_per_day))
+
+
+def _refusal(stack: str, quote: Quote, attempts: Sequence[Attempt]) -> str:
+    """Say why a lever is out of the question now; empty when it is not."""
+    if quote.blocked:
+        return quote.blocked
+    unmet = [gate for gate in quote.gates if not gate.met]
+    if unmet:
+        gate = unmet[0]
+        return f"data gate: {gate.goal} needs {gate.need} {gate.unit}, you have {gate.have} ({gate.source})"
+    if max(quote.unlocks, quote.gain) < LEAST_SHARE and quote.score_interval.low <= 0:
+        return f"its probe, which is the lever made perfect, gains nothing ({quote.gain:+.2f} passes)"
+    same = [each for each in attempts if each.lever == quote.lever and each.settings == quote.settings]
+    if any(each.accepted for each in same):
+        return "pulled already with these settings; what is left of its need wants the lever better, not again"
+    if any(each.stack == stack for each in same):
+        return f"tried on this stack and rejected: {same[-1].why}"
+    if len(same) > 1:
+        return f"tried {len(same)} times on earlier stacks and rejected: {same[-1].why}"
+    return ""
+
+
+def _reason(quote: Quote) -> str:
+    return (
+        f"cheapest lever that helps: its probe gains {quote.gain:+.2f} passes and {quote.score_gain:+.2f} credit, "
+        f"and {quote.unlocks:.0%} of the cases need it"
+    )
+
+
+def _waits(quote: Quote, first: Quote, answers_per_day: float) -> str:
+    if quote.effort != first.effort:
+        return f"waits: {first.lever} takes {first.effort}, this {quote.effort}"
+    mine, other = first_year(quote, answers_per_day), first_year(first, answers_per_day)
+    if round(mine) > round(other):
+        return f"waits: ${mine:,.0f} in the first year against ${other:,.0f} for {first.lever}"
+    return f"waits: {first.lever} costs no more and {first.unlocks:.0%} of the cases need it, this {quote.unlocks:.0%}"

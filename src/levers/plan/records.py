@@ -1,0 +1,82 @@
+"""A quote says what a lever would gain and cost before it is pulled; a plan sets the quotes side by side."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from levers.economics import CostFigure
+from levers.ledger import Record
+from levers.trial.records import Interval
+
+Effort = Literal["minutes", "hours", "days to weeks", "weeks"]
+EFFORTS: tuple[Effort, ...] = ("minutes", "hours", "days to weeks", "weeks")
+Verdict = Literal["next", "later", "no"]
+
+
+class GateCheck(Record):
+    """A data gate set against what the project has. A gate that is not met blocks the lever."""
+
+    goal: str
+    have: int
+    need: int
+    usual: int
+    unit: str
+    met: bool
+    source: str
+
+
+class Quote(Record):
+    """What a lever would bring and cost if it were pulled now.
+
+    `gain` (pass share) and `score_gain` (mean credit) are the headroom measured by the lever's probes: the most that a
+    perfect product could bring. `unlocks` is the share of cases that need it, alone or beside other needs.
+    `one_time` is USD before the first answer, `per_answer` USD per answer with it, `latency_ms` what it adds.
+    `settings` is the pull that is quoted; `blocked` says why it cannot be pulled now, empty when it can.
+    """
+
+    lever: str
+    answers: str
+    gain: float
+    interval: Interval
+    score_gain: float
+    score_interval: Interval
+    unlocks: float
+    one_time: CostFigure
+    per_answer: CostFigure
+    latency_ms: CostFigure
+    gates: tuple[GateCheck, ...] = ()
+    effort: Effort = "minutes"
+    freshness: str = ""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    blocked: str = ""
+
+
+class Option(Record):
+    """A quote with the plan's word on it."""
+
+    quote: Quote
+    verdict: Verdict
+    why: str
+
+
+class Plan(Record):
+    """The options, the chosen one first, and the name of the lever to pull next (None: nothing pays)."""
+
+    stack: str
+    options: tuple[Option, ...]
+    next: str | None
+
+    @property
+    def chosen(self) -> Quote | None:
+        """The quote to pull next."""
+        return next((option.quote for option in self.options if option.verdict == "next"), None)
+
+
+class Attempt(Record):
+    """A pull that was made: on which stack, with which settings, whether it was kept, and why (not)."""
+
+    stack: str
+    lever: str
+    settings: dict[str, Any]
+    accepted: bool
+    why: str

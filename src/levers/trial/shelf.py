@@ -1,0 +1,41 @@
+"""The documents as experiments see them: a case's own evidence, and how far down search finds it."""
+
+from levers.knowledge import Index
+from levers.stack import Passage, Retrieve, Stack
+from levers.stack.workshop import passage
+from levers.task.records import Case
+
+DEPTH = 50  # how far down evidence counts as buried; further down it counts as missed
+
+
+class Shelf:
+    """A library over one index; without documents it holds nothing."""
+
+    def __init__(self, index: Index | None) -> None:
+        """Look things up in this index."""
+        self._index = index
+
+    def evidence(self, case: Case) -> tuple[Passage, ...]:
+        """Return the passages of the sections the case names, in its order; documents that do not exist are skipped."""
+        if self._index is None:
+            return ()
+        found: list[Passage] = []
+        for document, section in _references(case):
+            found.extend(passage(each) for each in self._index.section(document, section))
+        return tuple(dict.fromkeys(found))
+
+    def rank(self, case: Case, stack: Stack) -> int | None:
+        """Return the best rank of any of the case's evidence for its question and user, None beyond the first 50."""
+        part = stack.part("retrieve")
+        if self._index is None or not isinstance(part, Retrieve):
+            return None
+        ranks = [
+            self._index.rank_of(case.question, document, section, user=case.user, mode=part.mode, depth=DEPTH)
+            for document, section in _references(case)
+        ]
+        return min((rank for rank in ranks if rank is not None), default=None)
+
+
+def _references(case: Case) -> list[tuple[str, str | None]]:
+    pairs = (reference.partition("#") for reference in case.evidence)
+    return [(document, section or None) for document, _, section in pairs]

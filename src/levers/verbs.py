@@ -1,0 +1,176 @@
+"""The verbs of levers as functions, for notebooks and scripts; the command line calls the same ones."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from levers.diagnosis import Diagnosis
+from levers.diagnosis import diagnose as run_diagnosis
+from levers.economics import Usage
+from levers.errors import Problem, UserError
+from levers.knowledge import Index
+from levers.ledger import Record, write_atomic
+from levers.lever import LEVERS, Pulled, Situation, lever
+from levers.loop import Checked, Loop, OnStep, Project, Run, check, record_opening
+from levers.plan import Plan, choose
+from levers.stack import Answer, Passage, Question, Stack, answer
+from levers.stack.workshop import passage
+from levers.task import Partition, init
+from levers.trial import Comparison, Trial, compare
+from levers.trial.bench import Progress, silent
+from levers.view import write_report
+
+SAVED = "run.json"
+LATEST = "latest.json"
+
+
+class Measurement(Record):
+    """A trial, and how it compares with another stack's if one was named."""
+
+    trial: Trial
+    comparison: Comparison | None = None
+
+
+class Answered(Record):
+    """One answer and what it cost in USD; None when no price is known."""
+
+    answer: Answer
+    cost: float | None
+    usage: Usage
+
+
+def load(path: Path | str = ".", progress: Progress = silent) -> Project:
+    """Open a project folder. Raises UserError with every problem in its files."""
+    return Project(path, progress)
+
+
+def trial(
+    project: Project, stack: str | Stack | None = None, against: str | Stack | None = None, partition: Partition = "dev"
+) -> Measurement:
+    """Measure a stack over a partition, and compare it with another on the same cases. Opening test is recorded."""
+    measured = _trial(project, _stack(project, stack), partition)
+    if against is None:
+        return Measurement(trial=measured)
+    other = _trial(project, _stack(project, against), partition)
+    return Measurement(trial=measured, comparison=compare(other, measured, "pass"))
+
+
+def diagnose(project: Project, stack: str | Stack | None = None) -> Diagnosis:
+    """Probe the failing dev cases of a stack: what each needs, and the headroom of every lever."""
+    chosen = _stack(project, stack)
+    return run_diagnosis(project.bench, chosen, _trial(project, chosen, "dev"))
+
+
+def plan(project: Project, stack: str | Stack | None = None) -> Plan:
+    """Quote every lever for a stack and choose the next move."""
+    situation = _situation(project, _stack(project, stack))
+    quotes = [each.quote(situation) for each in LEVERS]
+    return choose(situation.stack.digest, quotes, (), project.task.config.traffic.answers_per_day)
+
+
+def pull(
+    project: Project, name: str, settings: dict[str, Any] | None = None, stack: str | Stack | None = None
+) -> Pulled:
+    """Pull one lever on a stack and put the better stack to use."""
+    chosen = lever(name)
+    pulled = chosen.pull(_situation(project, _stack(project, stack)), settings or {})
+    project.keep(pulled.stack, use=True)
+    return pulled
+
+
+def run(project: Project, on_step: OnStep | None = None) -> Run:
+    """Run the loop until the targets are met or nothing pays, and write the report. A killed run goes on."""
+    loop = Loop(project, on_step)
+    found = loop.run()
+    write_atomic(loop.folder / SAVED, found.model_dump_json())
+    write_atomic(loop.folder.parent / LATEST, json.dumps({"run": found.id}))
+    write_report(found, project.task.cases, project.task.root / found.report)
+    return found
+
+
+def report(project: Project, name: str | None = None) -> Run:
+    """Write the report of a finished run again (the latest unless named) and return the run."""
+    folder = project.task.state / "runs"
+    try:
+        name = name or json.loads((folder / LATEST).read_text(encoding="utf-8"))["run"]
+        found = Run.model_validate_json((folder / str(name) / SAVED).read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError):
+        raise UserError(
+            Problem(file=".levers/runs", found=f"no finished run {name or ''}".strip(), hint="finish one: levers run")
+        ) from None
+    write_report(found, project.task.cases, project.task.root / found.report)
+    return found
+
+
+def ask(project: Project, question: str, user: str | None = None, stack: str | Stack | None = None) -> Answered:
+    """Answer one question with the stack in use, under the user's rights."""
+    chosen = _stack(project, stack)
+    _ = project.index  # the stack's index must be of the documents as they are
+    given = answer(chosen, [Question(id="ask", input=question, user=user)], project.workshop)[0]
+    price = project.bench.cost_of
+    return Answered(answer=given, cost=price(given.usage) if price else None, usage=given.usage)
+
+
+def search(project: Project, query: str, user: str | None = None, k: int = 4) -> tuple[Passage, ...]:
+    """Return what retrieval would bring this user for a query, best first."""
+    index = _index(project)
+    found = index.search([query], users=[user], k=k)[0]
+    return tuple(passage(each) for each in found)
+
+
+def headroom(diagnosis: Diagnosis) -> dict[str, dict[str, Any]]:
+    """Return the headroom by lever: gain and interval in pass share, and in mean credit."""
+    found: dict[str, dict[str, Any]] = {}
+    for each in LEVERS:
+        room = diagnosis.headroom_of(each.probes)
+        if room is not None:
+            found[each.name] = room.model_dump(mode="json", exclude={"probes"})
+    return found
+
+
+def _stack(project: Project, stack: str | Stack | None) -> Stack:
+    return stack if isinstance(stack, Stack) else project.stack(stack)
+
+
+def _trial(project: Project, stack: Stack, partition: Partition) -> Trial:
+    project.keep(stack)
+    if partition == "test":
+        record_opening(project.task.state, "trial", stack)
+    return project.bench.trial(stack, partition, f"trial on {partition}")
+
+
+def _situation(project: Project, stack: Stack) -> Situation:
+    measured = _trial(project, stack, "dev")
+    return Situation(
+        bench=project.bench,
+        workshop=project.workshop,
+        stack=stack,
+        trial=measured,
+        diagnosis=run_diagnosis(project.bench, stack, measured),
+        index=lambda: project.index,
+    )
+
+
+def _index(project: Project) -> Index:
+    if project.index is None:
+        raise UserError(Problem(file="levers.yaml", field="knowledge.documents", expected="documents to search"))
+    return project.index
+
+
+__all__ = [
+    "Answered",
+    "Checked",
+    "Measurement",
+    "ask",
+    "check",
+    "diagnose",
+    "headroom",
+    "init",
+    "load",
+    "plan",
+    "pull",
+    "report",
+    "run",
+    "search",
+    "trial",
+]
