@@ -90,7 +90,10 @@ def test_an_edge_case_may_be_empty(make: Make) -> None:
 
 
 def test_models_are_judged_by_the_checker_that_is_passed_in(make: Make) -> None:
-    def judge(reference: str) -> Problem | None:
+    asked = []
+
+    def judge(reference: str, job: str, root: Path) -> Problem | None:
+        asked.append((reference, job, root))
         return Problem(file="", found=reference, expected="another", hint="no") if reference == "minilm" else None
 
     root = make({"levers.yaml": CONFIG.replace("pocket", "nobody-knows-me")})
@@ -98,6 +101,7 @@ def test_models_are_judged_by_the_checker_that_is_passed_in(make: Make) -> None:
     assert [(each.file, each.line, each.field, each.found) for each in problems] == [
         ("levers.yaml", 6, "models.embed", "minilm")
     ]
+    assert asked == [("nobody-knows-me", "answer", root), ("minilm", "embed", root)]
 
 
 def test_sections_are_judged_by_the_checker_that_is_passed_in(make: Make) -> None:

@@ -12,13 +12,19 @@ from levers.task.examples import read_examples
 from levers.task.golden import Golden, cap, read_golden
 from levers.task.leaks import check_leaks
 from levers.task.records import PARTITIONS, Example, Task, TaskConfig
-from levers.task.rules import check_duplicates, check_evidence, check_graders, check_models, document_ids
+from levers.task.rules import (
+    KnownReference,
+    check_duplicates,
+    check_evidence,
+    check_graders,
+    check_models,
+    document_ids,
+)
 from levers.task.text import parse_json, read_text, show
 from levers.task.wording import nearest, unwritten
 
 _FILES = (("instructions",), ("golden",), ("examples",), ("prices",), ("knowledge", "tables"), ("knowledge", "access"))
 
-KnownReference = Callable[[str], Problem | None]
 Sections = Callable[[str], Collection[str]]
 
 
@@ -60,7 +66,7 @@ def load(
 ) -> Task:
     """Load the task of a project's folder, or of its `levers.yaml`.
 
-    `known_reference` judges a model reference (the model room has one); without it only its form is checked.
+    `known_reference` judges a model reference (pass the model room's); without it only its form is checked.
     `sections` lists a document's section slugs (the knowledge room knows them); without it evidence is checked by
     document only. With `evidence_required=False` evidence may point to documents that are gone: such a case lacks
     knowledge, which is for the diagnosis to say. Raises UserError with all problems at once, and MissingExtra for
@@ -115,7 +121,7 @@ def _read(path: Path, known: KnownReference | None, sections: Sections | None, e
     there = _check_files(reading, written)
     _read_files(reading, written, there)
     reading.graders = len(written.graders())
-    reading.problems += check_models(written, known)
+    reading.problems += check_models(written, root, known)
     reading.problems += check_graders(written, reading.golden)
     reading.problems += cap(check_duplicates(reading.golden), reading.golden.file)
     if reading.documents is not None:

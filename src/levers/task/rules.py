@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from levers.errors import Problem
@@ -28,14 +28,22 @@ _BELONGS: dict[str, tuple[GraderKind, ...]] = {
 _NUMBER = re.compile(r"[0-9]")
 
 
-def check_models(written: Written, known: Callable[[str], Problem | None] | None) -> list[Problem]:
+Job = Literal["answer", "embed"]
+KnownReference = Callable[[str, Job, Path], Problem | None]
+"""Judges a model reference, for a job, of a project in a folder; `levers.model.known_reference` is one."""
+
+_JOBS: dict[str, Job] = {"answer": "answer", "reference": "answer", "embed": "embed"}  # nobody judges rerankers yet
+
+
+def check_models(written: Written, root: Path, known: KnownReference | None) -> list[Problem]:
     """Name model references nobody can open. `known` judges one reference; without it only the form is checked."""
     problems = []
     for role in _EMBEDDED:
         reference = written.text("models", role)
         if reference is None:
             continue
-        problem = known(reference) if known else check_reference(reference, role)
+        job = _JOBS.get(role)
+        problem = known(reference, job, root) if known and job else check_reference(reference, role)
         if problem:
             place = {"file": written.file, "line": written.line(("models", role)), "field": f"models.{role}"}
             problems.append(problem.model_copy(update=place))
