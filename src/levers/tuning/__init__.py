@@ -1,0 +1,19 @@
+"""The tuning workshop: fit a small adapter to reviewed pairs. Knows models and samples, neither tasks nor stacks."""
+
+from levers.tuning.fit import base_folder, fit, measure_lengths, recipe_for
+from levers.tuning.guards import Finding, inspect_samples
+from levers.tuning.records import Fitted, OnProgress, Progress, Recipe, Sample
+
+__all__ = [
+    "Finding",
+    "Fitted",
+    "OnProgress",
+    "Progress",
+    "Recipe",
+    "Sample",
+    "base_folder",
+    "fit",
+    "inspect_samples",
+    "measure_lengths",
+    "recipe_for",
+]

@@ -1,0 +1,109 @@
+"""What a tuning run is told, and what it hands back."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from levers.ledger import Message, Record, digest
+
+
+class Sample(Record):
+    """One pair to tune on: the prompt as it will be served, and the answer wanted. `line` is where it was read."""
+
+    messages: tuple[Message, ...] = Field(min_length=1)
+    answer: str
+    line: int = 0
+
+    @property
+    def question(self) -> str:
+        """The last turn of the prompt."""
+        return self.messages[-1].content
+
+
+class Recipe(Record):
+    """How to tune. Every default names its source; `explain` returns the sources."""
+
+    method: Literal["lora"] = Field(default="lora", description="LoRA, W + (alpha/r) B A (Hu et al. 2021)")
+    r: int = Field(default=16, ge=1, description="rank of the update; the field's usual start (facts, section 9)")
+    alpha: int = Field(default=32, ge=1, description="scale of the update, twice the rank; the field's usual start")
+    learning_rate: float = Field(default=2e-4, gt=0, description="peak of the schedule; the usual start from 1B up")
+    epochs: int = Field(default=3, ge=1, description="passes over the examples; the field's usual start")
+    batch_size: int = Field(
+        default=8, ge=1, description="examples per step; a few hundred examples still give many steps"
+    )
+    max_length: int = Field(
+        default=2048, ge=16, description="most tokens of prompt and answer; the model's window binds too"
+    )
+    target_modules: str | tuple[str, ...] = Field(
+        default="all-linear",
+        description="every linear layer but the output (Dettmers et al. 2023 found all layers needed)",
+    )
+    dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="on the adapter's input; off, as short runs rarely need it"
+    )
+    weight_decay: float = Field(
+        default=0.0, ge=0, description="AdamW's decay; the adapter's low rank already restrains it"
+    )
+    warmup: float = Field(
+        default=0.06, ge=0, lt=1, description="share of steps with rising rate, then linear decay to 0"
+    )
+    max_grad_norm: float = Field(default=1.0, gt=0, description="gradients are clipped to this norm; common practice")
+    patience: int | None = Field(
+        default=2, ge=1, description="stop after this many epochs without a lower dev loss; None runs all epochs"
+    )
+    seed: int = Field(default=0, description="decides the adapter's start, the order of examples and dropout")
+
+    def explain(self) -> dict[str, str]:
+        """Return, per field, its value and where its default comes from."""
+        fields = type(self).model_fields
+        return {name: f"{getattr(self, name)}: {field.description}" for name, field in fields.items()}
+
+
+class Progress(Record):
+    """Where a run stands: after step `step` of at most `steps`. Losses are nats per answer token."""
+
+    step: int
+    steps: int
+    epoch: int
+    loss: float
+    dev_loss: float | None = None
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+OnProgress = Callable[[Progress], None]
+
+
+class Fitted(Record):
+    """A finished adapter and how it came about.
+
+    `losses` is the mean training loss of each epoch; `dev_losses` starts with the untuned model's, then one per epoch
+    (empty without dev samples). The adapter is that of `best_epoch` (counted from 1): the lowest dev loss, or the last.
+    `tokens` counts prompt and answer tokens of all steps, `seconds` the wall time of training.
+    """
+
+    adapter: Path
+    base: str
+    base_digest: str
+    data_digest: str
+    recipe: Recipe
+    losses: tuple[float, ...]
+    dev_losses: tuple[float, ...] = ()
+    best_epoch: int
+    examples: int
+    left_out: tuple[int, ...] = Field(default=(), description="lines of samples longer than the window")
+    steps: int
+    tokens: int
+    answer_tokens: int
+    seconds: float
+    trainable_parameters: int
+    total_parameters: int
+    precision: str
+
+
+def data_digest(samples: tuple[Sample, ...], dev_samples: tuple[Sample, ...]) -> str:
+    """Name the material by its content; line numbers do not count."""
+    sides = [[sample.model_dump(exclude={"line"}) for sample in side] for side in (samples, dev_samples)]
+    return digest(sides)
