@@ -281,3 +281,18 @@ def test_room_is_light_to_import() -> None:
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root / "src")}
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("make", ["gpt2", "pocket"])
+def test_local_model_serves_the_adapter(make: str, bases: dict[str, Path], tmp_path: Path, pairs: Pairs) -> None:
+    from levers.model.contract import Ask
+    from levers.model.local import LocalModel
+
+    recipe = Recipe(epochs=60, batch_size=6, learning_rate=2e-2)
+    fitted = fit(str(bases[make]), pairs(6), (), recipe, tmp_path)
+    asks = [Ask(messages=item.messages, max_tokens=8) for item in pairs(6)]
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):
+        tuned = LocalModel("hf/tiny", bases[make], fitted.adapter).answer(asks)
+    untuned = LocalModel("hf/tiny", bases[make]).answer(asks)
+    assert all(reply.text.startswith('{"answer": "') for reply in tuned)
+    assert not any(reply.text.startswith('{"answer": "') for reply in untuned)
