@@ -8,12 +8,12 @@ The verbs of the command line are functions here; each opens what it needs when 
 
 import sys
 from importlib import import_module
+from importlib.metadata import version
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-
 if TYPE_CHECKING:
+    __version__: str
     from levers.errors import LeversError, Problem, UserError
     from levers.loop import Checked, Project, Run
     from levers.plan import Plan
@@ -78,6 +78,8 @@ class _Package(ModuleType):
         return super().__getattribute__(name)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__version__":
+            return version("levers")
         if name not in _HOMES:
             raise AttributeError(f"module 'levers' has no attribute {name!r}")
         return getattr(import_module(_HOMES[name]), name)

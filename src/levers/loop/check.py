@@ -1,7 +1,6 @@
 """Check everything in a project at once: config, cases, examples, documents, access rules, prices; writes nothing."""
 
 from collections.abc import Callable, Collection
-from functools import partial
 from pathlib import Path
 
 from levers.economics import PriceBook
@@ -34,9 +33,7 @@ def check(path: Path | str) -> Checked:
     _, config, _ = read_config(root)
     problems: list[Problem] = []
     library = _library(root, config, problems) if config else None
-    report = check_task(
-        path, known_reference=partial(known_reference, root=root), sections=_slugs(library) if library else None
-    )
+    report = check_task(path, known_reference=known_reference, sections=_slugs(library) if library else None)
     if config and config.prices:
         problems += _attempt(lambda: PriceBook.load(root / str(config.prices), config.prices))
     examples = report.counts["examples"]

@@ -2,9 +2,9 @@
 
 import json
 from functools import cached_property, partial
+from importlib.metadata import version
 from pathlib import Path
 
-from levers import __version__
 from levers.economics import PriceBook, Usage, answer_cost, cost_figure
 from levers.errors import LeversError, Problem, UserError
 from levers.knowledge import Access, Index, load_access
@@ -26,7 +26,7 @@ class Project:
 
     def __init__(self, path: Path | str, progress: Progress = silent) -> None:
         """Read and check the project's files. Raises UserError with every problem at once."""
-        self.task: Task = load(path, known_reference=partial(known_reference, root=Path(path)), evidence_required=False)
+        self.task: Task = load(path, known_reference=known_reference, evidence_required=False)
         self.progress = progress
         material = self.task.config.knowledge
         self.access: Access = load_access(
@@ -86,7 +86,7 @@ class Project:
         models = self.task.config.models
         return digest(
             [
-                __version__,
+                version("levers"),
                 SEED,
                 self.task.digest,
                 self.index.digest if self.index else None,

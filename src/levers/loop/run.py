@@ -7,9 +7,9 @@ run that was killed walks through what is finished and goes on where it stopped,
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
-from levers import __version__
 from levers.diagnosis import Diagnosis, diagnose
 from levers.ledger import digest
 from levers.lever import LEVERS, Pulled, Situation, lever
@@ -186,7 +186,7 @@ class Loop:
             name=self.project.task.config.name,
             model=stack.model.id,
             seed=SEED,
-            levers_version=__version__,
+            levers_version=version("levers"),
             steps=tuple(self.steps),
             openings=tuple(self.openings),
             stack=stack,
