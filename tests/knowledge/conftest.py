@@ -5,9 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 
 from levers.knowledge import Access, Index, build
+
+# a busy machine may stall any example for a while: time is not what these tests are about
+settings.register_profile("knowledge", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("knowledge")
 
 
 class HashingEmbedder:

@@ -179,16 +179,26 @@ def test_a_killed_build_leaves_no_index_and_its_litter_is_swept(shop, embedder):
 # --- fusion and duplicates ---------------------------------------------------------------------------------------
 
 
-def passage(text: str, start: int = 0, heading: str = "H") -> Found:
-    return Found(document="d", section="s", heading=heading, text=text, start=start, end=start + len(text))
+def passage(text: str, start: int = 0, heading: str = "H", score: float = 0.0) -> Found:
+    return Found(document="d", section="s", heading=heading, text=text, start=start, end=start + len(text), score=score)
 
 
-def test_fusion_sums_reciprocal_ranks():
-    a, b, c = passage("a", 0), passage("b", 10), passage("c", 20)
-    fused = fuse([[a, b], [c, b]])
-    assert [found.text for found in fused] == ["b", "a", "c"]
-    assert fused[0].score == pytest.approx(2 / 62, abs=1e-6)
-    assert fused[1].score == fused[2].score == pytest.approx(1 / 61, abs=1e-6)
+def test_fusion_is_the_mean_of_scores_brought_to_one_scale():
+    words = [passage("a", 0, score=8.0), passage("b", 10, score=6.0)]
+    near = [passage("c", 20, score=0.9), passage("b", 10, score=0.8), passage("z", 30, score=0.7)]
+    fused = fuse(words, near)
+    # b: (6/8 + (0.8 - 0.7) / (0.9 - 0.7)) / 2; a and c lead one ranking each and lack in the other
+    assert [(found.text, found.score) for found in fused] == [("b", 0.625), ("a", 0.5), ("c", 0.5), ("z", 0.0)]
+    assert [found.score for found in fuse([], near[:1])] == [0.5] and fuse([], []) == []
+
+
+@given(scores=st.lists(st.floats(0.1, 50), min_size=1, max_size=8), factor=st.floats(0.5, 20))
+def test_fusion_does_not_depend_on_the_scale_of_either_ranking(scores, factor):
+    def ranking(times: float, plus: float) -> list[Found]:
+        return [passage("t", at, score=times * score + plus) for at, score in enumerate(scores)]
+
+    plain, scaled = fuse(ranking(1, 0), ranking(1, 0)), fuse(ranking(factor, 0), ranking(factor, 3))
+    assert [found.score for found in scaled] == pytest.approx([found.score for found in plain], abs=2e-5)
 
 
 def test_duplicates_go_but_another_figure_or_name_stays():
@@ -310,7 +320,7 @@ def test_a_large_index_finds_exact_neighbours_under_a_narrow_filter(tmp_path):
     assert {row["document"] for row, _ in store.bm25("page800 page801", readers_filter(["few"]), 10)} == {"d00800"}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=st.text(max_size=60))
 def test_any_text_is_a_query(odd_index, query):
     for mode in MODES:

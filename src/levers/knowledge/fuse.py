@@ -1,27 +1,40 @@
-"""Merge rankings and take near-duplicates out of a result."""
+"""Merge two rankings, and take near-duplicates out of a result."""
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from levers.knowledge.records import Found
 
-RRF = 60  # Cormack, Clarke and Büttcher, SIGIR 2009: the constant that damps the first ranks
 _SAME = 0.9  # share of common words from which two passages may be the same
 _COPY = 12  # words from which a literal copy under another heading is a duplicate
 _WORD = re.compile(r"\w+")
 
 
-def fuse(rankings: Sequence[Sequence[Found]]) -> list[Found]:
-    """Merge rankings by reciprocal rank: a passage scores the sum of 1 / (60 + rank); ties by document and start."""
+def fuse(bm25: Sequence[Found], dense: Sequence[Found]) -> list[Found]:
+    """Merge two rankings by the mean of their scores, each brought to 0 to 1; ties by document and start.
+
+    A convex combination (Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", 2023) keeps how
+    much better a passage is, which reciprocal ranks throw away. BM25 starts at 0 and is divided by its best;
+    similarities are stretched from the lowest ranked to the best, since embedders differ in the range they use.
+    A passage that one ranking lacks gets 0 there.
+    """
+    top = max((found.score for found in bm25), default=0.0) or 1.0
+    best = max((found.score for found in dense), default=0.0)
+    low = min((found.score for found in dense), default=0.0)
     scores: dict[tuple[str, int, int], float] = {}
     passages: dict[tuple[str, int, int], Found] = {}
-    for ranking in rankings:
-        for rank, found in enumerate(ranking, start=1):
-            key = (found.document, found.start, found.end)
-            scores[key] = scores.get(key, 0.0) + 1 / (RRF + rank)
-            passages.setdefault(key, found)
-    ordered = sorted(scores, key=lambda key: (-scores[key], key))
-    return [passages[key].model_copy(update={"score": round(scores[key], 6)}) for key in ordered]
+    parts = [(found, found.score / top) for found in bm25]
+    parts += [(found, (found.score - low) / (best - low) if best > low else 1.0) for found in dense]
+    for found, score in parts:
+        key = (found.document, found.start, found.end)
+        scores[key] = scores.get(key, 0.0) + score / 2
+        passages.setdefault(key, found)
+    rounded = {key: round(score, 6) for key, score in scores.items()}
+    return [
+        passages[key].model_copy(update={"score": rounded[key]})
+        for key in sorted(rounded, key=lambda key: (-rounded[key], key))
+    ]
 
 
 def distinct(ranking: Sequence[Found], k: int) -> list[list[Found]]:
@@ -42,8 +55,8 @@ def _twins(one: Found, other: Found) -> bool:
     Alike is not enough: two product pages may differ in one figure or one name. So the differing words must be few,
     and none may be a number or start with a capital; and the headings must agree, unless the text is a literal copy.
     """
-    a, b = _WORD.findall(one.text), _WORD.findall(other.text)
-    if len(a) >= _COPY and a == b:
+    a, b = _words(one.text), _words(other.text)
+    if a == b and len(a) >= _COPY:
         return True
     if one.heading.casefold() != other.heading.casefold():
         return False
@@ -53,3 +66,8 @@ def _twins(one: Found, other: Found) -> bool:
     if not united or len(common) / len(united) < _SAME:
         return False
     return all(word.islower() and word.isalpha() for word in united - common)
+
+
+@lru_cache(maxsize=8192)
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(_WORD.findall(text))

@@ -131,12 +131,10 @@ class Index:
         ranked: list[list[list[Found]]] = []
         for at, (query, user) in enumerate(zip(queries, asking, strict=True)):
             where = readers_filter(self.access.groups_of(user))
-            paths: list[list[Found]] = []
-            if mode != "dense":
-                paths.append([Found(**row, score=score) for row, score in self._store.bm25(query, where, depth)])
-            if vectors is not None and query.strip():
-                paths.append([Found(**row, score=score) for row, score in self._store.dense(vectors[at], where, depth)])
-            merged = fuse(paths) if mode == "hybrid" else [found for path in paths for found in path]
+            words = self._store.bm25(query, where, depth) if mode != "dense" else []
+            near = self._store.dense(vectors[at], where, depth) if vectors is not None and query.strip() else []
+            paths = [[Found(**row, score=score) for row, score in hits] for hits in (words, near)]
+            merged = fuse(*paths) if mode == "hybrid" else [*paths[0], *paths[1]]
             ranked.append(distinct(merged, k))
         return ranked
 

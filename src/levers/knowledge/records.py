@@ -72,7 +72,7 @@ class Chunk(Record):
 
 
 class Found(Record):
-    """A passage that search brought. `score` is BM25, cosine similarity or the fused reciprocal rank, by mode."""
+    """A passage that search brought. `score` is BM25, cosine similarity, or the fused score (0 to 1), by mode."""
 
     document: str
     section: str
