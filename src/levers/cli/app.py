@@ -7,11 +7,11 @@ import typer
 
 from levers import verbs
 from levers.cli import shapes, views
-from levers.cli.console import DONE, MEND, NO, emit, err, guarded
+from levers.cli.console import DONE, MEND, NO, emit, err, guarded, out
 from levers.errors import Problem, UserError
 from levers.loop import Project
 from levers.task import Partition
-from levers.view import Progress, comparison_lines, diagnosis_table, plan_table, story, trial_table
+from levers.view import Progress, comparison_lines, diagnosis_table, plan_table, step_line, story, trial_table
 
 app = typer.Typer(
     name="levers",
@@ -60,7 +60,7 @@ def check(folder: Folder = HERE, as_json: Json = False) -> None:
 def run(folder: Folder = HERE, as_json: Json = False) -> None:
     """Run the loop until the targets are met or nothing pays; writes report.html. A killed run goes on."""
     with guarded(as_json), Progress() as progress:
-        found = verbs.run(_open(folder, progress), on_step=lambda step: progress.say(views.step_line(step)))
+        found = verbs.run(_open(folder, progress), on_step=lambda step: progress.console.print(step_line(step)))
     emit(as_json, lambda: shapes.run(found), lambda: story(found))
     err.print(f"report: {folder / found.report}", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(DONE if found.targets_met else NO)
@@ -79,8 +79,7 @@ def trial(
         found = verbs.trial(_open(project, progress), stack, against, _partition(partition))
     emit(as_json, lambda: shapes.measurement(found), lambda: trial_table(found.trial))
     if found.comparison and not as_json:
-        for line in comparison_lines(found.comparison):
-            typer.echo(line)
+        out.print(comparison_lines(found.comparison))
 
 
 @app.command()
@@ -130,7 +129,7 @@ def ask(
 def search(
     query: str,
     user: User = None,
-    k: Annotated[int, typer.Option(min=1, max=50, help="How many passages.")] = 4,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, max=50, help="How many passages.")] = 4,
     project: ProjectOption = HERE,
     as_json: Json = False,
 ) -> None:

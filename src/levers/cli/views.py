@@ -1,11 +1,11 @@
-"""The small views that belong to one verb each: check, ask, search, and a step as it happens."""
+"""The small views that belong to one verb each: check, ask, search."""
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from levers.loop import Checked, Step
+from levers.loop import Checked
 from levers.stack import Answer, Passage
 
 
@@ -51,11 +51,3 @@ def passages(found: tuple[Passage, ...]) -> RenderableType:
         place = f"[{number}] {each.document}#{each.section} {each.start}-{each.end} (score {each.score:.4f})"
         parts += [Text(place, "bold"), Padding(Text(each.text), (0, 0, 1, 4))]
     return Group(*parts)
-
-
-def step_line(step: Step) -> str:
-    """One line on a step, as it happens."""
-    dev = step.measured.dev
-    test = f", test {step.measured.test.quality:.0%}" if step.measured.test else ""
-    head = f"step {step.number}: {step.lever} {step.verdict}" if step.number else "start"
-    return f"{head} (dev {dev.quality:.0%}{test}): {step.why}"
