@@ -59,11 +59,12 @@ def test_mcnemar_by_hand():
         mcnemar_exact(1, -1)
 
 
-@pytest.mark.parametrize("values", [[1] * 20 + [-1] * 6 + [0] * 30, [0.1, 0.9, 0.4, 0.0, 0.3, 0.2, 0.8, -0.5, 0.05]])
+@pytest.mark.parametrize("values", [[1] * 20 + [-1] * 6 + [0] * 30, [(each / 30) ** 6 for each in range(31)]])
 def test_bootstrap_agrees_with_scipy_bca(values):
     expected = stats.bootstrap((values,), np.mean, method="BCa", n_resamples=20_000, rng=1).confidence_interval
     found = paired_bootstrap(values)
-    assert (found.low, found.high) == (pytest.approx(expected.low, abs=0.02), pytest.approx(expected.high, abs=0.02))
+    off = 0.005 if len(set(values)) > 3 else 1.01 / len(values)  # means of passes lie on a grid: one step may be off
+    assert (found.low, found.high) == (pytest.approx(expected.low, abs=off), pytest.approx(expected.high, abs=off))
 
 
 @settings(max_examples=40, deadline=None)
@@ -116,6 +117,7 @@ def test_permutation_by_sampling_is_near_mcnemar_which_it_equals_on_passes():
     assert permutation_p([1.0] * 200) == 1 / 10_001
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_agrees_with_statsmodels(p_values):
     assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1].tolist())
@@ -155,6 +157,7 @@ def test_the_detectable_difference_has_80_percent_power_in_the_exact_test(n, dis
 
 def test_too_few_cases_show_nothing():
     assert detectable_difference(5) == 1
+    assert detectable_difference(6, 0.0) == pytest.approx(1)  # exact McNemar needs all six
     assert detectable_mean([0.3, 0.1]) == 1
     with pytest.raises(ValueError, match="above 0"):
         required_n(0)
