@@ -1,0 +1,82 @@
+"""The first lines of a report: from where to where, targets met or not, in one sentence."""
+
+from levers.loop.records import Run, Target
+from levers.trial import compare
+from levers.trial.records import Trial
+from levers.view.records import Headline, TargetRow
+from levers.view.words import count, listed, p_value, percent, points, points_span, quantity, span
+
+TARGETS = {
+    "quality": ("Quality", "at least"),
+    "cost_per_answer": ("Cost per answer", "at most"),
+    "p95_ms": ("Latency, 95th percentile", "at most"),
+    "freshness": ("Freshness", "at most"),
+}
+
+
+def headline(run: Run) -> Headline:
+    """Sum up a run on test cases; on dev cases where test was not opened for the start or the end."""
+    before, after = ends(run)
+    same = before.stack == after.stack
+    return Headline(
+        sentence=sentence(run),
+        before=percent(before.quality),
+        before_span=span(before.interval),
+        after=percent(after.quality),
+        after_span=span(after.interval),
+        cases=f"{count(len(after.outcomes), after.partition + ' case')}",
+        difference="" if same else _difference(before, after),
+        targets=tuple(target_row(target) for target in run.targets),
+        targets_met=run.targets_met,
+        stopped=run.stopped,
+    )
+
+
+def ends(run: Run) -> tuple[Trial, Trial]:
+    """Return the first and the final trial over one partition: test where both opened it, else dev."""
+    first, last = run.steps[0].measured, run.final
+    return (first.test, last.test) if first.test and last.test else (first.dev, last.dev)
+
+
+def sentence(run: Run) -> str:
+    """Say in one or two sentences what the run reached, by which levers, and whether that is enough."""
+    before, after = ends(run)
+    kept = [step.lever for step in run.steps if step.verdict == "accepted"]
+    what = f"{percent(after.quality)} of {count(len(after.outcomes), after.partition + ' case')} pass"
+    if kept:
+        way = f"{what}, from {percent(before.quality)} with the plain prompt, after {count(len(kept), 'accepted step')}"
+        way += f": {listed(kept)}."
+    else:
+        way = f"{what}; no pull was kept, and the plain prompt stands."
+    return f"{way} {_targets(run.targets)}".strip()
+
+
+def target_row(target: Target) -> TargetRow:
+    """Set out a target in words."""
+    name, direction = TARGETS.get(target.name, (target.name, ""))
+    return TargetRow(
+        name=name,
+        wanted=f"{direction} {quantity(target.wanted, target.unit)}".strip(),
+        reached=quantity(target.reached, target.unit),
+        met=target.met,
+        provenance=target.provenance,
+    )
+
+
+def _targets(targets: tuple[Target, ...]) -> str:
+    missed = [target_row(target) for target in targets if not target.met]
+    if not targets:
+        return ""
+    if not missed:
+        return "All targets are met." if len(targets) > 1 else "The target is met."
+    parts = [f"{row.name.lower()} ({row.wanted}, reached {row.reached})" for row in missed]
+    return f"Not met: {listed(parts)}."
+
+
+def _difference(before: Trial, after: Trial) -> str:
+    found = compare(before, after)
+    return (
+        f"{points(found.difference)} points (95% interval {points_span(found.interval)}), {p_value(found.p_value)} by "
+        f"exact McNemar; {count(found.gained, 'case')} gained, {found.lost:,} lost; these cases could show a "
+        f"difference of {points(found.detectable_difference).removeprefix('+')} points"
+    )

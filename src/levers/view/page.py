@@ -1,0 +1,147 @@
+"""Make the page of a run: everything as ready-made strings and numbers, before any template sees it."""
+
+from collections.abc import Sequence
+
+from levers.loop.records import Run, Step
+from levers.task.records import Case
+from levers.trial.records import Trial
+from levers.view.cases import case_list
+from levers.view.charts import Column, Measure, Point, cost_chart, quality_chart
+from levers.view.headline import headline
+from levers.view.needs import needs_table
+from levers.view.plans import plan_rows
+from levers.view.records import Drawn, Fact, OpeningRow, ReportPage
+from levers.view.steps import latency_groups, step_cards
+from levers.view.words import count, duration, part_words, percent, span
+
+METHODS = (
+    Fact(
+        "Quality",
+        "the share of cases that pass: every grader that scored the answer passed it. Mean credit is the mean of what "
+        "the graders gave, 0 to 1. Intervals of shares are Wilson's, 95%.",
+    ),
+    Fact(
+        "Differences",
+        "are paired: the same cases, before and after. Intervals are bootstrapped over cases (95%); p-values are exact "
+        "McNemar for passes and a sign-flip permutation test for credit, both two-sided.",
+    ),
+    Fact(
+        "Smallest detectable",
+        "is the difference that these cases could show with 80% power at the 5% level. A difference that is not "
+        "decisive may be real and smaller than that.",
+    ),
+    Fact(
+        "Verdicts",
+        "rest on development cases, with Holm's adjustment over all tries of the run, then on a confirmation by test "
+        "cases and on edge cases that are not worse.",
+    ),
+    Fact(
+        "Needs",
+        "are found by experiment: a failing case is asked again with one thing changed (its evidence given, the form "
+        "imposed, the label spelt out, similar answers shown); what it cannot do without is what it needs. A case may "
+        "have several needs.",
+    ),
+    Fact(
+        "Gain in a plan",
+        "is what the lever's probe, the lever made perfect, gained on the same cases: the most it can bring.",
+    ),
+    Fact(
+        "Provenance",
+        "measured: in this run. price book: measured usage at a listed price, dated. assumed: a reference figure or an "
+        "estimate, with its source.",
+    ),
+)
+
+
+def page(run: Run, cases: Sequence[Case]) -> ReportPage:
+    """Make the page of a finished run. `cases` are the task's; only dev cases among them are shown."""
+    cost, cost_note = _cost(run)
+    return ReportPage(
+        title=f"{run.name}: levers report",
+        task=run.name,
+        subtitle=f"{count(len(run.steps) - 1, 'pull')} in {duration(run.seconds)} with {run.model}",
+        headline=headline(run),
+        final_parts=_parts(run),
+        quality=quality_chart([_column(step) for step in run.steps], _quality_target(run)),
+        steps=step_cards(run),
+        needs=needs_table(run),
+        cost=cost,
+        cost_note=cost_note,
+        latency=latency_groups(run),
+        closing=plan_rows(run.closing, "The plan for the final stack"),
+        cases=case_list(run, cases),
+        unseen=_unseen(run),
+        openings=tuple(OpeningRow(each.step, each.stack, each.reason) for each in run.openings),
+        origins=_origins(run),
+        methods=METHODS,
+    )
+
+
+def _quality_target(run: Run) -> float | None:
+    return next((target.wanted for target in run.targets if target.name == "quality"), None)
+
+
+def _column(step: Step) -> Column:
+    trials = (step.measured.dev, step.measured.test, step.measured.edge)
+    measures = tuple(Measure(each.partition, each.quality, each.interval) for each in trials if each)
+    return Column(step.number, step.lever, step.verdict != "rejected", measures)
+
+
+def _cost(run: Run) -> tuple[Drawn | None, str]:
+    points = [
+        Point(
+            number=step.number,
+            label=step.lever,
+            kept=step.verdict != "rejected",
+            cost=step.measured.dev.cost_per_answer,
+            quality=step.measured.dev.quality,
+            interval=step.measured.dev.interval,
+        )
+        for step in run.steps
+        if step.measured.dev.cost_per_answer is not None
+    ]
+    source = run.final.dev.cost_source
+    if not points:
+        return None, f"No price is known for this model ({source}); give one in the task's prices file."
+    return cost_chart(points, _quality_target(run)), f"Cost: measured usage at a price from: {source}."
+
+
+def _parts(run: Run) -> tuple[Fact, ...]:
+    model = run.stack.model
+    adapter = f" with adapter {model.adapter}" if model.adapter else ""
+    limits = f", temperature {model.temperature:g}, at most {count(model.max_tokens, 'output token')}"
+    return (
+        Fact("model", f"{model.id}{adapter}{limits}"),
+        *(Fact(*part_words(part)) for part in run.stack.parts),
+        Fact("name", run.stack.digest),
+    )
+
+
+def _unseen(run: Run) -> tuple[Fact, ...]:
+    trials: tuple[tuple[str, Trial | None], ...] = (("test", run.final.test), ("edge", run.final.edge))
+    return tuple(
+        Fact(
+            f"{name} cases",
+            f"{count(len(trial.outcomes), 'case')}, {percent(trial.quality)} pass ({span(trial.interval)}), "
+            f"mean credit {percent(trial.score)}"
+            if trial
+            else "not measured for the final stack",
+        )
+        for name, trial in trials
+    )
+
+
+def _origins(run: Run) -> tuple[Fact, ...]:
+    sizes = ((name, run.trial(name)) for name in ("dev", "test", "edge"))
+    return (
+        Fact("run", run.id),
+        Fact("task content", run.task),
+        Fact("first stack", run.steps[0].stack.digest),
+        Fact("final stack", run.stack.digest),
+        Fact("model", run.model),
+        Fact("cases", ", ".join(f"{name} {len(trial.outcomes):,}" for name, trial in sizes if trial)),
+        Fact("prices", run.final.dev.cost_source),
+        Fact("seed", str(run.seed)),
+        Fact("time", duration(run.seconds)),
+        Fact("levers", run.levers_version),
+    )

@@ -1,0 +1,195 @@
+"""The same story in a terminal, as rich renderables. Texts are set as they are: markup in data does nothing."""
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from levers.diagnosis.records import Diagnosis
+from levers.loop.records import Run, Step
+from levers.plan.records import Plan
+from levers.trial.records import Comparison, Trial
+from levers.view.headline import sentence, target_row
+from levers.view.needs import diagnoses
+from levers.view.plans import gate_words
+from levers.view.words import (
+    count,
+    milliseconds,
+    money,
+    p_value,
+    percent,
+    plain,
+    points,
+    points_span,
+    reading,
+    settings,
+    span,
+)
+
+SIGNS = {"accepted": "✓", "rejected": "✗", "start": "○", "next": "→", "later": "◦", "no": "–"}  # noqa: RUF001
+STYLES = {"accepted": "green", "rejected": "red", "start": "", "next": "bold green", "later": "", "no": "dim"}
+
+
+def story(run: Run) -> RenderableType:
+    """Tell a finished run: one sentence, the steps, the needs, the targets, and where the report is."""
+    last = Text.assemble(("Stopped: ", "dim"), plain(run.stopped), "\n", ("Report:  ", "dim"), plain(run.report))
+    parts = [_text(sentence(run), "bold"), steps_table(run.steps), reasons(run.steps), needs_over_steps(run)]
+    return _spaced(*parts, targets_table(run), last)
+
+
+def steps_table(steps: tuple[Step, ...]) -> Table:
+    """Set out the steps: quality by partition with intervals, cost and latency on dev, p-value, verdict."""
+    table = _table("", "step", "dev", "test", "edge", "per answer", "p95", "p")
+    for step in steps:
+        measured = step.measured
+        total = measured.dev.latency.get("total")
+        table.add_row(
+            _text(f"{step.number} {SIGNS[step.verdict]}", STYLES[step.verdict]),
+            _text(step.lever),
+            *(_share(trial) for trial in (measured.dev, measured.test, measured.edge)),
+            money(measured.dev.cost_per_answer),
+            milliseconds(total.p95_ms) if total else "",
+            p_value(step.p_value).removeprefix("p ").removeprefix("= ") if step.p_value is not None else "",
+        )
+    return table
+
+
+def reasons(steps: tuple[Step, ...]) -> RenderableType:
+    """Give each step's reason, one line each."""
+    lines = [step_line(step) for step in steps if step.verdict != "start"]
+    return Group(*lines) if lines else _text("No lever was pulled.", "dim")
+
+
+def step_line(step: Step) -> Text:
+    """Say in one line what became of a step."""
+    head = f"{SIGNS[step.verdict]} {step.number} {step.lever} {step.verdict}"
+    return Text.assemble((plain(head), STYLES[step.verdict]), ": ", plain(step.why))
+
+
+def needs_over_steps(run: Run) -> Table:
+    """Set out how many cases have each need, one column per stack that was diagnosed."""
+    columns = diagnoses(run)
+    table = _table("needs", *(plain(name) for name, _ in columns))
+    names = list(dict.fromkeys(name for _, diagnosis in columns for name in diagnosis.needs))
+    for name in names:
+        found = [diagnosis.needs.get(name) for _, diagnosis in columns]
+        table.add_row(name, *(str(each.cases) if each else "0" for each in found))
+    table.add_row(_text("failing", "bold"), *(f"{each.failures} of {each.measured}" for _, each in columns))
+    return table
+
+
+def targets_table(run: Run) -> Table:
+    """Set the targets against what was reached."""
+    table = _table("", "target", "wanted", "reached", "from")
+    for target in run.targets:
+        row = target_row(target)
+        sign = _text("✓ met", "green") if row.met else _text("✗ not met", "red")
+        table.add_row(sign, row.name, row.wanted, row.reached, _text(row.provenance, "dim"))
+    return table
+
+
+def trial_table(trial: Trial) -> RenderableType:
+    """Set out one trial: quality, credit, cost, and latency by step of answering."""
+    passed = sum(outcome.passed for outcome in trial.outcomes)
+    tokens = trial.usage
+    rows = (
+        ("quality", f"{percent(trial.quality)} ({span(trial.interval)}), {passed} of {len(trial.outcomes)} pass"),
+        ("mean credit", percent(trial.score)),
+        ("per answer", f"{money(trial.cost_per_answer)} ({trial.cost_source})"),
+        (
+            "tokens",
+            f"{tokens.input:,} input, {tokens.cache_read:,} cached, {tokens.cache_write:,} written to cache, "
+            f"{tokens.output:,} output",
+        ),
+        *(
+            (f"{name}, time", f"{milliseconds(each.p50_ms)} median, {milliseconds(each.p95_ms)} p95")
+            for name, each in trial.latency.items()
+        ),
+    )
+    return _pairs((f"{trial.partition} cases", f"{len(trial.outcomes)} on stack {trial.stack}"), *rows)
+
+
+def comparison_lines(comparison: Comparison) -> Text:
+    """Say in a few lines what a comparison shows, and what these cases could have shown."""
+    what = "passes" if comparison.measure == "pass" else "mean credit"
+    test = "exact McNemar" if comparison.measure == "pass" else "sign-flip permutation"
+    style = {"better": "green", "worse": "red"}.get(reading(comparison), "yellow")
+    return Text.assemble(
+        f"{what} on {count(comparison.cases, 'case')}: {percent(comparison.before)} → {percent(comparison.after)}, ",
+        (f"{points(comparison.difference)} points", "bold"),
+        f" (95% interval {points_span(comparison.interval)})\n",
+        (reading(comparison), style),
+        f": {p_value(comparison.p_value)} by {test}; {comparison.gained} up, {comparison.lost} down\n",
+        (f"smallest detectable difference {points(comparison.detectable_difference).lstrip('+')} points", "dim"),
+    )
+
+
+def diagnosis_table(diagnosis: Diagnosis) -> RenderableType:
+    """Set out needs with their shares, then the headroom of the probes."""
+    needs = _table("need", "cases", "share", "95% interval")
+    for name, each in diagnosis.needs.items():
+        needs.add_row(name, str(each.cases), percent(each.share), span(each.interval))
+    room = _table("probe, a lever made perfect", "gain, points", "95% interval", "credit, points", "needed by")
+    for probe in diagnosis.headroom:
+        gain = (points(probe.gain), points_span(probe.interval), points(probe.score_gain), percent(probe.unlocks))
+        room.add_row(" + ".join(probe.probes), *gain)
+    head = f"{diagnosis.failures} of {count(diagnosis.measured, 'development case')} fail on stack {diagnosis.stack}"
+    return _spaced(_text(head, "bold"), needs, room)
+
+
+def plan_table(plan: Plan) -> RenderableType:
+    """Set out a plan: the levers side by side, then every verdict's reason."""
+    table = _table("", "lever", "gain, points", "needed by", "once", "per answer", "latency", "effort")
+    lines = []
+    for option in plan.options:
+        quote, style = option.quote, STYLES[option.verdict]
+        name = f"{quote.lever} {settings(quote.settings)}".strip()
+        table.add_row(
+            _text(f"{SIGNS[option.verdict]} {option.verdict}", style),
+            _text(name),
+            f"{points(quote.gain)} ({points_span(quote.interval)})",
+            percent(quote.unlocks),
+            *(
+                f"{text} {each.provenance}"
+                for text, each in (
+                    (money(quote.one_time.value), quote.one_time),
+                    (money(quote.per_answer.value), quote.per_answer),
+                    (milliseconds(quote.latency_ms.value), quote.latency_ms),
+                )
+            ),
+            quote.effort,
+        )
+        gates = "".join(f"; {'✓' if gate.met else '✗'} {gate_words(gate)}" for gate in quote.gates)
+        lines.append(Text.assemble((f"{quote.lever}: ", "bold"), plain(option.why), (plain(gates), "dim")))
+    chosen = f"Next: {plan.next}" if plan.next else "No lever pays on this stack."
+    return _spaced(_text(chosen, "bold"), table, Group(*lines))
+
+
+def _share(trial: Trial | None) -> Text:
+    if trial is None:
+        return _text("")
+    return Text.assemble((percent(trial.quality), "bold"), (f" {span(trial.interval)}", "dim"))
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(plain(text), style=style)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in columns:
+        table.add_column(Text(column), overflow="fold")
+    return table
+
+
+def _pairs(*rows: tuple[str, str]) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(name, _text(value))
+    return table
+
+
+def _spaced(*parts: RenderableType) -> Group:
+    return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts[:-1]), parts[-1])

@@ -1,0 +1,106 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from levers.view import (
+    Progress,
+    comparison_lines,
+    diagnosis_html,
+    diagnosis_table,
+    plan_html,
+    plan_table,
+    run_html,
+    step_line,
+    story,
+    text,
+    trial_html,
+    trial_table,
+)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def quiet() -> Console:
+    return Console(file=io.StringIO(), width=80, force_terminal=False)
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_the_story_fits_the_terminal_and_holds_the_figures(run, width):
+    told = text(story(run), width)
+    assert max(len(line) for line in told.splitlines()) <= width
+    assert "report.html" in told and "34 of 40" in told and "dev is worse" in told
+    if width >= 80:
+        assert "4 ✓  tune       75% 60\N{EN DASH}86%  70% 52\N{EN DASH}83%" in told
+
+
+def test_data_is_not_read_as_markup_or_escapes(run):
+    step = run.steps[1].model_copy(update={"lever": "[red]x[/red]", "why": "[/nonsense] \x1b[31mred"})
+    assert "[red]x[/red] accepted: [/nonsense] \N{REPLACEMENT CHARACTER}[31mred" in text(step_line(step))
+    assert "[red]x[/red]" in text(story(run.model_copy(update={"steps": (run.steps[0], step)})))
+
+
+def test_tables_hold_their_records_figures(run):
+    assert "30 of 40 pass" in text(trial_table(run.final.dev))
+    assert "10 of 40 development cases fail" in text(diagnosis_table(run.after))
+    told = text(plan_table(run.steps[2].plan))
+    assert told.startswith("Next: retrieve") and "data gate: tune a format needs 1000" in told
+
+
+def test_a_comparison_says_when_it_is_not_decisive(run):
+    assert "better: p < 0.001 by exact McNemar; 12 up, 0 down" in str(comparison_lines(run.steps[2].dev_pass))
+    lines = str(comparison_lines(run.steps[3].dev_score))
+    assert "not decisive: p = 0.50 by sign-flip permutation" in lines and "smallest detectable" in lines
+
+
+def test_snippets_are_escaped(run):
+    run = run.model_copy(update={"stopped": "<script>alert(1)</script>"})
+    assert "&lt;script&gt;" in run_html(run) and "<script>" not in run_html(run)
+    made = (trial_html(run.final.dev), diagnosis_html(run.after), plan_html(run.closing))
+    assert all(each.startswith("<pre") and each.endswith("</pre>") for each in made)
+
+
+def test_progress_away_from_a_terminal_is_a_line_now_and_then():
+    console, clock = quiet(), Clock()
+    with Progress(console, clock) as progress:
+        for done in range(101):
+            clock.now = done * 0.3
+            progress("trial on dev", done, 100)
+    lines = console.file.getvalue().splitlines()
+    assert lines[-1] == "trial on dev: 100 done in 30 s"
+    assert lines[0] == "trial on dev: 34 of 100, about 20 s left"
+    assert 2 <= len(lines) <= 4
+
+
+def test_progress_in_a_terminal_shows_bars_and_leaves_lines():
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, legacy_windows=False)
+    with Progress(console) as progress:
+        progress("trial [on] dev", 0, 2)
+        progress("probe", 1, 3)
+        progress("trial [on] dev", 2, 2)
+        progress("probe", 3, 3)
+    shown = console.file.getvalue()
+    assert "trial [on] dev: 2 done in 0 s" in shown and "probe: 3 done" in shown
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h")  # the cursor that was hidden is back
+
+
+def test_progress_stops_when_the_work_breaks():
+    console = Console(file=io.StringIO(), width=80, force_terminal=True)
+    with pytest.raises(KeyError), Progress(console) as progress:
+        progress("trial", 1, 2)
+        raise KeyError("broken")
+    assert "\x1b[?25h" in console.file.getvalue()
+
+
+def test_the_same_work_can_come_again():
+    console = quiet()
+    progress = Progress(console)
+    progress("trial", 1, 1)
+    progress("trial", 1, 1)
+    assert console.file.getvalue().count("trial: 1 done") == 2
