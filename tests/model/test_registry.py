@@ -1,13 +1,14 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 from levers.errors import ModelError, UserError
 from levers.ledger import Message
 from levers.model import known_reference, open_embedder, open_model
-from levers.model.chat import cut_plain, fold_system, plain
+from levers.model.chat import cut_plain, fold_system, inert, plain
 
 
 @pytest.mark.parametrize("reference", ["pocket", "hf/org/name", "hf/gpt2", "openai/gpt-4o", "openai/org/name:7b"])
@@ -102,6 +103,7 @@ def test_a_template_that_refuses_a_system_message_still_gets_its_text() -> None:
 
     class Tokenizer:
         chat_template = "given"
+        added_tokens_decoder: ClassVar[dict[int, Any]] = {}
 
         def apply_chat_template(self, turns: list[dict[str, str]], **_: object) -> str:
             if turns[0]["role"] == "system":
@@ -110,3 +112,9 @@ def test_a_template_that_refuses_a_system_message_still_gets_its_text() -> None:
 
     talk = [Message(role="system", content="S"), Message(role="user", content="U")]
     assert render(Tokenizer(), talk) == "S\n\nU"
+
+
+def test_special_tokens_in_a_text_are_broken_up() -> None:
+    special = ["<|user|>", "</s>"]
+    assert inert("a <|user|> b </s><|user|>", special) == "a < |user|> b < /s>< |user|>"
+    assert inert("nothing <here>", special) == "nothing <here>"

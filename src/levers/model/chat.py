@@ -21,8 +21,11 @@ _NEXT_TURN = "\nUser:"
 def render(tokenizer: Any, messages: Sequence[Message]) -> str:
     """Return the prompt, ending where the model's reply begins.
 
+    Special tokens spelled out inside a message are broken up, so that no text can open or end a turn.
     A template that refuses a system message (some do) gets the system text at the head of the first user turn.
     """
+    special = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
+    messages = [message.model_copy(update={"content": inert(message.content, special)}) for message in messages]
     if not getattr(tokenizer, "chat_template", None):
         return plain(messages)
     turns = [message.model_dump() for message in messages]
@@ -46,6 +49,14 @@ def plain(messages: Sequence[Message]) -> str:
 def cut_plain(text: str) -> str:
     """Keep a plain reply up to where the model began to write the user's next turn."""
     return text.split(_NEXT_TURN, 1)[0].strip()
+
+
+def inert(text: str, special: Sequence[str]) -> str:
+    """Put a space into every special token that stands in a text, after its first character."""
+    for name in special:
+        if len(name) > 1 and name in text:
+            text = text.replace(name, f"{name[0]} {name[1:]}")
+    return text
 
 
 def fold_system(messages: Sequence[Message]) -> list[Message]:

@@ -115,9 +115,11 @@ class _Loaded:
         self.plain = not getattr(self.tokenizer, "chat_template", None)
         self.eos = _end_tokens(self.model, self.tokenizer)
         self.pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self.eos[0]
-        # The checkpoint's own sampling habits must not leak into replies that are asked for greedily.
+        # The checkpoint's sampling habits must not leak into replies asked for greedily; what it forbids stays so.
+        forbidden = self.model.generation_config.suppress_tokens
         plainly: Any = GenerationConfig
-        self.model.generation_config = plainly(eos_token_id=self.eos, pad_token_id=self.pad)
+        settings = plainly(eos_token_id=self.eos, pad_token_id=self.pad, suppress_tokens=forbidden)
+        self.model.generation_config = settings
         self.window: int | None = getattr(self.model.config, "max_position_embeddings", None)
         self.vocabulary = int(self.model.config.get_text_config().vocab_size)
         self._constrainer: Constrainer | None = None

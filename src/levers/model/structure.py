@@ -21,9 +21,16 @@ class Constrainer:
     """Compiles schemas for one tokenizer; a schema is compiled once."""
 
     def __init__(self, tokenizer: Any, vocabulary: int, eos: list[int]) -> None:
-        """Read the tokenizer's vocabulary. `vocabulary` is the number of the model's logits."""
+        """Read the tokenizer's vocabulary. `vocabulary` is the number of the model's logits.
+
+        Raises:
+            ValueError: the tokenizer's layout is none that llguidance reads.
+        """
         self.vocabulary = vocabulary
-        self._tokenizer = _tokenizer(tokenizer, vocabulary, eos)
+        try:
+            self._tokenizer = llguidance.hf.from_tokenizer(tokenizer, n_vocab=vocabulary, eos_token=eos)
+        except Exception as error:  # a plain Exception is all its Rust side raises
+            raise ValueError(f"no schema can be enforced with this model's tokenizer: {error}") from error
         self._matchers: dict[str, llguidance.LLMatcher] = {}
 
     def matcher(self, schema: dict[str, Any]) -> llguidance.LLMatcher:
@@ -70,44 +77,3 @@ def _closed_value(key: str, value: Any) -> Any:
     if key in {"properties", "$defs", "definitions"} and isinstance(value, dict):  # names, each with a schema
         return {name: _closed(schema) for name, schema in value.items()}
     return _closed(value)
-
-
-class _Words:
-    """What llguidance asks of a tokenizer it does not know: the bytes of every token."""
-
-    def __init__(self, tokenizer: Any, vocabulary: int, eos: int) -> None:
-        self.eos_token_id = eos
-        self.bos_token_id = None
-        self.special_token_ids = sorted(set(tokenizer.all_special_ids))
-        self._tokenizer = tokenizer
-        special = set(self.special_token_ids)
-        count = min(vocabulary, len(tokenizer))
-        words = [b"" if index in special else self._bytes(index) for index in range(count)]
-        # A token that adds nothing to a text can never be right in JSON: it is marked like a special one.
-        self.special_token_ids = sorted(special | {index for index, word in enumerate(words) if not word})
-        self.tokens = [word or f"<unused {index}>".encode() for index, word in enumerate(words)]
-
-    def _bytes(self, index: int) -> bytes:
-        name = str(self._tokenizer.convert_ids_to_tokens(index))
-        if len(name) == len("<0x00>") and name.startswith("<0x") and name.endswith(">"):
-            return bytes([int(name[3:5], 16)])
-        # A lone token may lose its leading space, so it is read as what it adds to a text.
-        before = self._tokenizer.decode([self._anchor], clean_up_tokenization_spaces=False)
-        after = self._tokenizer.decode([self._anchor, index], clean_up_tokenization_spaces=False)
-        return str(after)[len(str(before)) :].encode() if after.startswith(before) else b""
-
-    @property
-    def _anchor(self) -> int:
-        return int(self._tokenizer.encode("a", add_special_tokens=False)[-1])
-
-    def __call__(self, text: str | bytes) -> list[int]:
-        words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-        return [int(token) for token in self._tokenizer.encode(words, add_special_tokens=False)]
-
-
-def _tokenizer(tokenizer: Any, vocabulary: int, eos: list[int]) -> llguidance.LLTokenizer:
-    try:
-        return llguidance.hf.from_tokenizer(tokenizer, n_vocab=vocabulary, eos_token=eos)
-    except Exception:  # llguidance knows the common layouts only; others are read token by token
-        wrapper = llguidance.TokenizerWrapper(_Words(tokenizer, vocabulary, eos[0]))
-        return llguidance.LLTokenizer(wrapper, n_vocab=vocabulary, eos_token=eos)
