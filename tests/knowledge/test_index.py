@@ -227,10 +227,10 @@ piece = st.tuples(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    pieces=st.lists(piece, min_size=1, max_size=12),
-    askers=st.lists(st.sets(st.sampled_from([*GROUPS, "strangers"]), max_size=3), min_size=1, max_size=3),
+    pieces=st.lists(piece, min_size=1, max_size=24),
+    askers=st.lists(st.sets(st.sampled_from([*GROUPS, "strangers"]), max_size=3), min_size=1, max_size=6),
     query=st.lists(st.sampled_from(WORDS), min_size=1, max_size=3),
 )
 def test_the_filter_never_leaks_and_hides_nothing_else(tmp_path_factory, embedder, pieces, askers, query):
@@ -258,7 +258,7 @@ def test_the_filter_never_leaks_and_hides_nothing_else(tmp_path_factory, embedde
         assert {row["document"] for row, _ in store.bm25(" ".join(query), where, 50)} == with_words
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     documents=st.lists(
         st.tuples(st.sampled_from(["", "hr/", "hr/pay/"]), st.sets(st.sampled_from(GROUPS), max_size=2)),
@@ -320,7 +320,7 @@ def test_a_large_index_finds_exact_neighbours_under_a_narrow_filter(tmp_path):
     assert {row["document"] for row, _ in store.bm25("page800 page801", readers_filter(["few"]), 10)} == {"d00800"}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=st.text(max_size=60))
 def test_any_text_is_a_query(odd_index, query):
     for mode in MODES:
