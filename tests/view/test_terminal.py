@@ -104,3 +104,17 @@ def test_the_same_work_can_come_again():
     progress("trial", 1, 1)
     progress("trial", 1, 1)
     assert console.file.getvalue().count("trial: 1 done") == 2
+
+
+def test_work_that_ends_leaves_other_work_its_time():
+    console, clock = quiet(), Clock()
+    with Progress(console, clock) as progress:
+        progress("long", 0, 10)
+        progress("short", 1, 1)
+        clock.now = 40.0
+        progress("long", 5, 10)
+        progress("long", 10, 10)
+    assert console.file.getvalue().splitlines()[1:] == [
+        "long: 5 of 10, about 40 s left",
+        "long: 10 done in 40 s",
+    ]

@@ -81,8 +81,9 @@ class Progress:
         if self._bars is not None and task is not None:
             self._bars.remove_task(task)
         self._say(f"{what}: {total} done in {duration(seconds)}")
-        if not self._tasks:
-            self.close()
+        if self._bars is not None and not self._tasks:
+            self._bars.stop()
+            self._bars = None
 
     def _say(self, line: str) -> None:
         self.console.print(Text(plain(line), style="dim"), soft_wrap=True)
