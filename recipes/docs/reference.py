@@ -121,7 +121,7 @@ def python() -> str:
     parts.append("## Functions")
     for name in functions:
         function = getattr(levers, name)
-        parts += [f"### levers.{name}", f"```python\n{_signature(name, function)}\n```", _prose(function)]
+        parts += [f"### levers.{name}", f"```python\ndef {_signature(name, function)}: ...\n```", _prose(function)]
     parts.append("## Records, projects and errors")
     for name in classes:
         parts += _class(name, getattr(levers, name))
