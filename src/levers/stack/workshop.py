@@ -75,7 +75,9 @@ class ProjectWorkshop:
     def embedder(self) -> Embedder:
         """Open the embedding model."""
         if self._embedder is None:
-            self._embedder = ReplayedEmbedder(open_embedder(self._embed, root=self._root), self._replay)
+            base_url = self._base_url if self._embed.startswith("openai/") else None
+            embedder = open_embedder(self._embed, base_url=base_url, root=self._root)
+            self._embedder = ReplayedEmbedder(embedder, self._replay)
         return self._embedder
 
     def close(self) -> None:
