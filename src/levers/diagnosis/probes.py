@@ -32,7 +32,10 @@ def apply_probes(
         schemas=_schemas(probes, cases, task),
         told=_told(cases, task) if "instruction" in probes else {},
     )
-    return stack.model_copy(update={"parts": (*stack.without("given").parts, material)})
+    bare = stack.without("given")
+    if "knowledge" in probes:  # the evidence alone: no other source of facts beside it
+        bare = bare.without("inline").without("retrieve")
+    return bare.model_copy(update={"parts": (*bare.parts, material)})
 
 
 def expected_texts(case: Case) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from levers.diagnosis.probes import expected_texts
 from levers.diagnosis.records import Need
 from levers.diagnosis.runs import Probes, Runs
-from levers.stack import Passage, Stack
+from levers.stack import Inline, Passage, Stack
 from levers.task.records import Case
 from levers.trial.bench import Bench
 
@@ -30,6 +30,7 @@ def _knowledge(case: Case, bench: Bench, stack: Stack) -> Need:
     if tables and any(reference.split("#")[0] == tables for reference in case.evidence):
         return Need(name="tool", detail="in the tables", because="stating the figure from the tables made it pass")
     held = bench.library.evidence(case)
+    inlined = _inlined(case, stack)
     retrieves = stack.part("retrieve") is not None
     if not held and case.evidence:
         return Need(
@@ -37,12 +38,22 @@ def _knowledge(case: Case, bench: Bench, stack: Stack) -> Need:
             detail="not in the documents",
             because="no document holds the evidence; stating the expected fact made it pass",
         )
+    if not retrieves and inlined:
+        because = f"{inlined} is in the prompt whole, beside other documents; the evidence alone was enough"
+        return Need(name="retrieval", detail="drowned", because=because)
     if not retrieves:
         detail = "in the documents, not given" if held else "nothing to find, and not told so"
         return Need(name="knowledge", detail=detail, because="giving exactly the evidence made it pass")
     if not held:
         return Need(name="retrieval", detail="drowned", because="it passed once passages that do not answer were gone")
     return _retrieval(case, held, bench, stack)
+
+
+def _inlined(case: Case, stack: Stack) -> str:
+    """Return the document of the case's evidence that the prompt holds anyway, or an empty text."""
+    part = stack.part("inline")
+    held = {name for name, _ in part.documents} if isinstance(part, Inline) else set()
+    return next((name for each in case.evidence if (name := each.partition("#")[0]) in held), "")
 
 
 def _retrieval(case: Case, held: Sequence[Passage], bench: Bench, stack: Stack) -> Need:
