@@ -41,6 +41,7 @@ class ExamplesLever:
             settings={},
             added_tokens=added,
             gates=(gate_check("few-shot", len(examples)),),
+            blocked="examples are shown already" if situation.stack.part("examples") else "",
         )
         return quote(self.name, self.probes, situation, terms)
 

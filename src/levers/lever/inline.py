@@ -34,6 +34,8 @@ class InlineLever:
             blocked = "the project has no public documents"
         elif length > limit.low:
             blocked = f"the documents are about {length:,.0f} tokens; beyond {limit.low:,.0f} retrieve ({limit.source})"
+        elif situation.stack.part("inline"):
+            blocked = "the documents are in the prompt already"
         elif situation.stack.part("retrieve"):
             blocked = "the stack retrieves from the same documents already"
         terms = Terms(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from levers.diagnosis import ProbeName
+from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.lever.figures import Terms, quote, tokens
 from levers.lever.situation import Pulled, Situation
@@ -28,12 +29,18 @@ class InstructLever:
         """Quote from the probe that spells out form and label for each case."""
         text = rules(situation.bench.task)
         blocked = "" if text else "the graders ask for no form or label that could be written down"
+        part = situation.stack.part("instruct")
+        if text and isinstance(part, Instruct) and text in part.text:
+            blocked = "the rules are in the prompt already"
         terms = Terms(answers="instruction, format", settings={}, added_tokens=tokens(text), blocked=blocked)
         return quote(self.name, self.probes, situation, terms)
 
     def pull(self, situation: Situation, settings: dict[str, Any]) -> Pulled:
         """Put the rules after the brief, or in its place where that measures better."""
         chosen = parse(Settings, self.name, settings)
+        if not rules(situation.bench.task):
+            expected = "graders that ask for a form or a label"
+            raise UserError(Problem(file="levers.yaml", field="graders", expected=expected))
         kept = (True, False) if chosen.keep_brief is None else (chosen.keep_brief,)
         variants = [("brief and rules" if keep else "rules alone", _written(situation, keep)) for keep in kept]
         stack, notes = best_of(situation, self.name, variants)

@@ -59,8 +59,9 @@ class RetrieveLever:
                 Problem(file="levers.yaml", field="knowledge.documents", expected="documents to retrieve from")
             )
         counts = TRIED if chosen.k is None else (chosen.k,)
+        bare = situation.stack.without("inline")  # passages take the place of whole documents
         variants: list[tuple[str, Stack]] = [
-            (f"k={k}", situation.stack.with_part(Retrieve(index=index.digest, k=k, mode=chosen.mode))) for k in counts
+            (f"k={k}", bare.with_part(Retrieve(index=index.digest, k=k, mode=chosen.mode))) for k in counts
         ]
         stack, notes = best_of(situation, self.name, variants)
         part = stack.part("retrieve")

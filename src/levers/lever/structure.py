@@ -3,6 +3,7 @@
 from typing import Any
 
 from levers.diagnosis import ProbeName
+from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.lever.figures import Terms, quote
 from levers.lever.situation import Pulled, Situation
@@ -24,12 +25,17 @@ class StructureLever:
     def quote(self, situation: Situation) -> Quote:
         """Quote from the format probe, which imposes the same schema: perfect and product are one."""
         blocked = "" if situation.bench.task.answer_schema else "no grader names a schema for the whole answer"
+        if situation.stack.part("structure"):
+            blocked = "the schema is imposed already"
         return quote(self.name, self.probes, situation, Terms(answers="format", settings={}, blocked=blocked))
 
     def pull(self, situation: Situation, settings: dict[str, Any]) -> Pulled:
         """Add the schema to the stack."""
         parse(Settings, self.name, settings)
-        schema = situation.bench.task.answer_schema or {}
+        schema = situation.bench.task.answer_schema
+        if schema is None:
+            expected = "a schema grader without a field, which names the answer's JSON Schema"
+            raise UserError(Problem(file="levers.yaml", field="graders", expected=expected))
         names = ", ".join(
             spec.schema_file or "" for spec in situation.bench.task.config.graders if spec.kind == "schema"
         )
