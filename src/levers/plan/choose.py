@@ -52,8 +52,9 @@ def _refusal(stack: str, quote: Quote, attempts: Sequence[Attempt]) -> str:
     same = [each for each in attempts if each.lever == quote.lever and each.settings == quote.settings]
     if any(each.accepted for each in same):
         return "pulled already with these settings; what is left of its need wants the lever better, not again"
-    if any(each.stack == stack for each in same):
-        return f"tried on this stack and rejected: {same[-1].why}"
+    here = [each for each in same if each.stack == stack]
+    if here:
+        return f"tried on this stack and rejected: {here[-1].why}"
     if len(same) > 1:
         return f"tried {len(same)} times on earlier stacks and rejected: {same[-1].why}"
     return ""
