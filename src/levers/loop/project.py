@@ -72,7 +72,14 @@ class Project:
         path = folder / CURRENT if name is None else self._named(name)
         if name is None and not path.is_file():
             return self.start()
-        return Stack.model_validate_json(path.read_text(encoding="utf-8"))
+        try:
+            return Stack.model_validate_json(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            shown, hint = path.relative_to(self.task.root).as_posix(), "delete the file; `levers run` writes it again"
+            reason = str(error).split("\n", 1)[0]
+            raise UserError(
+                Problem(file=shown, found=reason, expected="a stack as levers wrote it", hint=hint)
+            ) from None
 
     def keep(self, stack: Stack, use: bool = False) -> None:
         """Write a stack down under its digest, and make it the one in use if asked."""

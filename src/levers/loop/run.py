@@ -121,7 +121,7 @@ class Loop:
         number = len(self.steps)
 
         def test(stack: Stack, reason: str) -> Trial:
-            self.openings.append(Opening(step=number, stack=stack.digest, reason=reason))
+            self._open(number, stack, reason)
             return self.trial(stack, "test")
 
         earlier = [step.dev_score.p_value for step in self.steps if step.dev_score]
@@ -165,13 +165,18 @@ class Loop:
         self.steps.append(step)
         self._on_step(step)
 
+    def _open(self, step: int, stack: Stack, reason: str) -> None:
+        """Note that test is opened for a stack; what was opened before is known and not opened again."""
+        if all(opening.stack != stack.digest for opening in self.openings):
+            self.openings.append(Opening(step=step, stack=stack.digest, reason=reason))
+
     def _done(self, measured: Measured) -> bool:
         targets = reached(self.project.task.config.targets, measured)
         return bool(targets) and all(target.met for target in targets)
 
     def _close(self, stack: Stack, measured: Measured, found: Diagnosis, plan: Plan, stopped: str) -> Run:
         if measured.test is None:
-            self.openings.append(Opening(step=len(self.steps) - 1, stack=stack.digest, reason="to report the end"))
+            self._open(len(self.steps) - 1, stack, "to report the end")
             measured = measured.model_copy(update={"test": self.trial(stack, "test")})
         start = self.steps[0]
         opened = {opening.stack for opening in self.openings}
