@@ -13,7 +13,7 @@ from levers.ledger import Record, write_atomic
 from levers.lever import LEVERS, Pulled, Situation, lever
 from levers.loop import Checked, Loop, OnStep, Project, Run, check, record_opening
 from levers.plan import Plan, choose
-from levers.stack import Answer, Passage, Question, Stack, answer
+from levers.stack import Answer, Passage, Question, Retrieve, Stack, answer
 from levers.stack.workshop import passage
 from levers.task import Partition, init
 from levers.trial import Comparison, Trial, compare
@@ -105,7 +105,9 @@ def report(project: Project, name: str | None = None) -> Run:
 def ask(project: Project, question: str, user: str | None = None, stack: str | Stack | None = None) -> Answered:
     """Answer one question with the stack in use, under the user's rights."""
     chosen = _stack(project, stack)
-    _ = project.index  # the stack's index must be of the documents as they are
+    part = chosen.part("retrieve")
+    if isinstance(part, Retrieve) and project.index is not None:  # of the documents and access rules as they are now
+        chosen = chosen.with_part(part.model_copy(update={"index": project.index.digest}))
     given = answer(chosen, [Question(id="ask", input=question, user=user)], project.workshop)[0]
     price = project.bench.cost_of
     return Answered(answer=given, cost=price(given.usage) if price else None, usage=given.usage)
