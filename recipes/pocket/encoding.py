@@ -1,0 +1,83 @@
+"""Examples to padded batches of token ids, labels and copy sources."""
+
+import bisect
+from typing import NamedTuple
+
+import torch
+from forms import Example
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+LIMIT = 900
+
+
+class Encoded(NamedTuple):
+    """One example: ids, where the learnt reply begins, and for reply positions the position copied from."""
+
+    ids: list[int]
+    reply_at: int
+    sources: dict[int, int]
+
+
+class Batch(NamedTuple):
+    """Padded on the right: ids, labels (-100 elsewhere), sources (-1 elsewhere), mask; each [batch, length]."""
+
+    ids: Tensor
+    labels: Tensor
+    sources: Tensor
+    mask: Tensor
+
+
+def _covering(offsets: list[tuple[int, int]], ends: list[int], low: int, high: int) -> list[int]:
+    """Return the tokens that hold any character of [low, high)."""
+    first = bisect.bisect_right(ends, low)
+    out = []
+    while first < len(offsets) and offsets[first][0] < high:
+        if offsets[first][1] > low:
+            out.append(first)
+        first += 1
+    return out
+
+
+def encode(tokenizer: PreTrainedTokenizerFast, example: Example, toggle: list[int]) -> Encoded | None:
+    """Encode a chat; None if it is too long."""
+    text, starts = "", []
+    for role, content in example.messages:
+        text += f"<|{role}|>"
+        starts.append(len(text))
+        text += content + ("<|end|>" if role == "assistant" else "")
+    coded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+    ids, offsets = coded["input_ids"], coded["offset_mapping"]
+    if len(ids) > LIMIT:
+        return None
+    ends = [end for _, end in offsets]
+    reply_at = bisect.bisect_right(ends, starts[-1])
+    sources: dict[int, int] = {}
+    for copy in example.copies:
+        low = starts[-1] + copy.reply_at
+        origin = starts[copy.message] + copy.source_at
+        mine, theirs = (
+            _covering(offsets, ends, low, low + copy.length),
+            _covering(offsets, ends, origin, origin + copy.length),
+        )
+        if len(mine) == len(theirs):
+            for here, there in zip(mine, theirs, strict=True):
+                if ids[there] in (ids[here], toggle[ids[here]]):
+                    sources[here] = there
+    return Encoded(ids, reply_at, sources)
+
+
+def collate(items: list[Encoded]) -> Batch:
+    """Pad examples on the right to one batch."""
+    length = max(len(item.ids) for item in items)
+    shape = (len(items), length)
+    ids, mask = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
+    labels, sources = torch.full(shape, -100), torch.full(shape, -1)
+    for row, item in enumerate(items):
+        count = len(item.ids)
+        ids[row, :count] = torch.tensor(item.ids)
+        mask[row, :count] = 1
+        labels[row, item.reply_at : count] = ids[row, item.reply_at : count]
+        for here, there in item.sources.items():
+            sources[row, here] = there
+    return Batch(ids, labels, sources, mask)

@@ -1,0 +1,234 @@
+"""Reading tasks: answers from passages, natural ones (squadshifts) and invented ones, in every form, with refusals."""
+
+import functools
+import random
+import re
+
+import wording
+import world
+from forms import Copy, Example, Form, Passage, cited_form, json_form, layout, plain_form
+from sources import Reading, chunks, readings
+
+WH = (
+    ("who", "person"),
+    ("when", "time"),
+    ("where", "place"),
+    ("how many", "number"),
+    ("how much", "number"),
+    ("why", "reason"),
+    ("how", "manner"),
+    ("which", "thing"),
+    ("what", "thing"),
+)
+
+
+@functools.cache
+def held_out() -> frozenset[str]:
+    """Return passages that are never trained on: those of the recipe's own quick checks (one in sixty)."""
+    passages = sorted({item.passage for item in readings()})
+    return frozenset(passages[::60])
+
+
+@functools.cache
+def trained() -> tuple[Reading, ...]:
+    """Return the readings that training may use."""
+    return tuple(item for item in readings() if item.passage not in held_out())
+
+
+@functools.cache
+def by_title() -> dict[str, list[Reading]]:
+    """Return the trained readings of each title."""
+    out: dict[str, list[Reading]] = {}
+    for item in trained():
+        out.setdefault(item.title, []).append(item)
+    return out
+
+
+def window(text: str, at: int, length: int, limit: int, rng: random.Random) -> tuple[str, int]:
+    """Cut a text to about `limit` characters at sentence ends, around the span; return it and the span's new start."""
+    if len(text) <= limit:
+        return text, at
+    cuts = [0, *(match.end() for match in re.finditer(r"[.!?]\s+|\n+", text)), len(text)]
+    first = max(cut for cut in cuts if cut <= at)
+    last = min(cut for cut in cuts if cut >= min(at + length, len(text)))
+    while True:
+        grown = [(low, last) for low in cuts if low < first][-1:] + [(first, high) for high in cuts if high > last][:1]
+        grown = [(low, high) for low, high in grown if high - low <= limit]
+        if not grown:
+            break
+        first, last = rng.choice(grown)
+    return text[first:last].rstrip(), at - first
+
+
+def natural_heading(title: str, rng: random.Random) -> str:
+    """Return a heading path for a natural passage."""
+    words = title.replace("_", " ")
+    if words.startswith(("Amazon Reviews", "Filtered Reddit")):
+        words = rng.choice(("review", "comment", "post", "forum", "notes", "feedback"))
+    part = rng.choice(("Overview", "History", "Details", "Part " + str(rng.randint(1, 9)), "Background", "Notes"))
+    return rng.choice(
+        (
+            f"{words.lower().replace(' ', '-')}.md > {part}",
+            f"{words.lower().replace(' ', '-')}.md",
+            words,
+            f"{words} > {part}",
+            f"docs/{words.lower()}.txt",
+        )
+    )
+
+
+def question_kind(question: str) -> str:
+    """Return what a question asks for, by its first question word."""
+    lowered = question.lower()
+    return next((kind for word, kind in WH if re.search(rf"\b{word}\b", lowered)), "other")
+
+
+def distractors(item: Reading, count: int, rng: random.Random) -> list[Passage]:
+    """Return other passages, about the same title where there are some."""
+    out = []
+    for _ in range(count):
+        same = by_title()[item.title]
+        if rng.random() < 0.15:
+            title, text = rng.choice(chunks())
+        else:
+            other = rng.choice(same if rng.random() < 0.6 and len(same) > 12 else trained())
+            title, text = other.title, other.passage
+        if text == item.passage:
+            continue
+        text, _ = window(text, rng.randint(0, len(text) - 1), 0, rng.choice((200, 300, 450)), rng)
+        out.append(Passage(natural_heading(title, rng), text))
+    return out
+
+
+def without_span(text: str, at: int, length: int) -> str:
+    """Return a text without the sentence around a span."""
+    cuts = [0, *(match.end() for match in re.finditer(r"[.!?]\s+|\n+", text)), len(text)]
+    first = max(cut for cut in cuts if cut <= at)
+    last = min(cut for cut in cuts if cut >= min(at + length, len(text)))
+    return (text[:first] + text[last:]).strip()
+
+
+def choose_form(
+    rng: random.Random, topic: str | None, topics: list[str], source: int | None, json_share: float
+) -> Form:
+    """Draw a form for the reply."""
+    at = rng.random()
+    if at < json_share:
+        with_topic = topic is not None and rng.random() < 0.6
+        with_source = source is not None and rng.random() < 0.25
+        return json_form(rng, topic if with_topic else None, topics, source if with_source else None)
+    if at < json_share + 0.05 and source is not None:
+        return cited_form(rng, source)
+    return plain_form(rng)
+
+
+def assemble(
+    passages: list[Passage],
+    gold: tuple[int, int, str],
+    question: str,
+    form: Form,
+    refusal: str | None,
+    rng: random.Random,
+) -> Example:
+    """Put an example together.
+
+    Args:
+        passages: in the order shown.
+        gold: (index of the passage that holds the answer or -1, where in its text, the answer).
+        question: the question.
+        form: how to reply.
+        refusal: the phrase for a missing answer, where the instructions name one.
+        rng: draws the wording.
+    """
+    which, at, answer = gold
+    rules = [rng.choice(wording.GROUNDED), *form.rules]
+    if refusal is not None:
+        rules.append(rng.choice(wording.REFUSE_RULES).format(r=refusal))
+    if rng.random() < 0.4:
+        rng.shuffle(rules)
+    system = wording.join_rules([rng.choice(wording.ROLES), *rules], rng)
+    reply = form.before + _escaped(answer, form) + form.after
+    head = len(form.before)
+    if rng.random() < 0.05 and len(passages) == 1:
+        system = f"{system}\n\n{passages[0].text}"
+        copies = (Copy(head, 0, len(system) - len(passages[0].text) + at, len(answer)),) if which >= 0 else ()
+        return Example((("system", system), ("user", question), ("assistant", reply)), copies)
+    user, starts = layout(passages, question, rng)
+    messages = [("system", system)] if system and rng.random() < 0.97 else []
+    copies = ()
+    if which >= 0:
+        copies = (Copy(head, len(messages), starts[which] + at, len(answer)),)
+    elif refusal is not None and refusal in system and messages:
+        copies = (Copy(head, 0, system.index(refusal), len(refusal)),)
+    return Example((*messages, ("user", user), ("assistant", reply)), copies)
+
+
+def _escaped(answer: str, form: Form) -> str:
+    return answer.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") if form.kind == "json" else answer
+
+
+def reading_task(rng: random.Random, progress: float) -> Example:
+    """Return a natural question with one or several passages; one in seven has no answer there."""
+    item = rng.choice(trained())
+    several = rng.random() < 0.33
+    limit = rng.choice((250, 350, 450)) if rng.random() < 0.75 - 0.4 * progress else 2000
+    text, at = window(item.passage, item.start, len(item.answer), min(limit, 450) if several else limit, rng)
+    absent = rng.random() < 0.15
+    refusal = rng.choice(wording.REFUSALS) if absent or rng.random() < 0.35 else None
+    kinds = sorted({kind for _, kind in WH} | {"other"})
+    topic = question_kind(item.question) if rng.random() < 0.4 else None
+    passages = distractors(item, rng.randint(1, 4), rng) if several else []
+    if absent:
+        bare = without_span(text, at, len(item.answer))
+        if bare and rng.random() < 0.25 and item.answer not in bare:
+            passages.append(Passage(natural_heading(item.title, rng), bare))
+        elif not passages:
+            passages = distractors(item, 1, rng) or [Passage("", rng.choice(chunks())[1])]
+        rng.shuffle(passages)
+        form = choose_form(rng, topic, rng.sample(kinds, len(kinds)), None, 0.25)
+        return assemble(passages, (-1, 0, refusal or ""), item.question, form, refusal, rng)
+    gold = Passage(natural_heading(item.title, rng) if rng.random() < 0.85 else "", text)
+    which = rng.randint(0, len(passages))
+    passages.insert(which, gold)
+    form = choose_form(rng, topic, rng.sample(kinds, len(kinds)), which + 1, 0.25)
+    return assemble(passages, (which, at, item.answer), item.question, form, refusal, rng)
+
+
+def support_task(rng: random.Random) -> Example:
+    """Return a question about invented pages, most often to be answered in JSON."""
+    topics = sorted({schema[0] for schema in world.SCHEMAS})
+    asked = world.fact(rng)
+    pages: list[list[world.Fact]] = [[asked]]
+    for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
+        pages.append([])
+    for facts in pages:
+        topic = asked.topic if facts or rng.random() < 0.5 else rng.choice(topics)
+        for _ in range(rng.choice((1, 2, 2, 3))):
+            other = world.fact(rng, topic if rng.random() < 0.8 else None)
+            if not set(other.questions) & set(asked.questions):
+                facts.insert(rng.randint(0, len(facts)), other)
+    question = rng.choice(asked.questions)
+    absent = rng.random() < 0.18
+    if absent:
+        pages = [[item for item in facts if item is not asked] for facts in pages]
+    shown = [
+        (Passage(world.heading(facts[0].topic, rng), world.page(facts, rng)), asked in facts)
+        for facts in pages
+        if facts
+    ]
+    shown = shown or [(Passage(world.heading("hours", rng), rng.choice(world.FILLERS)), False)]
+    rng.shuffle(shown)
+    passages = [passage for passage, _ in shown]
+    which = next((index for index, (_, holds) in enumerate(shown) if holds), -1)
+    refusal = rng.choice(wording.REFUSALS) if absent or rng.random() < 0.6 else None
+    labels = rng.sample(
+        sorted({asked.topic, *rng.sample(topics, rng.randint(2, 7))}), k=len({asked.topic})
+    ) + rng.sample(topics, 3)
+    labels = list(dict.fromkeys([*labels, asked.topic]))
+    rng.shuffle(labels)
+    form = choose_form(rng, asked.topic, labels, which + 1 if which >= 0 else None, 0.6)
+    if which < 0:
+        return assemble(passages, (-1, 0, refusal or ""), question, form, refusal, rng)
+    sentence_at = passages[which].text.index(asked.sentence)
+    at = sentence_at + asked.sentence.index(asked.answer)
+    return assemble(passages, (which, at, asked.answer), question, form, refusal, rng)

@@ -1,0 +1,42 @@
+"""The training mixture: example number i of a seed is always the same example.
+
+An example is a chat (system, user, assistant, …), of which the last reply is learnt, with the places where parts of
+that reply stand in the prompt (the copy head is told where to look).
+"""
+
+import random
+from typing import NamedTuple
+
+from forms import Example
+from readings import reading_task, support_task
+from small_tasks import classify, closed_book, copy_exactly, extract_entities, extract_slots, few_shot, fields_of_page
+
+WEIGHTS = {"reading": 0.62, "support": 0.20, "rest": 0.18}
+REST = (
+    (closed_book, 2),
+    (classify, 2),
+    (extract_slots, 2),
+    (extract_entities, 1),
+    (few_shot, 4),
+    (copy_exactly, 1),
+    (fields_of_page, 2),
+)
+
+
+class Drawn(NamedTuple):
+    """An example and the kind of task it came from."""
+
+    kind: str
+    example: Example
+
+
+def draw(seed: int, index: int, progress: float) -> Drawn:
+    """Return example `index` of the mixture; `progress` (0 to 1) lengthens passages as training goes on."""
+    rng = random.Random(f"{seed}/{index}")
+    at = rng.random()
+    if at < WEIGHTS["reading"]:
+        return Drawn("reading", reading_task(rng, progress))
+    if at < WEIGHTS["reading"] + WEIGHTS["support"]:
+        return Drawn("support", support_task(rng))
+    maker = rng.choices([task for task, _ in REST], [weight for _, weight in REST])[0]
+    return Drawn(maker.__name__, maker(rng))

