@@ -1,0 +1,47 @@
+"""Small, honest benchmarks: each figure stands beside a named limit or peer, measured in the same run.
+
+    python -m benchmarks                 a table
+    python -m benchmarks --json          the same as JSON
+    python -m benchmarks search trials   only these
+
+Times are medians over repeats, ours and theirs taken in turns, so that a busy machine disturbs both alike.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: what was measured, what it is set against, both in `unit`; `note` says how to read the ratio."""
+
+    benchmark: str
+    what: str
+    measured: float
+    against: str
+    limit: float
+    unit: str
+    note: str
+
+    @property
+    def ratio(self) -> float:
+        """How many times the limit's or peer's time ours takes."""
+        return self.measured / self.limit
+
+
+class Skipped(Exception):
+    """A benchmark cannot run here, and why."""
+
+
+def in_turns(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> tuple[float, float]:
+    """Return the median seconds of both, run in turns after one unmeasured run each."""
+    ours(), theirs()
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(repeats):
+        for kept, run in zip(times, (ours, theirs), strict=True):
+            begun = time.perf_counter()
+            run()
+            kept.append(time.perf_counter() - begun)
+    return median(times[0]), median(times[1])
