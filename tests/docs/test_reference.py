@@ -1,6 +1,8 @@
 """docs/reference says what the code says."""
 
+import re
 import runpy
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -31,3 +33,9 @@ def test_everything_public_is_on_a_page():
     assert all(f"`{field}`" in PAGES["levers-yaml.md"] for field in TaskConfig.model_fields)
     assert all(f"| `{kind}` |" in PAGES["graders.md"] for kind in GRADER_KINDS)
     assert not any("<function" in text or " at 0x" in text for text in PAGES.values())
+
+
+def test_the_changelog_starts_with_this_version():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.search(r"^## (\S+) \((\d{4}-\d{2}-\d{2})\)$", text, re.MULTILINE)
+    assert newest and newest[1] == version("levers")
