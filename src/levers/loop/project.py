@@ -5,7 +5,7 @@ from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 
-from levers.economics import PriceBook, Usage, answer_cost, cost_figure
+from levers.economics import Price, PriceBook, Usage, answer_cost, cost_figure
 from levers.errors import LeversError, Problem, UserError
 from levers.knowledge import Access, Index, load_access
 from levers.ledger import digest, write_atomic
@@ -56,7 +56,7 @@ class Project:
             workshop=self.workshop,
             library=Shelf(self.index),
             cost_of=partial(answer_cost, price=price) if price else None,
-            cost_source=_cost_source(cost_figure(Usage(input=1, output=1, compute_seconds=1), price)) if price else "",
+            cost_source=_source(price) if price else "no price known",
             progress=self.progress,
         )
 
@@ -77,9 +77,8 @@ class Project:
         except ValueError as error:
             shown, hint = path.relative_to(self.task.root).as_posix(), "delete the file; `levers run` writes it again"
             reason = str(error).split("\n", 1)[0]
-            raise UserError(
-                Problem(file=shown, found=reason, expected="a stack as levers wrote it", hint=hint)
-            ) from None
+            expected = "a stack as levers wrote it"
+            raise UserError(Problem(file=shown, found=reason, expected=expected, hint=hint)) from None
 
     def keep(self, stack: Stack, use: bool = False) -> None:
         """Write a stack down under its digest, and make it the one in use if asked."""
@@ -122,5 +121,6 @@ def _safe(name: str) -> str:
     return name if name.startswith("sha256-") else f"sha256-{name}"
 
 
-def _cost_source(figure: object) -> str:
-    return f"{getattr(figure, 'provenance', '')}: {getattr(figure, 'source', '')}"
+def _source(price: Price) -> str:
+    figure = cost_figure(Usage(input=1, output=1, compute_seconds=1), price)
+    return f"{figure.provenance}: {figure.source}"

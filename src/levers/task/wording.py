@@ -28,7 +28,7 @@ FIELDS: dict[str, str] = {
     "Material.documents": "the folder of documents, such as docs/",
     "Material.tables": "the database file of figures that change too fast to index",
     "Material.access": "the file that says which groups may read which documents",
-    "Models.answer": "the model that answers: pocket, hf/…, openai/… or anthropic/…",
+    "Models.answer": "the model that answers: pocket, hf/… or openai/… (any server of that format, by base_url)",
     "Models.reference": "a stronger model that probes may ask, or null",
     "Models.embed": "the embedding model: minilm, hf/… or openai/…",
     "Models.rerank": "the reranking model, or null",
