@@ -200,7 +200,8 @@ CONFIG = """\
 name: huts
 instructions: brief.md
 golden: golden.jsonl
-{examples}{knowledge}models: {{answer: openai/scripted, reference: {reference}, embed: openai/hash, base_url: "{base_url}"}}
+{examples}{knowledge}
+models: {{answer: openai/scripted, reference: {reference}, embed: openai/hash, base_url: "{base_url}"}}
 graders:
   - {{kind: schema, schema: answer.schema.json}}
   - {{kind: exact, field: answer}}
@@ -233,7 +234,7 @@ def write_story(
         base_url=base_url,
         reference=reference_model or "null",
         topics=", ".join(TOPICS),
-        knowledge=f"knowledge: {{documents: docs/, access: access.yaml{', tables: tables.db' if tables else ''}}}\n"
+        knowledge=f"knowledge: {{documents: docs/, access: access.yaml{', tables: tables.db' if tables else ''}}}"
         if documents
         else "",
         examples="examples: examples.jsonl\n" if examples else "",
