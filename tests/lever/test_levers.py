@@ -1,0 +1,129 @@
+"""Levers: what they write, whom they show what, and what they refuse."""
+
+from collections.abc import Iterator
+
+import pytest
+from story import STAFF_HUT, TOPICS, Item, Story, fact, few_items
+
+from levers.diagnosis import diagnose
+from levers.errors import UserError
+from levers.lever import LEVERS, Situation, lever
+from levers.lever.examples import pick, showable
+from levers.lever.instruct import rules
+from levers.loop import Project
+from levers.stack import Inline, Retrieve, Shots, Stack
+
+
+def situation_of(project: Project, stack: Stack) -> Situation:
+    trial = project.bench.trial(stack, "dev", "trial")
+    found = diagnose(project.bench, stack, trial)
+    return Situation(project.bench, project.workshop, stack, trial, found, index=lambda: project.index)
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Situation]:
+    with Story(tmp_path_factory.mktemp("lever") / "huts", few_items()) as story:
+        project = Project(story.folder)
+        yield situation_of(project, project.start())
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Situation]:
+    """A project with nothing but cases: no documents, no examples, no schema."""
+    items = [Item("Alder", name, frozenset(), part) for name, part in (("cook", "dev"), ("path", "test"))]
+    folder = tmp_path_factory.mktemp("bare") / "huts"
+    with Story(folder, items, documents=False, examples=False) as story:
+        config = (story.folder / "levers.yaml").read_text()
+        kept = [line for line in config.splitlines() if "schema" not in line and "choice" not in line]
+        (story.folder / "levers.yaml").write_text("\n".join(kept))
+        project = Project(story.folder)
+        yield situation_of(project, project.start())
+
+
+def test_every_lever_quotes_and_names_measured_probes(start: Situation) -> None:
+    for each in LEVERS:
+        quote = each.quote(start)
+        assert quote.lever == each.name and quote.answers
+        assert start.diagnosis.headroom_of(each.probes) is not None
+        assert quote.per_answer.source and quote.one_time.source and quote.latency_ms.source
+
+
+def test_quoting_touches_nothing(start: Situation) -> None:
+    before = sorted(path.name for path in start.workshop.state.rglob("*.json"))
+    for each in LEVERS:
+        each.quote(start)
+    assert sorted(path.name for path in start.workshop.state.rglob("*.json")) == before
+
+
+@pytest.mark.parametrize("name", ["structure", "instruct", "examples", "inline"])
+def test_what_a_stack_has_is_not_quoted_again(start: Situation, name: str) -> None:
+    pulled = lever(name).pull(start, {})
+    assert pulled.stack.digest != start.stack.digest and pulled.changed and pulled.material
+    again = situation_of_same(start, pulled.stack)
+    assert lever(name).quote(again).blocked
+
+
+def situation_of_same(start: Situation, stack: Stack) -> Situation:
+    return Situation(start.bench, start.workshop, stack, start.trial, start.diagnosis, index=start.index)
+
+
+@pytest.mark.parametrize("name", ["structure", "instruct", "examples", "inline", "retrieve", "tune"])
+def test_a_lever_without_material_is_blocked_and_refuses(bare: Situation, name: str) -> None:
+    quote = lever(name).quote(bare)
+    assert quote.blocked or any(not gate.met for gate in quote.gates)
+    with pytest.raises(UserError):
+        lever(name).pull(bare, {})
+
+
+def test_the_rules_name_keys_and_labels_and_no_fact(start: Situation) -> None:
+    text = rules(start.bench.task)
+    assert '"answer" and "topic"' in text and ", ".join(TOPICS) in text
+    assert not any(fact(item.hut, item.attribute) in text for item in few_items() if item.partition != "edge")
+
+
+def test_nothing_of_staff_is_put_into_a_prompt_for_all(start: Situation) -> None:
+    documents = lever("inline").pull(start, {}).stack.part("inline")
+    assert isinstance(documents, Inline) and len(documents.documents) == 11
+    assert not any(STAFF_HUT.lower() in name for name, _ in documents.documents)
+    assert all(STAFF_HUT not in example.question for example in showable(start))
+
+
+def test_examples_show_every_label_and_no_golden_case(start: Situation) -> None:
+    part = lever("examples").pull(start, {"k": 4}).stack.part("examples")
+    assert isinstance(part, Shots) and len(part.pairs) == 4
+    shown = [example.answer for example in pick(showable(start), 2)]
+    assert len({text.split('"topic": ')[1] for text in shown}) == 2
+    golden = {case.question for case in start.bench.task.cases}
+    assert golden.isdisjoint(question for question, _ in part.pairs)
+
+
+def test_passages_take_the_place_of_whole_documents(start: Situation) -> None:
+    inlined = lever("inline").pull(start, {}).stack
+    pulled = lever("retrieve").pull(situation_of_same(start, inlined), {"k": 3})
+    assert pulled.stack.part("inline") is None
+    part = pulled.stack.part("retrieve")
+    assert isinstance(part, Retrieve) and part.k == 3
+
+
+def test_variants_are_measured_and_noted(start: Situation) -> None:
+    pulled = lever("retrieve").pull(start, {})
+    assert len(pulled.notes) == 2 and sum("(chosen)" in note for note in pulled.notes) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "says"),
+    [
+        ("examples", {"k": 0}, "greater than or equal to 1"),
+        ("retrieve", {"k": "many", "mode": "psychic"}, "mode"),
+        ("structure", {"k": 1}, "settings of structure: none"),
+        ("instruct", {"keep_brief": "perhaps"}, "keep_brief"),
+    ],
+)
+def test_wrong_settings_are_named(start: Situation, name: str, settings: dict[str, object], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        lever(name).pull(start, dict(settings))
+
+
+def test_an_unknown_lever_names_the_known_ones() -> None:
+    with pytest.raises(UserError, match="one of instruct, structure, examples, inline, retrieve, tune"):
+        lever("magic")
