@@ -4,6 +4,7 @@ import random
 from typing import NamedTuple
 
 import wording
+from schemas import MEANINGS
 
 
 class Copy(NamedTuple):
@@ -118,6 +119,19 @@ def plain_form(rng: random.Random) -> Form:
     return Form(tuple(rules), before, after, "wrapped")
 
 
+def explained_labels(key: str, topics: list[str], rng: random.Random) -> str:
+    """Say which labels a key may take, one a line, with what belongs to each."""
+    lines = []
+    shape = rng.choice(("- {}: {}", "- {}: {}", "* {} = {}", "{} ({})"))
+    for label in topics:
+        meaning = MEANINGS.get(label, ("the documents do not hold the answer", "no answer", "anything else"))
+        told = (
+            ", ".join(rng.sample(meaning, rng.randint(1, len(meaning)))) if label in MEANINGS else rng.choice(meaning)
+        )
+        lines.append(shape.format(label, told))
+    return f"{rng.choice(('The values of', 'Choose', 'Labels for', 'The'))} {key}:\n" + "\n".join(lines) + "\n"
+
+
 def json_form(rng: random.Random, topic: str | None, topics: list[str], source: int | None) -> Form:
     """Return a JSON form with an answer and perhaps a topic (one of `topics`) or a source number."""
     answer_key = rng.choice(wording.ANSWER_KEYS)
@@ -127,7 +141,8 @@ def json_form(rng: random.Random, topic: str | None, topics: list[str], source: 
     if topic is not None:
         key = rng.choice([key for key in wording.TOPIC_KEYS if key != answer_key])
         fields[key], shown[key] = topic, rng.choice(("...", "…", f"the {key}", f"one of the {key} values"))
-        rules.append(wording.label_rule(key, topics, rng))
+        explained = all(label in MEANINGS or label == "none" for label in topics) and rng.random() < 0.5
+        rules.append(explained_labels(key, topics, rng) if explained else wording.label_rule(key, topics, rng))
     if source is not None:
         key = rng.choice(wording.SOURCE_KEYS)
         fields[key], shown[key] = source, rng.choice(("n", "1", "number of the passage"))

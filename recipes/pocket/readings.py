@@ -7,6 +7,7 @@ import re
 import wording
 import world
 from forms import Copy, Example, Form, Passage, cited_form, json_form, layout, plain_form
+from schemas import MANNERS
 from sources import Reading, chunks, readings
 
 WH = (
@@ -141,7 +142,7 @@ def assemble(
         rng: draws the wording.
     """
     which, at, answer = gold
-    rules = [rng.choice(wording.GROUNDED), *form.rules]
+    rules = [rng.choice(wording.GROUNDED), *rng.sample(MANNERS, rng.choice((0, 0, 0, 0, 1, 3))), *form.rules]
     if refusal is not None:
         rules.append(rng.choice(wording.REFUSE_RULES).format(r=refusal))
     if rng.random() < 0.4:
@@ -226,7 +227,11 @@ def support_task(rng: random.Random) -> Example:
     ) + rng.sample(topics, 3)
     labels = list(dict.fromkeys([*labels, asked.topic]))
     rng.shuffle(labels)
-    form = choose_form(rng, asked.topic, labels, which + 1 if which >= 0 else None, 0.6)
+    label = asked.topic
+    if rng.random() < 0.4:
+        labels.insert(rng.choice((0, len(labels))), "none")
+        label = "none" if which < 0 else label
+    form = choose_form(rng, label, labels, which + 1 if which >= 0 else None, 0.6)
     if which < 0:
         return assemble(passages, (-1, 0, refusal or ""), question, form, refusal, rng)
     sentence_at = passages[which].text.index(asked.sentence)

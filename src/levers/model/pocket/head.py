@@ -96,15 +96,24 @@ class PocketHead(nn.Module):
         Returns:
             [batch, queries, vocab_size].
         """
-        word, spelling = self.word_logits(hidden, words)
-        spelled = (spelling[..., None, :] + self.spelling_bias(tables.group)).log_softmax(-1)
-        every = (word[..., None] + spelled).flatten(-2)
-        vocabulary = every[..., tables.flat].exp() * (1 - copied.gate[..., None])
+        state = self.norm(self.transform(hidden))
+        scores = functional.linear(state, words.to(state.dtype)).float() + self.base_bias.float()
+        spelling = self.variant(state).float()
+        lifted = (spelling - spelling.amax(-1, keepdim=True)).exp()
+        # The spellings of a word share one sum, so the softmax over them needs six exponentials a query, not six a
+        # word; autocast would round that sum.
+        with torch.autocast(hidden.device.type, enabled=False):
+            sums = functional.linear(lifted, tables.weight).clamp(min=1e-30)
+        share = (scores - scores.logsumexp(-1, keepdim=True)).exp() * ((1 - copied.gate[..., None]) / sums)
+        rows = hidden.shape[:-1].numel()
+        vocabulary = share.view(rows, -1).index_select(-1, tables.base)
+        vocabulary = vocabulary * lifted.view(rows, -1).index_select(-1, tables.variant) * tables.token_weight
+        vocabulary = vocabulary.view(*hidden.shape[:-1], -1)
         mass = copied.attention.exp() * copied.gate[..., None]
         source = ids.clamp(min=0)[:, None, :].expand(mass.shape)
-        partner = tables.toggle[source]
         toggle = copied.toggle[..., None]
-        vocabulary = vocabulary.scatter_add(-1, source, mass * (1 - toggle)).scatter_add(-1, partner, mass * toggle)
+        vocabulary = vocabulary.scatter_add_(-1, source, mass * (1 - toggle))
+        vocabulary = vocabulary.scatter_add_(-1, tables.toggle[source], mass * toggle)
         return (vocabulary + FLOOR).log()
 
     def target_logp(self, hidden: Tensor, words: Tensor, tables: "TokenTables", targets: Tensor) -> Tensor:
@@ -114,6 +123,44 @@ class PocketHead(nn.Module):
         spelled = (spelling + self.spelling_bias(tables.group[base])).log_softmax(-1)
         which = tables.flat[targets] - base * self.config.num_variants
         return word.gather(-1, base[:, None])[:, 0] + spelled.gather(-1, which[:, None])[:, 0]
+
+
+def trailing(bases: Tensor, tail: Tensor) -> Tensor:
+    """Return the words that stand before each position of a chunk, skipping places without a word (padding).
+
+    Args:
+        bases: [batch, length] word of each token, negative where there is none.
+        tail: [batch, 4] the words before the chunk, the nearest first, negative where there is none.
+
+    Returns:
+        [batch, length, 4] words, the nearest first, negative where there is none.
+    """
+    line = torch.cat([functional.pad(tail.flip(-1), (1, 0), value=-1), bases], -1)
+    place = torch.arange(line.shape[1], device=line.device)
+    latest = torch.where(line >= 0, place, 0).cummax(-1).values  # place 0 holds no word
+    before = functional.pad(latest[:, :-1], (1, 0))
+    found, at = [], before
+    for _ in range(MATCHED):
+        found.append(line.gather(1, at))
+        at = before.gather(1, at)
+    return torch.stack(found, -1)[:, 1 + MATCHED :]
+
+
+def agreement_along(own: Tensor, before: Tensor) -> Tensor:
+    """Do what `agreement` does with the words before each position at hand.
+
+    Args:
+        own: [batch, queries, 4] the word of each query's token and of the three before it, the nearest first.
+        before: [batch, positions, 4] from `trailing`.
+    """
+    count = torch.zeros(own.shape[0], own.shape[1], before.shape[1], dtype=torch.long, device=own.device)
+    alike: Tensor | None = None
+    for back in range(MATCHED):
+        mine = own[:, :, None, back]
+        same = (mine == before[:, None, :, back]) & (mine >= 0)
+        alike = same if alike is None else alike & same
+        count += alike
+    return count
 
 
 def agreement(bases: Tensor, queries: Tensor) -> Tensor:
@@ -140,13 +187,18 @@ def agreement(bases: Tensor, queries: Tensor) -> Tensor:
 class TokenTables(NamedTuple):
     """How tokens are made of words and spellings.
 
-    `base` and `toggle` [vocab], `flat` [vocab] = base * variants + variant, `group` [bases, variants] = token or -1.
+    `base`, `variant` and `toggle` [vocab], `flat` [vocab] = base * variants + variant, `group` [bases, variants] = token
+    or -1. `weight` [bases, variants] is the exponential of each spelling's learned bias, less the word's highest (0
+    where there is no such spelling), and `token_weight` [vocab] the same by token; only `full_logp` reads these two.
     """
 
     base: Tensor
+    variant: Tensor
     toggle: Tensor
     flat: Tensor
     group: Tensor
+    weight: Tensor
+    token_weight: Tensor
 
 
 def mixture_logp(vocabulary: Tensor, copied: CopyScores, same: Tensor, toggled: Tensor) -> Tensor:
