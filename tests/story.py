@@ -124,9 +124,9 @@ def story_items() -> list[Item]:
     items = []
     for place, (hut, attribute) in enumerate(pairs):
         lacks = EVERYTHING
-        if place % 10 == 2:
+        if place % 20 in {2, 3}:
             lacks = EVERYTHING | {"wrong"}
-        elif place % 10 == 7:
+        elif place % 20 == 7:
             lacks = EVERYTHING | {"drowned"}
         elif place % 10 == 5:
             lacks = EVERYTHING | {"label"}
