@@ -181,7 +181,8 @@ def test_another_answer_format_without_examples_shows_up_as_format(tmp_path: Pat
     with Story(tmp_path / "huts", items, examples=False) as story:
         in_json = {name: (story.folder / name).read_text() for name in ("golden.jsonl", "levers.yaml")}
         rows = [json.loads(line) for line in in_json["golden.jsonl"].splitlines()]
-        plain = [{**row, "expected": fact(item.hut, item.attribute)} for row, item in zip(rows, story.items, strict=True)]
+        pairs = zip(rows, story.items, strict=True)
+        plain = [{**row, "expected": fact(item.hut, item.attribute)} for row, item in pairs]
         (story.folder / "golden.jsonl").write_text("\n".join(map(json.dumps, plain)))
         head, tail = in_json["levers.yaml"].split("graders:\n")
         rest = tail[tail.index("targets:") :]
