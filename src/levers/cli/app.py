@@ -9,7 +9,7 @@ from levers import verbs
 from levers.cli import shapes, views
 from levers.cli.console import DONE, MEND, NO, emit, err, guarded, out
 from levers.errors import Problem, UserError
-from levers.loop import Project
+from levers.loop import Project, Run
 from levers.task import Partition
 from levers.view import Progress, comparison_lines, diagnosis_table, plan_table, step_line, story, trial_table
 
@@ -60,9 +60,10 @@ def check(folder: Folder = HERE, as_json: Json = False) -> None:
 def run(folder: Folder = HERE, as_json: Json = False) -> None:
     """Run the loop until the targets are met or nothing pays; writes report.html. A killed run goes on."""
     with guarded(as_json), Progress() as progress:
-        found = verbs.run(_open(folder, progress), on_step=lambda step: progress.console.print(step_line(step)))
+        opened = _open(folder, progress)
+        found = verbs.run(opened, on_step=lambda step: progress.console.print(step_line(step)))
     emit(as_json, lambda: shapes.run(found), lambda: story(found))
-    err.print(f"report: {folder / found.report}", markup=False, highlight=False, soft_wrap=True)
+    _name_report(opened, found)
     raise typer.Exit(DONE if found.targets_met else NO)
 
 
@@ -148,9 +149,14 @@ def report(
 ) -> None:
     """Write report.html of a finished run again and show its story."""
     with guarded(as_json):
-        found = verbs.report(verbs.load(project), run)
+        opened = verbs.load(project)
+        found = verbs.report(opened, run)
         emit(as_json, lambda: shapes.run(found), lambda: story(found))
-        err.print(f"report: {project / found.report}", markup=False, highlight=False, soft_wrap=True)
+        _name_report(opened, found)
+
+
+def _name_report(project: Project, found: Run) -> None:
+    err.print(f"report: {project.task.root / found.report}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _partition(name: str) -> Partition:
