@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import llguidance
 import torch
 from torch import Tensor
-from transformers import LogitsProcessor
 
 from levers.ledger import digest
 from levers.model.contract import Ask, Finish
@@ -50,72 +49,105 @@ def new_row(ask: Ask, constrainer: Constrainer | None) -> Row:
     return Row(ask, matcher, noise)
 
 
-class Steering(LogitsProcessor):  # type: ignore[misc,no-any-unimported,unused-ignore]
-    """Picks each row's next token and leaves `generate` no other choice.
+class Steering:
+    """Chooses each row's next tokens.
 
     Greedy at temperature 0; else a sample from softmax(scores / temperature), drawn as the maximum of scores plus
     Gumbel noise (Gumbel 1954; Maddison, Tarlow and Minka 2014), which needs no second distribution.
     """
 
-    def __init__(self, rows: list[Row], constrainer: Constrainer | None, eos: list[int]) -> None:
-        """Take the rows in the batch's order and the tokens that end a reply."""
+    def __init__(self, rows: list[Row], constrainer: Constrainer | None, eos: list[int], forward: bool) -> None:
+        """Take the rows in the batch's order and the tokens that end a reply.
+
+        With `forward`, tokens that a schema leaves no choice about are written without asking the model.
+        """
         self.rows = rows
         self._constrainer = constrainer
         self._eos = eos
+        self._forward = forward
 
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Return scores [rows, vocabulary] that allow exactly the chosen token of each row."""
-        del input_ids  # the rows remember what they chose
-        scores = scores.detach().float()
-        free = [self._constrain(row, scores[index]) for index, row in enumerate(self.rows)]
+    def start(self) -> list[list[int]]:
+        """Return, row by row, the tokens with which the schema makes every reply begin."""
+        return [self._forced(row) for row in self.rows]
+
+    def choose(self, scores: Tensor, live: list[int]) -> list[list[int]]:
+        """Choose what comes next for the rows numbered `live`; a row that is done gets nothing.
+
+        Args:
+            scores: [live rows, vocabulary] float32; masked in place where a schema forbids a token.
+            live: the rows' numbers.
+        """
+        rows = [self.rows[place] for place in live]
+        free = self._constrain(rows, scores)
         total = scores.logsumexp(-1)
-        noisy = self._noisy(scores)
-        chosen = noisy.argmax(-1)
+        chosen = self._noisy(rows, scores).argmax(-1)
         probability = (scores.gather(-1, chosen[:, None])[:, 0] - total).exp().tolist()
-        picked = chosen.tolist()
-        for index, row in enumerate(self.rows):
-            picked[index] = self._advance(row, picked[index], probability[index] if free[index] else None)
-        only = torch.full_like(scores, _NEVER)
-        return only.scatter_(1, torch.tensor(picked, device=scores.device)[:, None], 0.0)
+        return [
+            self._advance(row, token, probability[place] if free[place] else None)
+            for place, (row, token) in enumerate(zip(rows, chosen.tolist(), strict=True))
+        ]
 
-    def _constrain(self, row: Row, scores: Tensor) -> bool:
-        """Mask one row's scores in place; return whether there is a choice to make."""
-        if row.finish is not None or row.matcher is None or self._constrainer is None or row.matcher.is_stopped():
-            return True
-        allowed = self._constrainer.allowed(row.matcher)
-        count = int(allowed.sum())
-        if count:
-            scores[~torch.from_numpy(allowed).to(scores.device)] = _NEVER
-        return count >= _ONE_CHOICE
+    def _constrain(self, rows: list[Row], scores: Tensor) -> list[bool]:
+        """Mask scores in place; return, row by row, whether there is a choice to make."""
+        free = [True] * len(rows)
+        bound = [place for place, row in enumerate(rows) if row.finish is None and row.matcher is not None]
+        if not bound or self._constrainer is None:
+            return free
+        allowed = self._constrainer.allowed([rows[place].matcher for place in bound])
+        for place, mask, count in zip(bound, torch.from_numpy(allowed), allowed.sum(-1).tolist(), strict=True):
+            if count:
+                scores[place].masked_fill_(~mask.to(scores.device), _NEVER)
+            free[place] = count >= _ONE_CHOICE
+        return free
 
-    def _noisy(self, scores: Tensor) -> Tensor:
-        if all(row.noise is None for row in self.rows):
+    def _noisy(self, rows: list[Row], scores: Tensor) -> Tensor:
+        if all(row.noise is None for row in rows):
             return scores
         noisy = scores.clone()
-        for index, row in enumerate(self.rows):
+        for index, row in enumerate(rows):
             if row.noise is not None and row.finish is None:
                 uniform = torch.rand(scores.shape[1], generator=row.noise).clamp_(min=1e-20).to(scores.device)
                 noisy[index] = scores[index] / row.ask.temperature - (-uniform.log()).log()
         return noisy
 
-    def _advance(self, row: Row, token: int, probability: float | None) -> int:
-        """Record one row's token; return the token that `generate` shall see."""
+    def _advance(self, row: Row, token: int, probability: float | None) -> list[int]:
+        """Record one row's token; return what the model shall read next."""
         if row.finish is not None:
-            return self._eos[0]
-        if row.matcher is not None and row.matcher.is_stopped():
-            return self._end(row, "stop")
-        if len(row.tokens) >= row.ask.max_tokens:
-            return self._end(row, "length")
+            return []
         if token in self._eos:
-            return self._end(row, "stop")
-        if row.matcher is not None and not row.matcher.consume_token(token):
-            row.error = f"the schema's decoder stopped: {row.matcher.get_error().strip()[:200]}"
-            return self._end(row, "error")
-        row.tokens.append(token)
+            row.finish = "stop"
+            return []
+        if not self._write(row, token):
+            return []
         if probability is not None:
             row.probabilities.append(probability)
-        return token
+        return self._unless_done(row, [token, *self._forced(row)])
 
-    def _end(self, row: Row, finish: Finish) -> int:
-        row.finish = finish
-        return self._eos[0]
+    def _forced(self, row: Row) -> list[int]:
+        """Write what the schema leaves no choice about; return it."""
+        if not self._forward or row.matcher is None or self._is_done(row):
+            return []
+        written: list[int] = []
+        for token in row.matcher.compute_ff_tokens():
+            if self._is_done(row) or token in self._eos or not self._write(row, token):
+                break
+            written.append(token)
+        return self._unless_done(row, written)
+
+    def _write(self, row: Row, token: int) -> bool:
+        if row.matcher is not None and not row.matcher.consume_token(token):
+            row.error = f"the schema's decoder stopped: {row.matcher.get_error().strip()[:200]}"
+            row.finish = "error"
+            return False
+        row.tokens.append(token)
+        return True
+
+    def _is_done(self, row: Row) -> bool:
+        if row.finish is None and row.matcher is not None and row.matcher.is_stopped():
+            row.finish = "stop"
+        if row.finish is None and len(row.tokens) >= row.ask.max_tokens:
+            row.finish = "length"
+        return row.finish is not None
+
+    def _unless_done(self, row: Row, tokens: list[int]) -> list[int]:
+        return [] if self._is_done(row) else tokens

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from levers.economics.usage import Usage
 from levers.errors import ModelError
@@ -21,12 +21,13 @@ from levers.ledger import digest
 from levers.model.chat import cut_plain, render
 from levers.model.contract import Ask, Reply
 from levers.model.decode import Row, Steering, new_row
+from levers.model.generate import Generator
 from levers.model.quiet import quietly
 from levers.model.structure import Constrainer
 from levers.model.weights import check_adapter, folder_digest
 
 # Part of every local model's id: raise it when a change here changes replies, so that nothing old is replayed.
-DECODING = 1
+DECODING = 2
 MAX_ROWS = 32
 MAX_BATCH_TOKENS = 32_768
 
@@ -115,11 +116,10 @@ class _Loaded:
         self.plain = not getattr(self.tokenizer, "chat_template", None)
         self.eos = _end_tokens(self.model, self.tokenizer)
         self.pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self.eos[0]
-        # The checkpoint's sampling habits must not leak into replies asked for greedily; what it forbids stays so.
+        # Of the checkpoint's habits only what it forbids is kept; replies asked for greedily are greedy.
         forbidden = self.model.generation_config.suppress_tokens
-        plainly: Any = GenerationConfig
-        settings = plainly(eos_token_id=self.eos, pad_token_id=self.pad, suppress_tokens=forbidden)
-        self.model.generation_config = settings
+        special = [token for token, added in self.tokenizer.added_tokens_decoder.items() if added.special]
+        self.generator = Generator(self.model, self.pad, special, forbidden)
         self.window: int | None = getattr(self.model.config, "max_position_embeddings", None)
         self.vocabulary = int(self.model.config.get_text_config().vocab_size)
         self._constrainer: Constrainer | None = None
@@ -142,28 +142,13 @@ class _Loaded:
 
     def run(self, batch: list[_Prompt]) -> list[Reply]:
         begun = time.perf_counter()
-        width = max(len(prompt.tokens) for prompt in batch)
-        ids = torch.full((len(batch), width), self.pad, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for place, prompt in enumerate(batch):
-            ids[place, width - len(prompt.tokens) :] = torch.tensor(prompt.tokens)
-            mask[place, width - len(prompt.tokens) :] = 1
-        rows = [prompt.row for prompt in batch]
-        steering = Steering(rows, self._constrainer, self.eos)
-        device = self.model.device
+        steering = Steering([prompt.row for prompt in batch], self._constrainer, self.eos, self.generator.flexible)
         try:
             with torch.inference_mode():
-                self.model.generate(
-                    input_ids=ids.to(device),
-                    attention_mask=mask.to(device),
-                    logits_processor=[steering],
-                    # One step more than the longest reply, so that every row learns whether it was cut.
-                    max_new_tokens=max(row.ask.max_tokens for row in rows) + 1,
-                    do_sample=False,
-                    num_beams=1,
-                )
+                self.generator.run([prompt.tokens for prompt in batch], steering)
         except torch.OutOfMemoryError as error:
-            what = f"out of memory on a batch of {len(batch)} x {width} tokens"
+            longest = max(len(prompt.tokens) for prompt in batch)
+            what = f"out of memory on a batch of {len(batch)} x {longest} tokens"
             raise ModelError(what, "use a smaller model or shorter prompts") from error
         seconds = (time.perf_counter() - begun) / len(batch)
         return [self._reply(prompt, seconds) for prompt in batch]

@@ -6,6 +6,7 @@ closed, so that a model cannot go on adding keys; what comes out is valid under 
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import llguidance
@@ -31,6 +32,7 @@ class Constrainer:
             self._tokenizer = llguidance.hf.from_tokenizer(tokenizer, n_vocab=vocabulary, eos_token=eos)
         except Exception as error:  # a plain Exception is all its Rust side raises
             raise ValueError(f"no schema can be enforced with this model's tokenizer: {error}") from error
+        self._executor = llguidance.LLExecutor(num_threads=1)  # a mask takes microseconds
         self._matchers: dict[str, llguidance.LLMatcher] = {}
 
     def matcher(self, schema: dict[str, Any]) -> llguidance.LLMatcher:
@@ -48,11 +50,13 @@ class Constrainer:
             self._matchers[key] = matcher
         return self._matchers[key].deep_copy()
 
-    def allowed(self, matcher: llguidance.LLMatcher) -> NDArray[np.bool_]:
-        """Return [vocabulary] booleans: the tokens that may come next. All false where the matcher failed."""
-        bits = llguidance.numpy.allocate_token_bitmask(1, self.vocabulary)
-        llguidance.numpy.fill_next_token_bitmask(matcher, bits, 0)
-        return np.unpackbits(bits.view(np.uint8), bitorder="little")[: self.vocabulary].astype(bool)
+    def allowed(self, matchers: Sequence[Any]) -> NDArray[np.bool_]:
+        """Return [matchers, vocabulary] booleans: the tokens that may come next; none where a matcher failed."""
+        bits = llguidance.numpy.allocate_token_bitmask(len(matchers), self.vocabulary)
+        places = [(matcher, place) for place, matcher in enumerate(matchers)]
+        llguidance.numpy.fill_next_token_bitmask_par(self._executor, places, bits)
+        every = np.unpackbits(bits.view(np.uint8), axis=-1, count=self.vocabulary, bitorder="little")
+        return every.view(np.bool_)
 
 
 def closed(schema: dict[str, Any]) -> dict[str, Any]:

@@ -211,3 +211,34 @@ def test_importing_the_package_loads_no_torch() -> None:
 
 def test_the_weights_path_is_inside_the_package() -> None:
     assert weights_path().parent.name == "pocket"
+
+
+def test_changed_weights_change_the_scores_at_once() -> None:
+    model, ids = tiny(11), torch.tensor([PROMPT])
+    with torch.no_grad():
+        before = model(input_ids=ids).logits
+        assert model.tables() is model.tables()
+        model.head.token_bias[20] += 3
+        changed = model(input_ids=ids).logits
+    assert not torch.allclose(before, changed, atol=1e-2)
+    assert torch.allclose(changed, model(input_ids=ids).logits, atol=1e-5)  # with gradients nothing is kept
+
+
+def test_scores_carry_gradients_to_the_spellings() -> None:
+    model = tiny(12)
+    model(input_ids=torch.tensor([PROMPT])).logits[0, -1, 20].backward()
+    assert float(model.head.token_bias.grad.abs().sum()) > 0
+
+
+def test_padding_inside_a_cached_prompt_changes_no_score() -> None:
+    model = tiny(13)
+    with torch.no_grad():
+        model.head.copy_match.bias.fill_(2.0)
+        head, tail = [SYSTEM, 10, 11, 12], [USER, 11, 12, 13, ASSISTANT, 10, 11, 12]
+        whole = model(input_ids=torch.tensor([head + tail])).logits[0, -1]
+        cache = model(input_ids=torch.tensor([head]), use_cache=True).past_key_values
+        mask = torch.tensor([[1] * 4 + [0] * 3 + [1] * 8])
+        again = model(input_ids=torch.tensor([[0] * 3 + tail]), attention_mask=mask, past_key_values=cache).logits[
+            0, -1
+        ]
+    assert torch.allclose(whole, again, atol=1e-4)

@@ -114,7 +114,8 @@ class PocketHead(nn.Module):
         toggle = copied.toggle[..., None]
         vocabulary = vocabulary.scatter_add_(-1, source, mass * (1 - toggle))
         vocabulary = vocabulary.scatter_add_(-1, tables.toggle[source], mass * toggle)
-        return (vocabulary + FLOOR).log()
+        logp: Tensor = (vocabulary + FLOOR).log()
+        return logp
 
     def target_logp(self, hidden: Tensor, words: Tensor, tables: "TokenTables", targets: Tensor) -> Tensor:
         """Return the vocabulary side's log-probability of one given token per row: hidden [n, size], targets [n]."""
@@ -187,9 +188,9 @@ def agreement(bases: Tensor, queries: Tensor) -> Tensor:
 class TokenTables(NamedTuple):
     """How tokens are made of words and spellings.
 
-    `base`, `variant` and `toggle` [vocab], `flat` [vocab] = base * variants + variant, `group` [bases, variants] = token
-    or -1. `weight` [bases, variants] is the exponential of each spelling's learned bias, less the word's highest (0
-    where there is no such spelling), and `token_weight` [vocab] the same by token; only `full_logp` reads these two.
+    `base`, `variant`, `toggle` [vocab], `flat` [vocab] = base * variants + variant, and `group` [bases, variants], a
+    token or -1. `weight` [bases, variants] is the exponential of each spelling's learned bias, less the highest of its
+    word (0 where there is no such spelling), and `token_weight` [vocab] the same by token; for `full_logp` alone.
     """
 
     base: Tensor

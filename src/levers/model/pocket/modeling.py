@@ -5,6 +5,7 @@ Blocks opened by system and user tokens are read in both directions, the assista
 layer after the last, so beams, batch selection and reuse of a cached prefix treat them like any other layer.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,7 +16,15 @@ from transformers.cache_utils import Cache, DynamicLayer
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from levers.model.pocket.configuration import PocketConfig
-from levers.model.pocket.head import PocketHead, TokenTables, agreement, mixture_logp
+from levers.model.pocket.head import (
+    MATCHED,
+    PocketHead,
+    TokenTables,
+    agreement,
+    agreement_along,
+    mixture_logp,
+    trailing,
+)
 from levers.model.pocket.masking import attention_visibility, block_visibility, causal_visibility, positions_of
 
 IGNORED = -100
@@ -111,6 +120,7 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.layers = nn.ModuleList(PocketLayer(config, index) for index in range(config.num_hidden_layers))
         self.head = PocketHead(config)
+        self._tables: tuple[object, TokenTables] | None = None
         self.post_init()  # type: ignore[no-untyped-call,unused-ignore]
 
     def get_input_embeddings(self) -> nn.Module:
@@ -118,13 +128,34 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         return self.embeddings
 
     def tables(self) -> TokenTables:
-        """Return the token tables that the head needs."""
+        """Return the token tables that the head needs; without gradients they are kept until the weights change."""
+        words = self.embeddings
+        sources = (words.token_base, words.token_variant, words.token_toggle, self.head.token_bias)
+        if torch.is_grad_enabled() or any(each.is_inference() for each in sources):
+            return self._new_tables()
+        state = tuple((each.data_ptr(), each._version, each.device) for each in sources)
+        if self._tables is None or self._tables[0] != state:
+            self._tables = (state, self._new_tables())
+        return self._tables[1]
+
+    def _new_tables(self) -> TokenTables:
         base, variant = self.embeddings.token_base.long(), self.embeddings.token_variant.long()
         flat = base * self.config.num_variants + variant
         group = torch.full((self.config.num_bases * self.config.num_variants,), -1, device=flat.device)
         group[flat] = torch.arange(len(flat), device=flat.device)
-        shape = (self.config.num_bases, self.config.num_variants)
-        return TokenTables(base, self.embeddings.token_toggle.long(), flat, group.view(shape))
+        group = group.view(self.config.num_bases, self.config.num_variants)
+        bias = self.head.spelling_bias(group)
+        weight = (bias - bias.amax(-1, keepdim=True)).exp().masked_fill(group < 0, 0)
+        toggle = self.embeddings.token_toggle.long()
+        return TokenTables(base, variant, toggle, flat, group, weight, weight.flatten()[flat])
+
+    def prefix_end(self, tokens: Sequence[int], limit: int) -> int:
+        """Return the longest length up to `limit` at which a prompt may be cut and its head computed apart.
+
+        Before a role token nothing sees what follows: a block is read from one side or within itself.
+        """
+        roles = {self.config.system_token_id, self.config.user_token_id, self.config.assistant_token_id}
+        return next((end for end in range(min(limit, len(tokens) - 1), 0, -1) if tokens[end] in roles), 0)
 
     def encode(self, vectors: Tensor, visible: Tensor, positions: Tensor, cache: Cache | None = None) -> Tensor:
         """Run the layers.
@@ -186,7 +217,6 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         vectors = self.embeddings(input_ids) if inputs_embeds is None else inputs_embeds
         batch, length = vectors.shape[:2]
         past = past_key_values.get_seq_length() if past_key_values is not None else 0
-        self._check_length(past + length)
         if past_key_values is None and use_cache and labels is None:
             past_key_values = DynamicCache()
         if input_ids is not None and input_ids.shape[1] == length:
@@ -197,32 +227,45 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         visible = attention_visibility(chunk, attention_mask, past)
         if position_ids is None:
             position_ids = positions_of(attention_mask, batch, length, past).to(vectors.device)
+        self._check_length(int(position_ids.max()) + 1)
         states = self.encode(vectors, visible, position_ids, past_key_values)
-        keys, ids = self._remember(self.head.copy_key(states), ids, past, past_key_values)
+        if labels is None and attention_mask is not None:
+            ids = ids.masked_fill(attention_mask[:, past:] == 0, -1)
+        keys, ids, before = self._remember(self.head.copy_key(states), ids, past, past_key_values)
         visible = visible & (ids >= 0)[:, None, :]
         if labels is not None:
             return CausalLMOutputWithPast(loss=self._loss(states, keys, visible, ids, labels))
         kept = slice(-logits_to_keep, None) if logits_to_keep else slice(None)
-        queries = torch.arange(past, past + length, device=ids.device)[None, kept].expand(batch, -1)
-        agreed = agreement(self._bases(ids), queries)
+        own = torch.cat([self._bases(ids)[:, past:, None], before[:, past:, :-1]], -1)[:, kept]
+        agreed = agreement_along(own, before)
         copied = self.head.copy_scores(states[:, kept], keys, visible[:, kept], agreed)
         logits = self.head.full_logp(states[:, kept], self.embeddings.words.weight, self.tables(), copied, ids)
         return CausalLMOutputWithPast(logits=logits, past_key_values=past_key_values)
 
-    def _remember(self, keys: Tensor, ids: Tensor, past: int, cache: Cache | None) -> tuple[Tensor, Tensor]:
-        """Put copy keys and ids into the cache's extra layer and return them for all positions."""
+    def _remember(self, keys: Tensor, ids: Tensor, past: int, cache: Cache | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Put copy keys, ids and the words before them into the cache's extra layer; return them for all positions."""
+        start = torch.full((len(ids), MATCHED), -1, device=ids.device)
         if cache is None:
-            return keys, ids
+            return keys, ids, trailing(self._bases(ids), start)
         place = self.config.num_hidden_layers
+        new_layer = cache.layer_class_to_replicate or DynamicLayer
         while len(cache.layers) <= place:
-            cache.layers.append(DynamicLayer())  # type: ignore[no-untyped-call,unused-ignore]
-        missing = past - cache.get_seq_length(place)
-        if missing:  # learned prefixes have keys and values for the layers only: nothing there can be copied
-            keys = functional.pad(keys, (0, 0, missing, 0))
-            ids = functional.pad(ids, (missing, 0), value=-1)
+            cache.layers.append(new_layer())  # type: ignore[no-untyped-call,unused-ignore]
+        held = cache.get_seq_length(place)
+        if past > held:  # learned prefixes have keys and values for the layers only: nothing there can be copied
+            keys = functional.pad(keys, (0, 0, past - held, 0))
+            ids = functional.pad(ids, (past - held, 0), value=-1)
+        elif past:
+            layer: Any = cache.layers[place]
+            last = layer.values[:, 0, -1].long()
+            start = torch.cat([self._bases(last[:, :1]), last[:, 1:MATCHED]], -1)
+            # A filling at the end has no word of its own, but knows those before it.
+            start = torch.where(start[:, :1] < 0, last[:, 1:], start)
+        rows = torch.cat([ids[:, :, None], trailing(self._bases(ids), start)], -1)
         # Ids are below 2**24, so float32 holds them exactly.
-        all_keys, all_ids = cache.update(keys[:, None], ids[:, None, :, None].to(torch.float32), place)
-        return all_keys[:, 0], all_ids[:, 0, :, 0].long()
+        all_keys, all_rows = cache.update(keys[:, None], rows[:, None].to(torch.float32), place)
+        rows = all_rows[:, 0].long()
+        return all_keys[:, 0], rows[:, :, 0], rows[:, :, 1:]
 
     def _bases(self, ids: Tensor) -> Tensor:
         """Return the word of each token, -1 where there is none."""
