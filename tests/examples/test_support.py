@@ -24,7 +24,7 @@ from levers.trial.text import contains
 ROOT = Path(str(resources.files("levers") / "examples" / "support"))
 RECIPE = Path(__file__).parents[2] / "recipes" / "support"
 REFUSAL = "not in our documents"
-TOPICS = ("orders", "shipping", "returns", "warranty", "products", "care", "stores", "account", "staff", "none")
+HANDOVER = ("no", "yes")
 
 
 def rows(name: str) -> list[dict]:
@@ -100,12 +100,12 @@ def test_init_copies_a_project_that_loads(tmp_path):
     assert len(task.examples) == len(EXAMPLES)
 
 
-def test_ids_are_unique_and_topics_are_in_the_list():
+def test_ids_are_unique_and_the_schema_accepts_every_expectation():
     assert max(Counter(case["id"] for case in GOLDEN).values()) == 1
     schema = json.loads((ROOT / "answer.schema.json").read_text(encoding="utf-8"))
-    assert tuple(schema["properties"]["topic"]["enum"]) == TOPICS
+    assert tuple(schema["properties"]["handover"]["enum"]) == HANDOVER
     for case in GOLDEN:
-        jsonschema.validate({"answer": accepted(case)[0], "topic": case["expected"]["topic"]}, schema)
+        jsonschema.validate({"answer": accepted(case)[0], "handover": case["expected"]["handover"]}, schema)
     for example in EXAMPLES:
         jsonschema.validate(reply(example), schema)
 
@@ -114,7 +114,7 @@ def test_examples_are_written_in_the_house_format():
     for example in EXAMPLES:
         written = example["messages"][1]["content"]
         value = json.loads(written)
-        assert written == json.dumps({"answer": value["answer"], "topic": value["topic"]}, ensure_ascii=False)
+        assert written == json.dumps({"answer": value["answer"], "handover": value["handover"]}, ensure_ascii=False)
 
 
 @pytest.mark.parametrize("case", [case for case in GOLDEN if case["evidence"]], ids=lambda case: case["id"])
@@ -131,15 +131,15 @@ def test_example_answers_stand_in_the_evidence(sections):
 
 
 def test_refusals_are_refusals_in_both_fields():
-    pairs = [(accepted(case)[0], case["expected"]["topic"], case["evidence"]) for case in GOLDEN]
-    pairs += [(reply(each)["answer"], reply(each)["topic"], each["evidence"]) for each in EXAMPLES]
-    for answer, topic, evidence in pairs:
-        assert (answer == REFUSAL) == (topic == "none")
+    pairs = [(accepted(case)[0], case["expected"]["handover"], case["evidence"]) for case in GOLDEN]
+    pairs += [(reply(each)["answer"], reply(each)["handover"], each["evidence"]) for each in EXAMPLES]
+    for answer, handover, evidence in pairs:
+        assert (answer == REFUSAL) == (handover == "yes")
         assert not (answer == REFUSAL and evidence)
     for part, low, high in (("dev", 0.07, 0.14), ("test", 0.07, 0.14)):
         cases = [case for case in GOLDEN if case["partition"] == part]
-        assert low <= sum(case["expected"]["topic"] == "none" for case in cases) / len(cases) <= high
-    assert 0.09 <= sum(reply(each)["topic"] == "none" for each in EXAMPLES) / len(EXAMPLES) <= 0.15
+        assert low <= sum(case["expected"]["handover"] == "yes" for case in cases) / len(cases) <= high
+    assert 0.09 <= sum(reply(each)["handover"] == "yes" for each in EXAMPLES) / len(EXAMPLES) <= 0.15
 
 
 @pytest.mark.parametrize("part", ["dev", "test"])
@@ -167,7 +167,7 @@ def test_only_staff_may_read_the_staff_pages(library, sections, access):
     closed = {document.id for document in library.documents if document.groups}
     assert closed == {"docs/staff/discounts.md", "docs/staff/escalation.md"}
     for case in GOLDEN:
-        staff_matter = case["expected"]["topic"] == "staff"
+        staff_matter = "staff" in case["tags"]
         assert staff_matter == any(name.split("#")[0] in closed for name in case["evidence"])
         if staff_matter:
             assert access.groups_of(case["user"]) == {"staff"}
@@ -252,7 +252,7 @@ def test_the_graders_pass_the_expected_answer_and_fail_another(task):
     for case in task.cases:
         wanted = case.expected["answer"]
         for text in wanted if isinstance(wanted, list | tuple) else [wanted]:
-            said = Answer(id=case.id, text=json.dumps({"answer": text, "topic": case.expected["topic"]}))
+            said = Answer(id=case.id, text=json.dumps({"answer": text, "handover": case.expected["handover"]}))
             assert all(grade(spec, case, said, task.schemas).passed for spec in task.config.graders), case.id
-        wrong = Answer(id=case.id, text=json.dumps({"answer": "a blue moon", "topic": "none"}))
+        wrong = Answer(id=case.id, text=json.dumps({"answer": "a blue moon", "handover": "yes"}))
         assert not all(grade(spec, case, wrong, task.schemas).passed for spec in task.config.graders)
