@@ -1,4 +1,4 @@
-"""Trains pocket: one command, resumable at any instant, the same weights from the same seed on the same machine.
+"""Trains pocket: one command, resumable at any instant, the data and their order fixed by a seed.
 
     python recipes/pocket/train.py WORK --pools 400 --helpers 1
 
@@ -236,7 +236,7 @@ class Trainer:
     """Holds what a run needs and what survives a kill.
 
     With helpers, each core works on its own small batches and a step is taken when enough gradients are in, so a core
-    that other work slows down holds nothing up. Only without helpers is a run the same to the last bit.
+    that other work slows down holds nothing up; the order of updates then depends on the load of the machine.
     """
 
     def __init__(self, work: Path, pools: int, helpers: int) -> None:
