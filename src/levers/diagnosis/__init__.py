@@ -1,6 +1,7 @@
 """Find by experiment why each failing case fails, and what pulling each lever perfectly would gain."""
 
 from levers.diagnosis.diagnose import diagnose
+from levers.diagnosis.probes import first_answer
 from levers.diagnosis.records import (
     PROBES,
     CaseDiagnosis,
@@ -24,4 +25,5 @@ __all__ = [
     "ProbeName",
     "Tried",
     "diagnose",
+    "first_answer",
 ]

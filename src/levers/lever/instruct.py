@@ -1,8 +1,10 @@
-"""instruct: write the rules that the graders apply into the prompt, from the schema and the graders themselves."""
+"""instruct: write the rules that the graders apply into the prompt, from schema, graders and how dev wants refusals."""
 
+import json
+from collections import Counter
 from typing import Any
 
-from levers.diagnosis import ProbeName
+from levers.diagnosis import ProbeName, first_answer
 from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.lever.figures import Terms, quote, tokens
@@ -11,6 +13,8 @@ from levers.lever.variants import best_of, parse
 from levers.plan import Quote
 from levers.stack import Instruct, Stack
 from levers.task.records import Task
+
+LEAST_REFUSALS = 3  # the same answer to so many dev cases without evidence is the house's way to say it does not know
 
 
 class Settings(Record):
@@ -74,4 +78,20 @@ def rules(task: Task) -> str:
     lines.extend(f"The answer matches the pattern {spec.pattern}." for spec in task.config.graders if spec.pattern)
     if any(spec.kind == "citation" for spec in task.config.graders):
         lines.append("Cite the passage you used by its number, like [1].")
+    lines.extend(_refusal(task))
     return "\n".join(lines)
+
+
+def _refusal(task: Task) -> list[str]:
+    """Write down what dev expects where no evidence is named, if that is one answer and not many."""
+    wanted = Counter(first_answer(case) for case in task.partition("dev") if not case.evidence).most_common(1)
+    if not wanted or wanted[0][1] < LEAST_REFUSALS:
+        return []
+    try:
+        parsed = json.loads(wanted[0][0])
+    except ValueError:
+        parsed = None
+    if isinstance(parsed, dict):
+        values = " and ".join(f'"{key}" is "{value}"' for key, value in parsed.items())
+        return [f"If the passages do not hold the answer, {values}."]
+    return [f'If the passages do not hold the answer, reply "{wanted[0][0]}".']

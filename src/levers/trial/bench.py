@@ -47,6 +47,7 @@ class Bench:
         return self._run(stack, cases, what).outcomes if cases else ()
 
     def _run(self, stack: Stack, cases: Sequence[Case], what: str) -> Trial:
+        self.progress(what, 0, len(cases))
         return run_trial(
             self.task,
             cases,
