@@ -1,7 +1,7 @@
 """Find by experiment why each failing case fails, and what pulling each lever perfectly would gain."""
 
 from levers.diagnosis.diagnose import diagnose
-from levers.diagnosis.probes import first_answer
+from levers.diagnosis.probes import apply_probes, first_answer
 from levers.diagnosis.records import (
     PROBES,
     CaseDiagnosis,
@@ -24,6 +24,7 @@ __all__ = [
     "NeedShare",
     "ProbeName",
     "Tried",
+    "apply_probes",
     "diagnose",
     "first_answer",
 ]

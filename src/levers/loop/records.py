@@ -36,6 +36,7 @@ class Step(Record):
     """One turn of the loop. Step 0 is the start: the plain prompt.
 
     `before` is the diagnosis and plan that led here; comparisons are against the stack the step started from.
+    `reach` compares both stacks on dev with all given that the lever does not bring: what other levers could gain.
     `p_value` is the paired permutation test's on the score over dev, Holm-adjusted over the tries so far (`tries`).
     """
 
@@ -51,6 +52,7 @@ class Step(Record):
     test_pass: Comparison | None = None
     test_score: Comparison | None = None
     edge_pass: Comparison | None = None
+    reach: Comparison | None = None
     p_value: float | None = None
     tries: int = 0
     verdict: Verdict

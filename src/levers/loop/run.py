@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from levers.diagnosis import Diagnosis, diagnose
+from levers.diagnosis import Diagnosis, ProbeName, apply_probes, diagnose
 from levers.ledger import digest
 from levers.lever import LEVERS, Pulled, Situation, lever
 from levers.loop.memo import Memo
@@ -21,9 +21,11 @@ from levers.loop.verdict import Judged, Opener, judge
 from levers.plan import Attempt, Plan, Quote, choose
 from levers.stack import Stack
 from levers.task import Partition
-from levers.trial.records import Trial
+from levers.trial import compare
+from levers.trial.records import Comparison, Trial
 
 MOST_STEPS = 12
+REACH: tuple[ProbeName, ...] = ("format", "knowledge", "instruction")  # what is given when a pull's reach is compared
 RUNS = "runs"
 OPENINGS = "openings.jsonl"
 
@@ -64,7 +66,7 @@ class Loop:
             if len(self.steps) > MOST_STEPS:
                 break
             pulled = self._pull(current, measured.dev, found, chosen)
-            judged = self._judge(current, measured, pulled.stack)
+            judged = self._judge(current, measured, pulled.stack, chosen.lever)
             self._add(self._step(chosen, pulled, judged, found, plan))
             self.attempts.append(
                 Attempt(
@@ -117,7 +119,7 @@ class Loop:
         situation = self._situation(stack, dev, found)
         return self.memo.keep(name, Pulled, lambda: lever(chosen.lever).pull(situation, chosen.settings))
 
-    def _judge(self, current: Stack, measured: Measured, candidate: Stack) -> Judged:
+    def _judge(self, current: Stack, measured: Measured, candidate: Stack, name: str) -> Judged:
         number = len(self.steps)
 
         def test(stack: Stack, reason: str) -> Trial:
@@ -131,12 +133,30 @@ class Loop:
             earlier,
             self.steps[0].measured.edge,
             Opener(
+                reach=lambda: self._reach(current, candidate, name),
                 before_test=lambda: measured.test or test(current, "the stack the step started from"),
                 after_test=lambda: test(candidate, "a pull that dev kept"),
                 before_edge=lambda: measured.edge,
                 after_edge=lambda: self._edge(candidate),
             ),
         )
+
+    def _reach(self, current: Stack, candidate: Stack, name: str) -> Comparison | None:
+        """Compare two stacks on dev with everything given that this lever does not bring itself."""
+        others = tuple(probe for probe in REACH if probe not in lever(name).probes)
+        if not others:
+            return None
+        return compare(self._given(current, others), self._given(candidate, others), "pass")
+
+    def _given(self, stack: Stack, probes: tuple[ProbeName, ...]) -> Trial:
+        bench = self.project.bench
+        what = "given " + " + ".join(probes)
+
+        def make() -> Trial:
+            cases = bench.task.partition("dev")
+            return bench.trial(apply_probes(stack, probes, cases, bench.task, bench.library.evidence), "dev", what)
+
+        return self.memo.keep(f"reach-{stack.digest}-{'-'.join(probes)}", Trial, make)
 
     def _step(self, chosen: Quote, pulled: Pulled, judged: Judged, found: Diagnosis, plan: Plan) -> Step:
         return Step(
@@ -152,6 +172,7 @@ class Loop:
             test_pass=judged.test_pass,
             test_score=judged.test_score,
             edge_pass=judged.edge_pass,
+            reach=judged.reach,
             p_value=judged.p_value,
             tries=sum(step.verdict != "start" for step in self.steps) + 1,
             verdict="accepted" if judged.accepted else "rejected",

@@ -1,4 +1,4 @@
-"""The verdict on a pull: kept when dev is decisively better, promoted when test agrees and edge is not worse."""
+"""The verdict on a pull: dev decisively better, no other lever's gain blocked, test agrees, edge not worse."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -18,14 +18,19 @@ class Judged(NamedTuple):
     dev_pass: Comparison
     dev_score: Comparison
     p_value: float
+    reach: Comparison | None = None
     test_pass: Comparison | None = None
     test_score: Comparison | None = None
     edge_pass: Comparison | None = None
 
 
 class Opener(NamedTuple):
-    """How to measure the two stacks where they are not measured yet; opening test is recorded by whoever opens."""
+    """How to measure the two stacks where they are not measured yet; opening test is recorded by whoever opens.
 
+    `reach` compares the two with everything given that the lever itself does not bring: what other levers could gain.
+    """
+
+    reach: Callable[[], Comparison | None]
     before_test: Callable[[], Trial]
     after_test: Callable[[], Trial]
     before_edge: Callable[[], Trial | None]
@@ -43,6 +48,9 @@ def judge(before: Measured, after: Trial, earlier: Sequence[float], start_edge: 
     against = _against_dev(dev_pass, dev_score, p_value)
     if against:
         return Judged(False, against, measured, dev_pass, dev_score, p_value)
+    reach = open_.reach()
+    if against := _against_reach(reach):
+        return Judged(False, against, measured, dev_pass, dev_score, p_value, reach)
     old_test, new_test = open_.before_test(), open_.after_test()
     test_pass, test_score = compare(old_test, new_test, "pass"), compare(old_test, new_test, "score")
     old_edge, new_edge = open_.before_edge(), open_.after_edge()
@@ -50,7 +58,7 @@ def judge(before: Measured, after: Trial, earlier: Sequence[float], start_edge: 
     measured = Measured(dev=after, test=new_test, edge=new_edge)
     against = _against_test(test_pass, test_score) or _against_edge(edge_pass, new_edge, start_edge)
     why = against or _praise(dev_pass, dev_score, test_pass, test_score)
-    return Judged(not against, why, measured, dev_pass, dev_score, p_value, test_pass, test_score, edge_pass)
+    return Judged(not against, why, measured, dev_pass, dev_score, p_value, reach, test_pass, test_score, edge_pass)
 
 
 def _against_dev(dev_pass: Comparison, dev_score: Comparison, p_value: float) -> str:
@@ -64,6 +72,15 @@ def _against_dev(dev_pass: Comparison, dev_score: Comparison, p_value: float) ->
             f"these cases could show {dev_score.detectable_difference:.3f}"
         )
     return ""
+
+
+def _against_reach(reach: Comparison | None) -> str:
+    if reach is None or reach.difference >= 0 or not reach.decisive:
+        return ""
+    return (
+        f"it blocks other levers: with all else given, {reach.lost} cases would fail that passed before, "
+        f"{reach.gained} the other way (p = {reach.p_value:.3f})"
+    )
 
 
 def _against_test(test_pass: Comparison, test_score: Comparison) -> str:
