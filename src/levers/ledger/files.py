@@ -14,6 +14,7 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
+            os.fchmod(file.fileno(), 0o644)  # a report is there to be read by others too
             os.fsync(file.fileno())
         os.replace(name, path)
     except BaseException:
