@@ -21,7 +21,7 @@ run: setup
 	$(BIN)/levers run $(PROJECT)
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests
 
 lint: setup
 	$(BIN)/ruff check .

@@ -14,10 +14,9 @@ from levers.cli.console import DONE, NO
 from levers.loop import Run
 from levers.model.pocket import weights_path
 
-pytestmark = [
-    pytest.mark.xdist_group("support"),
-    pytest.mark.skipif(not (weights_path() / "model.safetensors").is_file(), reason="pocket's weights are not here"),
-]
+pytestmark = pytest.mark.skipif(
+    not (weights_path() / "model.safetensors").is_file(), reason="pocket's weights are not here"
+)
 OLD_PRICE, NEW_PRICE = "4.90", "5.35"
 
 

@@ -23,7 +23,6 @@ ARGUMENTS = [
 ]
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine"),
-    pytest.mark.xdist_group("browser"),
 ]
 
 # Contrast ratio by WCAG 2.2: every element that holds text, against the first opaque background behind it.
