@@ -20,8 +20,10 @@ run: setup
 	@test -e $(PROJECT)/levers.yaml || $(BIN)/levers init $(PROJECT) --example support
 	$(BIN)/levers run $(PROJECT)
 
+# The main job first and alone, on both cores; then everything else, a core each.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests
+	$(BIN)/python -m pytest tests/e2e
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/e2e tests
 
 lint: setup
 	$(BIN)/ruff check .
