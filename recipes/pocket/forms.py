@@ -1,5 +1,6 @@
 """The shape of an example, the layout of prompts, and the forms that replies take."""
 
+import json
 import random
 from typing import NamedTuple
 
@@ -132,33 +133,64 @@ def explained_labels(key: str, topics: list[str], rng: random.Random) -> str:
     return f"{rng.choice(('The values of', 'Choose', 'Labels for', 'The'))} {key}:\n" + "\n".join(lines) + "\n"
 
 
-def json_form(rng: random.Random, topic: str | None, topics: list[str], source: int | None) -> Form:
-    """Return a JSON form with an answer and perhaps a topic (one of `topics`) or a source number."""
-    answer_key = rng.choice(wording.ANSWER_KEYS)
-    fields: dict[str, object] = {answer_key: "@@"}
-    shown: dict[str, str] = {answer_key: rng.choice(("...", "…", "the answer", "<answer>", "text"))}
-    rules = []
+class Field(NamedTuple):
+    """A key of a JSON reply, its value, the placeholder that stands for it, and the rule that explains it."""
+
+    key: str
+    value: object
+    shown: str
+    rule: str
+
+
+def json_fields(rng: random.Random, topic: str | None, topics: list[str], source: int | None) -> list[Field]:
+    """Return the fields beside the answer: perhaps a topic (one of `topics`), perhaps the passage's number."""
+    out = []
     if topic is not None:
-        key = rng.choice([key for key in wording.TOPIC_KEYS if key != answer_key])
-        fields[key], shown[key] = topic, rng.choice(("...", "…", f"the {key}", f"one of the {key} values"))
+        key = rng.choice(wording.TOPIC_KEYS)
         explained = all(label in MEANINGS or label == "none" for label in topics) and rng.random() < 0.5
-        rules.append(explained_labels(key, topics, rng) if explained else wording.label_rule(key, topics, rng))
+        rule = explained_labels(key, topics, rng) if explained else wording.label_rule(key, topics, rng)
+        out.append(Field(key, topic, rng.choice(("...", "…", f"the {key}", f"one of the {key} values")), rule))
     if source is not None:
         key = rng.choice(wording.SOURCE_KEYS)
-        fields[key], shown[key] = source, rng.choice(("n", "1", "number of the passage"))
-        rules.append(
-            rng.choice(
-                (
-                    f"{key} is the number of the passage used.",
-                    f"In {key} give the passage number.",
-                    f'"{key}": which passage holds the answer.',
-                )
+        rule = rng.choice(
+            (
+                f"{key} is the number of the passage used.",
+                f"In {key} give the passage number.",
+                f'"{key}": which passage holds the answer.',
             )
         )
-    if len(fields) > 1 and rng.random() < 0.2:
-        fields, shown = dict(reversed(fields.items())), dict(reversed(shown.items()))
-    before, after = wording.as_json(fields, rng).split("@@")
-    return Form((wording.json_rule(shown, rng), *rules), before, after, "json")
+        out.append(Field(key, source, rng.choice(("n", "1", "number of the passage")), rule))
+    return out
+
+
+def flag(rng: random.Random, holds: bool) -> Field:
+    """Return a field that says whether the passages hold the answer, or whether they lack it."""
+    keys, told = rng.choice(wording.FLAGS)
+    key = rng.choice(keys)
+    true, false = rng.choice((("yes", "no"), ("yes", "no"), ("Yes", "No"), (True, False), ("y", "n"), (1, 0)))
+    yes, no = (json.dumps(value).strip('"') for value in (true, false))
+    rule = rng.choice(wording.FLAG_RULES)
+    there, lacking = rng.choice(wording.THERE), rng.choice(wording.LACKING)
+    when, otherwise = (there, lacking) if told == "present" else (lacking, there)
+    filled = rule.format(k=wording.quoted(key, rng), y=yes, n=no, w=when, o=otherwise)
+    value = true if holds == (told == "present") else false
+    return Field(key, value, rng.choice(("...", f"{yes} or {no}", f"{yes}/{no}", f"{yes}|{no}")), filled)
+
+
+def json_form(rng: random.Random, others: list[Field], flagged: Field | None) -> Form:
+    """Return a JSON form with an answer and further fields."""
+    answer = Field(
+        rng.choice(wording.ANSWER_KEYS), "@@", rng.choice(("...", "…", "the answer", "<answer>", "text")), ""
+    )
+    kept = [answer]
+    for field in (*others, *([flagged] if flagged else [])):
+        if field.key not in {other.key for other in kept}:
+            kept.append(field)
+    if len(kept) > 1 and rng.random() < 0.2:
+        kept.reverse()
+    before, after = wording.as_json({field.key: field.value for field in kept}, rng).split("@@")
+    rules = tuple(field.rule for field in kept if field.rule)
+    return Form((wording.json_rule({field.key: field.shown for field in kept}, rng), *rules), before, after, "json")
 
 
 def cited_form(rng: random.Random, source: int) -> Form:

@@ -6,9 +6,9 @@ import re
 
 import wording
 import world
-from forms import Copy, Example, Form, Passage, cited_form, json_form, layout, plain_form
+from forms import Copy, Example, Form, Passage, cited_form, flag, json_fields, json_form, layout, plain_form
 from schemas import MANNERS
-from sources import Reading, chunks, readings
+from sources import Reading, chunks, readings, unanswered
 
 WH = (
     ("who", "person"),
@@ -84,21 +84,54 @@ def question_kind(question: str) -> str:
     return next((kind for word, kind in WH if re.search(rf"\b{word}\b", lowered)), "other")
 
 
+@functools.cache
+def content_words(text: str) -> frozenset[str]:
+    """Return the words of four letters and more of a text, in lower case, cut to five letters."""
+    return frozenset(word[:5] for word in re.findall(r"[a-z0-9]{4,}", text.lower()))
+
+
+def near_miss(item: Reading, rng: random.Random) -> Reading:
+    """Return the one of thirty readings of the same title whose passage shares most with the question."""
+    asked = content_words(item.question)
+    others = [other for other in rng.choices(by_title()[item.title], k=30) if other.passage != item.passage]
+    fitting = [other for other in others if item.answer.lower() not in other.passage.lower()]
+    return max(fitting or [item], key=lambda other: len(asked & content_words(other.passage)))
+
+
 def distractors(item: Reading, count: int, rng: random.Random) -> list[Passage]:
-    """Return other passages, about the same title where there are some."""
+    """Return other passages: half are such as a search would find, the rest any."""
     out = []
     for _ in range(count):
-        same = by_title()[item.title]
         if rng.random() < 0.15:
             title, text = rng.choice(chunks())
         else:
-            other = rng.choice(same if rng.random() < 0.6 and len(same) > 12 else trained())
+            other = near_miss(item, rng) if rng.random() < 0.6 else rng.choice(trained())
             title, text = other.title, other.passage
-        if text == item.passage:
+        if text == item.passage or item.answer in text:
             continue
-        text, _ = window(text, rng.randint(0, len(text) - 1), 0, rng.choice((200, 300, 450)), rng)
+        text, _ = window(text, rng.randint(0, len(text) - 1), 0, rng.choice((200, 300, 450, 700)), rng)
         out.append(Passage(natural_heading(title, rng), text))
     return out
+
+
+def unanswerable_task(rng: random.Random) -> Example:
+    """Return a question in the wording of people whose passage, close to the subject, does not answer it."""
+    wiki = [title for title in by_title() if not title.startswith(("Amazon", "Filtered"))]
+    if rng.random() < 0.3:
+        question, title, text = rng.choice(unanswered())
+    else:
+        item = rng.choice(by_title()[rng.choice(wiki)])
+        other = near_miss(item, rng)
+        question, title, text = item.question, other.title, other.passage
+        if other is item:
+            text = without_span(text, item.start, len(item.answer)) or rng.choice(chunks())[1]
+    text, _ = window(text, 0, 0, rng.choice((300, 450, 700, 1500)), rng)
+    refusal = rng.choice(wording.REFUSALS)
+    passages = [Passage(natural_heading(title, rng), text)]
+    if rng.random() < 0.3:
+        passages.append(Passage(*rng.choice(chunks())))
+    form = choose_form(rng, None, [], None, 0.35, holds=False)
+    return assemble(passages, (-1, 0, refusal), question, form, refusal, rng)
 
 
 def without_span(text: str, at: int, length: int) -> str:
@@ -110,14 +143,20 @@ def without_span(text: str, at: int, length: int) -> str:
 
 
 def choose_form(
-    rng: random.Random, topic: str | None, topics: list[str], source: int | None, json_share: float
+    rng: random.Random,
+    topic: str | None,
+    topics: list[str],
+    source: int | None,
+    json_share: float,
+    holds: bool | None = None,
 ) -> Form:
-    """Draw a form for the reply."""
+    """Draw a form for the reply; `holds` says whether the answer is there, None that no field may depend on it."""
     at = rng.random()
     if at < json_share:
         with_topic = topic is not None and rng.random() < 0.6
         with_source = source is not None and rng.random() < 0.25
-        return json_form(rng, topic if with_topic else None, topics, source if with_source else None)
+        shown = json_fields(rng, topic if with_topic else None, topics, source if with_source else None)
+        return json_form(rng, shown, flag(rng, holds) if holds is not None and rng.random() < 0.4 else None)
     if at < json_share + 0.05 and source is not None:
         return cited_form(rng, source)
     return plain_form(rng)
@@ -169,12 +208,12 @@ def _escaped(answer: str, form: Form) -> str:
 
 
 def reading_task(rng: random.Random, progress: float) -> Example:
-    """Return a natural question with one or several passages; one in seven has no answer there."""
+    """Return a natural question with one or several passages; one in ten has no answer there."""
     item = rng.choice(trained())
-    several = rng.random() < 0.33
+    several = rng.random() < 0.4
     limit = rng.choice((250, 350, 450)) if rng.random() < 0.75 - 0.4 * progress else 2000
-    text, at = window(item.passage, item.start, len(item.answer), min(limit, 450) if several else limit, rng)
-    absent = rng.random() < 0.15
+    text, at = window(item.passage, item.start, len(item.answer), min(limit, 700) if several else limit, rng)
+    absent = rng.random() < 0.1
     refusal = rng.choice(wording.REFUSALS) if absent or rng.random() < 0.35 else None
     kinds = sorted({kind for _, kind in WH} | {"other"})
     topic = question_kind(item.question) if rng.random() < 0.4 else None
@@ -186,12 +225,13 @@ def reading_task(rng: random.Random, progress: float) -> Example:
         elif not passages:
             passages = distractors(item, 1, rng) or [Passage("", rng.choice(chunks())[1])]
         rng.shuffle(passages)
-        form = choose_form(rng, topic, rng.sample(kinds, len(kinds)), None, 0.25)
+        form = choose_form(rng, topic, rng.sample(kinds, len(kinds)), None, 0.25, holds=False)
         return assemble(passages, (-1, 0, refusal or ""), item.question, form, refusal, rng)
     gold = Passage(natural_heading(item.title, rng) if rng.random() < 0.85 else "", text)
     which = rng.randint(0, len(passages))
     passages.insert(which, gold)
-    form = choose_form(rng, topic, rng.sample(kinds, len(kinds)), which + 1, 0.25)
+    holds = True if refusal is not None else None
+    form = choose_form(rng, topic, rng.sample(kinds, len(kinds)), which + 1, 0.25, holds)
     return assemble(passages, (which, at, item.answer), item.question, form, refusal, rng)
 
 
@@ -231,7 +271,8 @@ def support_task(rng: random.Random) -> Example:
     if rng.random() < 0.4:
         labels.insert(rng.choice((0, len(labels))), "none")
         label = "none" if which < 0 else label
-    form = choose_form(rng, label, labels, which + 1 if which >= 0 else None, 0.6)
+    holds = which >= 0 if refusal is not None else None
+    form = choose_form(rng, label, labels, which + 1 if which >= 0 else None, 0.6, holds)
     if which < 0:
         return assemble(passages, (-1, 0, refusal or ""), question, form, refusal, rng)
     sentence_at = passages[which].text.index(asked.sentence)

@@ -2,6 +2,7 @@
 
 import functools
 import gzip
+import itertools
 import json
 import lzma
 import os
@@ -134,6 +135,52 @@ def chunks() -> tuple[tuple[str, str], ...]:
                 text = passage["text"].strip()[:600]
                 if len(text) > 80 and is_clean(text):
                     out.append((passage["title"], text))
+    return tuple(out)
+
+
+def _prose(text: str) -> Iterator[str]:
+    """Yield stretches of running text of a Markdown page, 250 to 1,400 characters, without tables and code."""
+    body = re.sub(r"\A---\n.*?\n---\n|```.*?```", "", text, flags=re.DOTALL)
+    held = ""
+    for part in re.split(r"\n\s*\n", body):
+        piece = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", part.strip())
+        plain = len(piece) > 60 and not re.match(r"[|<#>{:\-*\d]|\s{4}", piece) and "|" not in piece
+        if plain and len(held) + len(piece) < 1400:
+            held = f"{held}\n\n{piece}" if held else piece
+            continue
+        if len(held) >= 250:
+            yield held
+        held = piece if plain and len(piece) < 1400 else ""
+    if len(held) >= 250:
+        yield held
+
+
+def paragraphs() -> Iterator[tuple[str, str]]:
+    """Yield (title, text) of passages without questions: documentation, and the passages of the reading sets."""
+    yield from {(item.title.replace("_", " "), item.passage) for item in readings()}
+    yield from chunks()
+    root = data_folder()
+    pages = (
+        ("handbook_18f_history/base.jsonl.xz", 1),
+        ("powershell_docs_history/base.jsonl.xz", 1),
+        ("peps_history/base.jsonl.xz", 1),
+        ("win32_docs/part-02.jsonl.xz", 3),
+        ("win32_docs/part-05.jsonl.xz", 3),
+    )
+    for name, step in pages:
+        for document in itertools.islice(_lines(root / name), 0, None, step):
+            for text in _prose(document["text"]):
+                yield document["title"] or document["path"], text
+
+
+@functools.cache
+def unanswered() -> tuple[tuple[str, str, str], ...]:
+    """Return (question, title, passage) of CLAPNQ's questions whose passage does not answer them."""
+    out = []
+    for row in _lines(data_folder() / "clapnq_dev/clapnq_dev_unanswerable.jsonl"):
+        for passage in row["passages"]:
+            if is_clean(passage["text"]):
+                out.append((row["input"].strip(), passage["title"], passage["text"].strip()))
     return tuple(out)
 
 

@@ -8,10 +8,13 @@ import random
 from typing import NamedTuple
 
 from forms import Example
-from readings import reading_task, support_task
+from gaps import gap_task
+from readings import reading_task, support_task, unanswerable_task
 from small_tasks import classify, closed_book, copy_exactly, extract_entities, extract_slots, few_shot, fields_of_page
+from written import written_task
 
-WEIGHTS = {"reading": 0.62, "support": 0.20, "rest": 0.18}
+WEIGHTS = {"reading": 0.45, "written": 0.2, "gap": 0.05, "unanswerable": 0.05, "support": 0.12, "rest": 0.13}
+OTHERS = {"written": written_task, "gap": gap_task, "unanswerable": unanswerable_task, "support": support_task}
 REST = (
     (closed_book, 2),
     (classify, 2),
@@ -33,10 +36,10 @@ class Drawn(NamedTuple):
 def draw(seed: int, index: int, progress: float) -> Drawn:
     """Return example `index` of the mixture; `progress` (0 to 1) lengthens passages as training goes on."""
     rng = random.Random(f"{seed}/{index}")
-    at = rng.random()
-    if at < WEIGHTS["reading"]:
-        return Drawn("reading", reading_task(rng, progress))
-    if at < WEIGHTS["reading"] + WEIGHTS["support"]:
-        return Drawn("support", support_task(rng))
+    family = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+    if family == "reading":
+        return Drawn(family, reading_task(rng, progress))
+    if family in OTHERS:
+        return Drawn(family, OTHERS[family](rng))
     maker = rng.choices([task for task, _ in REST], [weight for _, weight in REST])[0]
     return Drawn(maker.__name__, maker(rng))

@@ -6,6 +6,7 @@ WORK receives the tokenizer, `state.pt` (replaced atomically), `log.jsonl` and a
 """
 
 import argparse
+import functools
 import json
 import math
 import os
@@ -128,11 +129,25 @@ def pool_batches(pool: int, progress: float, tokenizer: PreTrainedTokenizerFast,
     return [collate(group) for group in groups]
 
 
+@functools.cache
+def autocasts() -> bool:
+    """Say whether this machine multiplies faster in bfloat16: some cores have it and yet take twice as long."""
+    seconds = {}
+    for kind in (torch.float32, torch.bfloat16):
+        left, right = torch.ones(3072, 384, dtype=kind), torch.ones(384, 1536, dtype=kind)
+        left @ right
+        began = time.perf_counter()
+        for _ in range(10):
+            left @ right
+        seconds[kind] = time.perf_counter() - began
+    return seconds[torch.bfloat16] < seconds[torch.float32]
+
+
 def batch_loss(model: PocketForCausalLM, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
     """Return the loss of a batch: likelihood of the replies, and where the copy head should look."""
     count, length = batch.ids.shape
     model.head.sample(model.embeddings.token_base[batch.ids.unique()].long())
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocasts()):
         visible = attention_visibility(block_visibility(batch.ids, model.config), batch.mask, 0)
         # Random offsets, so that every row of the position table is used.
         room = model.config.max_position_embeddings - length
@@ -167,6 +182,14 @@ def export(model: PocketForCausalLM, tokenizer: PreTrainedTokenizerFast, folder:
     for path in sorted(fresh.iterdir()):
         os.replace(path, folder / path.name)
     fresh.rmdir()
+
+
+def finished_weights(folder: Path, model: PocketForCausalLM) -> dict[str, torch.Tensor]:
+    """Return an exported folder's weights in float32, for a model with the same tokenizer."""
+    twin = PocketForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    if not torch.equal(twin.embeddings.token_base, model.embeddings.token_base):
+        raise SystemExit(f"{folder} was made with another tokenizer; train from MiniLM, without --start")
+    return twin.state_dict()
 
 
 def make_optimizer(model: PocketForCausalLM) -> torch.optim.AdamW:
@@ -239,8 +262,11 @@ class Trainer:
     that other work slows down holds nothing up; the order of updates then depends on the load of the machine.
     """
 
-    def __init__(self, work: Path, pools: int, helpers: int) -> None:
-        """Load the last state of a folder, or begin."""
+    def __init__(self, work: Path, pools: int, helpers: int, start: tuple[Path | None, int]) -> None:
+        """Load the last state of a folder, or begin: from MiniLM or from finished weights.
+
+        `start` is (folder of the finished weights or None, the first pool to train on).
+        """
         self.work = work
         if not (work / "tokenizer/rows.npz").exists():
             vocabulary.write(work / "tokenizer")
@@ -249,7 +275,9 @@ class Trainer:
         torch.manual_seed(SEED)
         self.model = start_model(work / "tokenizer").train()
         self.optimizer = make_optimizer(self.model)
-        self.step, done = 0, 0
+        self.step, done = 0, start[1]
+        if start[0] is not None:
+            self.model.load_state_dict(finished_weights(start[0], self.model))
         if (work / "state.pt").exists():
             state = torch.load(work / "state.pt", weights_only=True)
             self.model.load_state_dict(state["model"])
@@ -366,12 +394,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
     parser.add_argument("--pools", type=int, default=400, help=f"length of training, in pools of {POOL} examples")
+    parser.add_argument("--start", type=Path, default=None, help="finished weights to go on from; MiniLM by default")
+    parser.add_argument("--first", type=int, default=0, help="with --start: the first pool to train on")
     parser.add_argument("--helpers", type=int, default=0, help="further processes, one a core")
     parser.add_argument("--evaluate-every", type=float, default=600, help="seconds")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.work.mkdir(parents=True, exist_ok=True)
-    Trainer(arguments.work, arguments.pools, arguments.helpers).run(arguments.evaluate_every)
+    start = (arguments.start, arguments.first)
+    autocasts()  # before the helpers start, so that all compute alike
+    Trainer(arguments.work, arguments.pools, arguments.helpers, start).run(arguments.evaluate_every)
 
 
 if __name__ == "__main__":

@@ -138,6 +138,50 @@ TOPIC_KEYS = (
     "department",
 )
 SOURCE_KEYS = ("source", "source", "passage", "ref", "citation", "doc", "from")
+# keys of a field that says whether the answer is there ("present") or not ("missing")
+FLAGS = (
+    (("found", "answered", "supported", "in_text", "known", "ok", "covered", "answerable"), "present"),
+    (
+        (
+            "missing",
+            "handover",
+            "escalate",
+            "needs_human",
+            "unanswered",
+            "open",
+            "forward",
+            "callback",
+            "unknown",
+            "ticket",
+        ),
+        "missing",
+    ),
+)
+FLAG_RULES = (
+    "{k} is {y} if {w}, else {n}.",
+    "{k}: {y} when {w}, {n} when {o}.",
+    "Set {k} to {y} if {w} and to {n} if {o}.",
+    "In {k} write {y} where {w}; otherwise {n}.",
+    "{k} is {n} if {o}, {y} if {w}.",
+    "The value of {k} is {y} or {n}: {y} means that {w}.",
+    "{k} says whether {w} ({y} or {n}).",
+)
+THERE = (
+    "the answer is in the passages",
+    "the passages answer the question",
+    "you found the answer",
+    "the text says it",
+    "the documents have the answer",
+    "the answer could be given",
+)
+LACKING = (
+    "the answer is missing",
+    "the passages do not answer the question",
+    "you could not find the answer",
+    "the text does not say",
+    "the documents lack the answer",
+    "no answer could be given",
+)
 JSON_RULES = (
     "Reply with a JSON object with the keys {k}.",
     "Answer in JSON with the keys {k}.",

@@ -107,7 +107,7 @@ def test_passages_take_the_place_of_whole_documents(start: Situation) -> None:
 
 def test_variants_are_measured_and_noted(start: Situation) -> None:
     pulled = lever("retrieve").pull(start, {})
-    assert len(pulled.notes) == 2 and sum("(chosen)" in note for note in pulled.notes) == 1
+    assert len(pulled.notes) == 3 and sum("(chosen)" in note for note in pulled.notes) == 1
 
 
 @pytest.mark.parametrize(

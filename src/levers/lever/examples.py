@@ -11,7 +11,7 @@ from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.lever.figures import Terms, gate_check, quote, tokens
 from levers.lever.situation import Pulled, Situation
-from levers.lever.variants import best_of, parse
+from levers.lever.variants import climb, parse
 from levers.plan import Quote
 from levers.stack import Shots
 from levers.task.records import Example
@@ -20,7 +20,7 @@ TRIED = (3, 6)  # the field shows 3 to 10 examples; a small window holds few bes
 
 
 class Settings(Record):
-    """How many examples are shown; None tries 3 and 6 on dev."""
+    """How many examples are shown; None tries 3 on dev, and 6 if 3 helps."""
 
     k: int | None = Field(default=None, ge=1, le=32)
 
@@ -53,7 +53,7 @@ class ExamplesLever:
             raise UserError(Problem(file="levers.yaml", field="examples", expected="reviewed examples to show"))
         counts = TRIED if chosen.k is None else (chosen.k,)
         variants = [(f"k={k}", situation.stack.with_part(_shots(pick(examples, k)))) for k in counts]
-        stack, notes = best_of(situation, self.name, variants)
+        stack, notes = climb(situation, self.name, variants)
         part = stack.part("examples")
         shown = len(part.pairs) if isinstance(part, Shots) else 0
         lines = ", ".join(str(each.line) for each in pick(examples, shown))

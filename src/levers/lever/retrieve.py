@@ -10,15 +10,15 @@ from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.lever.figures import Terms, quote, tokens
 from levers.lever.situation import Pulled, Situation
-from levers.lever.variants import best_of, parse
+from levers.lever.variants import Variant, climb, parse
 from levers.plan import Quote
-from levers.stack import Retrieve, Stack
+from levers.stack import Retrieve
 
-TRIED = (2, 4)
+TRIED = (1, 2, 4)
 
 
 class Settings(Record):
-    """How many passages; None tries 2 and 4 on dev. `mode`: BM25 and dense fused, or one of them."""
+    """How many passages; None goes up from 1 to 4 while dev gains. `mode`: BM25 and dense fused, or one of them."""
 
     k: int | None = Field(default=None, ge=1, le=20)
     mode: Literal["hybrid", "bm25", "dense"] = "hybrid"
@@ -60,10 +60,10 @@ class RetrieveLever:
             )
         counts = TRIED if chosen.k is None else (chosen.k,)
         bare = situation.stack.without("inline")  # passages take the place of whole documents
-        variants: list[tuple[str, Stack]] = [
+        variants: list[Variant] = [
             (f"k={k}", bare.with_part(Retrieve(index=index.digest, k=k, mode=chosen.mode))) for k in counts
         ]
-        stack, notes = best_of(situation, self.name, variants)
+        stack, notes = climb(situation, self.name, variants)
         part = stack.part("retrieve")
         k = part.k if isinstance(part, Retrieve) else 0
         documents = {each.document for each in index.chunks()}
@@ -73,7 +73,7 @@ class RetrieveLever:
 
 
 def _next_settings(situation: Situation) -> dict[str, Any]:
-    """Return the pull to quote: both sizes first; then more passages when evidence is buried, fewer when drowned."""
+    """Return the pull to quote: all sizes first; then more passages when evidence is buried, fewer when drowned."""
     part = situation.stack.part("retrieve")
     if not isinstance(part, Retrieve):
         return {}
