@@ -14,12 +14,13 @@ from forms import Copy, Example, Passage, layout
 from sources import paragraphs
 
 COMMON = frozenset(
-    (
+    re.findall(
+        r"\w+",
         "a an and are as at be been but by can could did do does for from had has have he her his how i if in "
         "into is it its may more most must no not of on one or our out over she should so some such than that "
         "the their them then there these they this those to under up use used uses using was we were what "
-        "when where which while who will with would you your "
-    ).split()  # noqa: SIM905  (one word a line would take a page)
+        "when where which while who will with would you your ",
+    )
 )
 ASKS = (
     "Fill in the gap: {}",

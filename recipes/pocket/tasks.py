@@ -13,7 +13,7 @@ from readings import reading_task, support_task, unanswerable_task
 from small_tasks import classify, closed_book, copy_exactly, extract_entities, extract_slots, few_shot, fields_of_page
 from written import written_task
 
-WEIGHTS = {"reading": 0.45, "written": 0.2, "gap": 0.05, "unanswerable": 0.05, "support": 0.12, "rest": 0.13}
+WEIGHTS = {"reading": 0.40, "written": 0.30, "gap": 0.04, "unanswerable": 0.05, "support": 0.09, "rest": 0.12}
 OTHERS = {"written": written_task, "gap": gap_task, "unanswerable": unanswerable_task, "support": support_task}
 REST = (
     (closed_book, 2),

@@ -7,6 +7,7 @@ answers) and `absent`, questions close to the subject that the page does not ans
 import functools
 import json
 import random
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,6 +44,12 @@ def beside(page: Page, question: str, answer: str, rng: random.Random) -> Page:
     return max(others, key=lambda other: len(asked & content_words(other.text)))
 
 
+def _start(text: str, span: str) -> int:
+    """Return where a span stands as whole words, -1 where it does not."""
+    found = re.search(rf"(?<!\w){re.escape(span)}(?!\w)", text)
+    return found.start() if found else text.find(span)
+
+
 def _heading(title: str, rng: random.Random) -> str:
     file, _, part = title.partition(" > ")
     return rng.choice((title, title, f"docs/{title}", part or file, file))
@@ -52,15 +59,15 @@ def written_task(rng: random.Random) -> Example:
     """Return a question about a page, alone or among others; one in five has no answer there."""
     page = rng.choice(pages())
     question, answer = rng.choice(page.questions)
-    at, text = page.text.index(answer), page.text
+    at, text = _start(page.text, answer), page.text
     absent = rng.random() < 0.2
     if absent:
         question, at = rng.choice(page.absent), -1
         if rng.random() < 0.25:
             question, answer = rng.choice(page.questions)
-            text = without_span(text, text.index(answer), len(answer))
+            text = without_span(text, _start(text, answer), len(answer))
             absent = bool(text) and answer not in text
-            text, at = (text, -1) if absent else (page.text, page.text.index(answer))
+            text, at = (text, -1) if absent else (page.text, _start(page.text, answer))
     shown = [(Passage(_heading(page.title, rng), text), True)]
     for _ in range(rng.choice((0, 0, 0, 1, 1, 2, 3))):
         other = beside(page, question, answer, rng)
