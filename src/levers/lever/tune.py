@@ -1,7 +1,5 @@
 """tune: fit a small adapter (LoRA) to the reviewed examples, each in the very prompt the stack would send."""
 
-import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,17 +9,16 @@ from levers.diagnosis import ProbeName
 from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.lever.figures import Terms, gate_check, quote
+from levers.lever.samples import lay_out
 from levers.lever.situation import Pulled, Situation
 from levers.lever.variants import parse
 from levers.plan import Quote
-from levers.stack import Question, Stack, assemble, messages
 from levers.stack.workshop import ADAPTERS
 from levers.task.records import Example
 from levers.tuning import Progress, Recipe, Sample, fit, inspect_samples, recipe_for
 
 HELD_OUT = 10  # one example in ten decides which epoch is kept
 LEAST_KNOWN = 0.2  # above this share of cases without their facts, tuning would teach guessing
-_WORDS = re.compile(r"\w+")
 
 
 class Settings(Record):
@@ -61,7 +58,8 @@ class TuneLever:
         task = situation.bench.task
         base = situation.stack.model.id
         clean, notes = _clean(task.examples, [case.question for case in task.cases])
-        samples, ungrounded = _samples(situation, clean)
+        laid = lay_out(situation, clean)
+        samples = laid.samples
         if not samples:
             raise UserError(Problem(file=task.config.examples or "levers.yaml", expected="examples to tune on"))
         recipe: Recipe = recipe_for(base).model_copy(update=chosen.model_dump(exclude_none=True))
@@ -74,7 +72,8 @@ class TuneLever:
             on_progress=lambda now: _tell(situation, now),
         )
         notes += (
-            f"{ungrounded} examples left out: their facts do not stand in their prompts (they would teach guessing)",
+            f"{laid.left_out} examples left out: their facts do not stand in their prompts (they would teach guessing)",
+            f"{laid.handed} examples got their evidence in the place of a passage, for search misses it",
             f"dev loss per epoch, the untuned model first: {', '.join(f'{loss:.3f}' for loss in fitted.dev_losses)}",
             f"{fitted.trainable_parameters:,} of {fitted.total_parameters:,} weights trained",
         )
@@ -107,33 +106,6 @@ def _clean(examples: Sequence[Example], held_out: Sequence[str]) -> tuple[list[E
     bad = {finding.line for finding in findings}
     notes = tuple(f"line {finding.line} left out: {finding.kind}, {finding.detail}" for finding in findings)
     return [each for each in examples if each.line not in bad], notes
-
-
-def _samples(situation: Situation, examples: Sequence[Example]) -> tuple[list[Sample], int]:
-    """Lay every example out as the stack would; drop those whose answer's facts are not in the prompt."""
-    stack: Stack = situation.stack
-    questions = [
-        Question(id=f"line {each.line}", input=each.messages if len(each.messages) > 1 else each.question)
-        for each in examples
-    ]
-    drafts = assemble(stack, questions, situation.workshop)
-    samples: list[Sample] = []
-    for example, draft in zip(examples, drafts, strict=True):
-        prompt = messages(draft)
-        if draft.passages is None or not example.evidence or _grounded(example.answer, prompt[-1].content):
-            samples.append(Sample(messages=prompt, answer=example.answer, line=example.line))
-    return samples, len(examples) - len(samples)
-
-
-def _grounded(answer: str, prompt: str) -> bool:
-    """Tell whether the first value of an answer stands in the prompt, word by word."""
-    try:
-        parsed = json.loads(answer)
-    except ValueError:
-        parsed = answer
-    value = next(iter(parsed.values()), "") if isinstance(parsed, dict) else parsed
-    wanted = " ".join(_WORDS.findall(str(value).casefold()))
-    return f" {wanted} " in f" {' '.join(_WORDS.findall(prompt.casefold()))} "
 
 
 def _tell(situation: Situation, now: Progress) -> None:

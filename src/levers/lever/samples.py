@@ -1,0 +1,75 @@
+"""Lay reviewed examples out as samples to tune on: each in the very prompt that the stack would send."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from levers.lever.situation import Situation
+from levers.stack import Draft, Question, assemble, messages
+from levers.stack.workshop import passage
+from levers.task.records import Example
+from levers.tuning import Sample
+
+_WORDS = re.compile(r"\w+")
+
+
+class Laid(NamedTuple):
+    """The samples, how many of them search alone would not have grounded, and how many examples were left out."""
+
+    samples: list[Sample]
+    handed: int
+    left_out: int
+
+
+def lay_out(situation: Situation, examples: Sequence[Example]) -> Laid:
+    """Lay every example out as the stack would; drop those whose answer's facts are not in the prompt.
+
+    Where search misses an example's evidence, the evidence takes the place of one of the passages found (as RAFT does:
+    Zhang et al., "Adapting Language Model to Domain Specific RAG", 2024). Only what everybody may read is handed over,
+    since an adapter serves every user.
+    """
+    questions = [
+        Question(id=f"line {each.line}", input=each.messages if len(each.messages) > 1 else each.question)
+        for each in examples
+    ]
+    samples: list[Sample] = []
+    handed = 0
+    for example, draft in zip(examples, assemble(situation.stack, questions, situation.workshop), strict=True):
+        prompt = messages(draft)
+        if draft.passages is not None and example.evidence and not _grounded(example.answer, prompt[-1].content):
+            prompt = messages(_with_evidence(situation, example, draft))
+            if not _grounded(example.answer, prompt[-1].content):
+                continue
+            handed += 1
+        samples.append(Sample(messages=prompt, answer=example.answer, line=example.line))
+    return Laid(samples, handed, len(examples) - len(samples))
+
+
+def _with_evidence(situation: Situation, example: Example, draft: Draft) -> Draft:
+    """Put an example's evidence in the place of one of its passages; which one follows from the line."""
+    index, shown = situation.index(), list(draft.passages or ())
+    documents = [reference.partition("#") for reference in example.evidence]
+    found = [
+        passage(each)
+        for document, _, section in documents
+        if index is not None and index.may_read(document)
+        for each in index.section(document, section or None)
+        if _grounded(example.answer, each.text)
+    ]
+    if found:
+        place = example.line % max(len(shown), 1)
+        shown[place : place + 1] = found[:1]
+    return replace(draft, passages=tuple(shown))
+
+
+def _grounded(answer: str, prompt: str) -> bool:
+    """Tell whether the first value of an answer stands in the prompt, word by word."""
+    try:
+        parsed = json.loads(answer)
+    except ValueError:
+        parsed = answer
+    value = next(iter(parsed.values()), "") if isinstance(parsed, dict) else parsed
+    wanted = " ".join(_WORDS.findall(str(value).casefold()))
+    return f" {wanted} " in f" {' '.join(_WORDS.findall(prompt.casefold()))} "
