@@ -6,6 +6,8 @@ WORK receives the tokenizer, `state.pt` (replaced atomically), `log.jsonl` and a
 """
 
 import argparse
+import contextlib
+import ctypes
 import functools
 import json
 import math
@@ -127,6 +129,16 @@ def pool_batches(pool: int, progress: float, tokenizer: PreTrainedTokenizerFast,
         groups[-1].append(item)
     random.Random(f"{SEED}/order/{pool}").shuffle(groups)
     return [collate(group) for group in groups]
+
+
+def keep_memory() -> None:
+    """Let the C library keep freed memory: giving it back and clearing it anew took a sixth of the time on Linux."""
+    trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # mallopt(3)
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL(None)
+        library.mallopt(mmap_threshold, 2**30)
+        library.mallopt(trim_threshold, 2**31 - 1)
+        library.mallopt(top_pad, 2**28)
 
 
 @functools.cache
@@ -404,6 +416,7 @@ def main() -> None:
     torch.set_num_threads(1)
     arguments.work.mkdir(parents=True, exist_ok=True)
     start = (arguments.start, arguments.first)
+    keep_memory()
     autocasts()  # before the helpers start, so that all compute alike
     Trainer(arguments.work, arguments.pools, arguments.helpers, start).run(arguments.evaluate_every)
 
