@@ -6,9 +6,6 @@ WORK receives the tokenizer, `state.pt` (replaced atomically), `log.jsonl` and a
 """
 
 import argparse
-import contextlib
-import ctypes
-import functools
 import json
 import math
 import os
@@ -26,6 +23,7 @@ from tasks import draw
 from torch.nn import functional
 from transformers import GenerationConfig, PreTrainedTokenizerFast
 
+from levers.model.machine import bfloat16_is_faster, keep_memory
 from levers.model.pocket.configuration import PocketConfig
 from levers.model.pocket.head import PocketHead, TokenTables
 from levers.model.pocket.masking import attention_visibility, block_visibility
@@ -131,35 +129,11 @@ def pool_batches(pool: int, progress: float, tokenizer: PreTrainedTokenizerFast,
     return [collate(group) for group in groups]
 
 
-def keep_memory() -> None:
-    """Let the C library keep freed memory: giving it back and clearing it anew took a sixth of the time on Linux."""
-    trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # mallopt(3)
-    with contextlib.suppress(OSError, AttributeError):
-        library = ctypes.CDLL(None)
-        library.mallopt(mmap_threshold, 2**30)
-        library.mallopt(trim_threshold, 2**31 - 1)
-        library.mallopt(top_pad, 2**28)
-
-
-@functools.cache
-def autocasts() -> bool:
-    """Say whether this machine multiplies faster in bfloat16: some cores have it and yet take twice as long."""
-    seconds = {}
-    for kind in (torch.float32, torch.bfloat16):
-        left, right = torch.ones(3072, 384, dtype=kind), torch.ones(384, 1536, dtype=kind)
-        left @ right
-        began = time.perf_counter()
-        for _ in range(10):
-            left @ right
-        seconds[kind] = time.perf_counter() - began
-    return seconds[torch.bfloat16] < seconds[torch.float32]
-
-
 def batch_loss(model: PocketForCausalLM, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
     """Return the loss of a batch: likelihood of the replies, and where the copy head should look."""
     count, length = batch.ids.shape
     model.head.sample(model.embeddings.token_base[batch.ids.unique()].long())
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocasts()):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16_is_faster()):
         visible = attention_visibility(block_visibility(batch.ids, model.config), batch.mask, 0)
         # Random offsets, so that every row of the position table is used.
         room = model.config.max_position_embeddings - length
@@ -417,7 +391,7 @@ def main() -> None:
     arguments.work.mkdir(parents=True, exist_ok=True)
     start = (arguments.start, arguments.first)
     keep_memory()
-    autocasts()  # before the helpers start, so that all compute alike
+    bfloat16_is_faster()  # before the helpers start, so that all compute alike
     Trainer(arguments.work, arguments.pools, arguments.helpers, start).run(arguments.evaluate_every)
 
 

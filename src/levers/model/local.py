@@ -22,6 +22,7 @@ from levers.model.chat import cut_plain, render
 from levers.model.contract import Ask, Reply
 from levers.model.decode import Row, Steering, new_row
 from levers.model.generate import Generator
+from levers.model.machine import keep_memory
 from levers.model.quiet import quietly
 from levers.model.structure import Constrainer
 from levers.model.weights import check_adapter, folder_digest
@@ -106,6 +107,7 @@ class _Loaded:
 
     def __init__(self, reference: str, folder: Path, adapter: Path | None) -> None:
         _set_threads()
+        keep_memory()
         try:
             _register_pocket(folder)
             self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")

@@ -20,7 +20,10 @@ Weights = dict[str, torch.Tensor]
 
 @dataclass
 class State:
-    """How far a run has come. Sums cover the running epoch; `best_epoch` counts from 1, 0 while there is none."""
+    """How far a run has come. Sums cover the running epoch; `best_epoch` counts from 1, 0 while there is none.
+
+    `precision` is what the run began to compute in: it goes on in that, whatever this machine would choose now.
+    """
 
     step: int = 0
     loss_sum: float = 0.0
@@ -32,6 +35,7 @@ class State:
     answer_tokens: int = 0
     seconds: float = 0.0
     stopped: bool = False
+    precision: str = ""
 
 
 def save_checkpoint(

@@ -56,7 +56,8 @@ class _Run:
         self.steps = self.per_epoch * self.recipe.epochs
         self.share = sharing_is_exact(job.base, [job.train[index] for index in self.plan[0][0]])
         kept = load_checkpoint(job.checkpoint, self.adapter, self.optimizer)
-        self.state, self.best = kept or (State(), {})
+        self.state, self.best = kept or (State(precision=job.base.precision), {})
+        job.base.precision = self.state.precision or job.base.precision
         self.before = time.perf_counter() - self.state.seconds
         self.saved_at, self.save_seconds = time.perf_counter(), 0.0
         if kept is None and job.dev:
