@@ -1,228 +1,116 @@
-"""Measures a pocket folder and prints JSON: reading on xquad, JSON obedience, refusals, closed book.
+"""Measures a pocket folder and prints JSON: reading, refusing, formats, imitation, honesty, tuning, tokens.
 
-    python recipes/pocket/evaluate.py FOLDER [--limit N]
+    python recipes/pocket/evaluate.py FOLDER
+    python recipes/pocket/evaluate.py FOLDER --only reading,formats --limit 50
+    python recipes/pocket/evaluate.py FOLDER --out figures.json      # goes on where a killed run stopped
 
-xquad is evaluation material: nothing here is trained on.
+squad2_dev, xquad and hwu64 are evaluation material: nothing here is trained on, but the 200 examples of `tuning`,
+which come from a training-marked set and whose adapter is thrown away.
 """
 
 import argparse
-import gzip
 import json
-import random
-import re
-import string
+import os
 import sys
 import time
-from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from sources import data_folder
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from evaluation import reading as reads
+from evaluation.asking import open_folder, prompt, texts
+from evaluation.formats import FORMATS, formats
+from evaluation.house_format import tuning
+from evaluation.imitation import imitation
+from evaluation.material import xquad
+from evaluation.reading import Reader
+from evaluation.scoring import read_scores, share
+from evaluation.tokens import round_trip
 
-from levers.model.pocket import register
-
-
-class Item(NamedTuple):
-    """A prompt (chat messages) and the accepted answers."""
-
-    messages: list[dict[str, str]]
-    answers: list[str]
-
-
-def normalised(text: str) -> str:
-    """Return a text as the SQuAD script compares it: no case, punctuation or articles."""
-    text = "".join(letter for letter in text.lower() if letter not in string.punctuation)
-    return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
-
-
-def f1(found: str, wanted: str) -> float:
-    """Return the word-overlap F1 of SQuAD."""
-    ours, theirs = normalised(found).split(), normalised(wanted).split()
-    common = sum((Counter(ours) & Counter(theirs)).values())
-    return 2 * common / (len(ours) + len(theirs)) if common else float(ours == theirs)
-
-
-def xquad() -> list[tuple[str, str, str, list[str]]]:
-    """Return (title, passage, question, answers) of XQuAD in English, in a fixed drawn order."""
-    data = json.loads(gzip.decompress((data_folder() / "xquad/xquad.en.json.gz").read_bytes()))["data"]
-    rows = [
-        (
-            article.get("title", "document"),
-            paragraph["context"],
-            item["question"],
-            [answer["text"] for answer in item["answers"]],
-        )
-        for article in data
-        for paragraph in article["paragraphs"]
-        for item in paragraph["qas"]
-    ]
-    random.Random(1).shuffle(rows)
-    return rows
-
-
-def asked(system: str, passages: list[tuple[str, str]], question: str) -> list[dict[str, str]]:
-    """Lay a prompt out as the stack does."""
-    shown = "".join(f"[{number}] {head}\n{text}\n\n" for number, (head, text) in enumerate(passages, 1))
-    user = f"Passages:\n{shown}Question: {question}" if passages else question
-    return [{"role": "system", "content": system}, {"role": "user", "content": user}]
-
-
-class Answerer:
-    """Generates replies in batches of about equal length."""
-
-    def __init__(self, folder: Path) -> None:
-        """Load a folder."""
-        register()
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16).eval()
-
-    def __call__(self, prompts: list[list[dict[str, str]]], new: int = 40) -> list[str]:
-        """Return one reply a prompt."""
-        texts = [
-            self.tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True) for prompt in prompts
-        ]
-        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        replies = [""] * len(texts)
-        for at in range(0, len(order), 16):
-            rows = order[at : at + 16]
-            batch = self.tokenizer(
-                [texts[row] for row in rows],
-                return_tensors="pt",
-                padding=True,
-                add_special_tokens=False,
-                return_token_type_ids=False,
-            )
-            with torch.inference_mode():
-                out = self.model.generate(**batch, max_new_tokens=new, do_sample=False)
-            cut = self.tokenizer.batch_decode(out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
-            for row, reply in zip(rows, cut, strict=True):
-                replies[row] = reply
-        return replies
-
-
-def scores(replies: list[str], answers: list[list[str]]) -> dict[str, float]:
-    """Return the mean exact match and F1, in percent."""
-    pairs = list(zip(replies, answers, strict=True))
-    exact = [max(normalised(reply) == normalised(answer) for answer in wanted) for reply, wanted in pairs]
-    overlap = [max(f1(reply, answer) for answer in wanted) for reply, wanted in pairs]
-    return {
-        "em": round(100 * sum(exact) / len(exact), 1),
-        "f1": round(100 * sum(overlap) / len(overlap), 1),
-        "n": len(pairs),
-    }
-
-
-def reading(answerer: Answerer, rows: list[tuple[str, str, str, list[str]]]) -> dict[str, float]:
-    """Read one passage, reply in plain words."""
-    system = "Answer the question from the passages. Give only the answer, as short as possible."
-    prompts = [asked(system, [(title, passage)], question) for title, passage, question, _ in rows]
-    return scores(answerer(prompts), [row[3] for row in rows])
-
-
-def among_distractors(answerer: Answerer, rows: list[tuple[str, str, str, list[str]]]) -> dict[str, float]:
-    """Read with two other passages beside the right one."""
-    system = "Answer the question from the passages. Give only the answer, as short as possible."
-    rng, prompts = random.Random(2), []
-    pool = sorted({(row[0], row[1]) for row in rows if len(row[1]) < 900})
-    for title, passage, question, _ in rows:
-        shown = [(title, passage), *rng.sample([other for other in pool if other[1] != passage], 2)]
-        rng.shuffle(shown)
-        prompts.append(asked(system, shown, question))
-    return scores(answerer(prompts), [row[3] for row in rows])
-
-
-JSON_ASKS = (
-    ('Answer from the passages. Reply as JSON: {"answer": "..."}', ("answer",)),
-    (
-        "Use only the passages. Your reply is a JSON object with the keys answer and topic. "
-        "topic is one of: people, places, numbers, other.",
-        ("answer", "topic"),
-    ),
-    (
-        'You answer for the help desk. Format: {"result": "...", "category": "..."} '
-        "category must be one of science, history, sport, other.",
-        ("result", "category"),
-    ),
-    (
-        "Find the answer in the passages and return JSON with answer and source, where source is the passage number.",
-        ("answer", "source"),
-    ),
-    ('Write your reply as {"reply": "…"} and nothing else.', ("reply",)),
-)
-
-
-def obedience(answerer: Answerer, rows: list[tuple[str, str, str, list[str]]]) -> dict[str, float]:
-    """Say how often the reply is a JSON object with exactly the asked keys, and how good the answer in it is."""
-    prompts = [asked(JSON_ASKS[at % len(JSON_ASKS)][0], [(row[0], row[1])], row[2]) for at, row in enumerate(rows)]
-    obeyed, answers = 0, []
-    for at, reply in enumerate(answerer(prompts, 56)):
-        keys = JSON_ASKS[at % len(JSON_ASKS)][1]
-        try:
-            value: Any = json.loads(reply)
-        except ValueError:
-            value = None
-        good = isinstance(value, dict) and tuple(sorted(value)) == tuple(sorted(keys))
-        obeyed += good
-        answers.append(str(value[keys[0]]) if good else "")
-    return {"obeyed": round(100 * obeyed / len(rows), 1)} | scores(answers, [row[3] for row in rows])
-
-
-def refusals(answerer: Answerer, rows: list[tuple[str, str, str, list[str]]]) -> dict[str, float]:
-    """Say how often a missing answer is refused in the asked words, and how often a present one is."""
-    phrases = ("not in our documents", "I don't know", "no answer found")
-    missing, present = [], []
-    for at, row in enumerate(rows):
-        system = f'Answer from the passages. If the passages do not hold the answer, reply "{phrases[at % 3]}".'
-        other = rows[(at + 7) % len(rows)]
-        other = other if other[1] != row[1] else rows[(at + 23) % len(rows)]
-        missing.append(asked(system, [(other[0], other[1])], row[2]))
-        present.append(asked(system, [(row[0], row[1])], row[2]))
-    said = [normalised(reply) == normalised(phrases[at % 3]) for at, reply in enumerate(answerer(missing))]
-    wrong = [normalised(reply) == normalised(phrases[at % 3]) for at, reply in enumerate(answerer(present))]
-    return {
-        "refused_when_absent": round(100 * sum(said) / len(said), 1),
-        "refused_when_present": round(100 * sum(wrong) / len(wrong), 1),
-        "n": len(rows),
-    }
-
-
-def closed_book(answerer: Answerer, rows: list[tuple[str, str, str, list[str]]]) -> dict[str, float]:
-    """Ask without any passage."""
-    prompts = [asked("Answer the question. Be brief.", [], row[2]) for row in rows]
-    return scores(answerer(prompts), [row[3] for row in rows])
+Part = Callable[[Reader, Path], dict[str, Any]]
+PARTS: dict[str, Part] = {
+    "reading": lambda reader, _: reads.reading(reader),
+    "distractors": lambda reader, _: reads.distractors(reader),
+    "refusals": lambda reader, _: reads.refusals(reader),
+    "honesty": lambda reader, _: reads.honesty(reader),
+    "formats": lambda reader, _: formats(reader.model, reader.limit),
+    "imitation": lambda reader, _: imitation(reader.model, reader.limit),
+    "closed_book": lambda reader, _: reads.closed_book(reader),
+    "tuning": lambda reader, folder: tuning(folder, reader.limit),
+    "tokens": lambda reader, folder: round_trip(folder, reader.limit),
+}
 
 
 def quick_evaluation(folder: Path) -> dict[str, Any]:
-    """Return the figures on a small sample."""
-    answerer, rows, began = Answerer(folder), xquad(), time.time()
-    out: dict[str, Any] = {
-        "xquad": reading(answerer, rows[:120]),
-        "json": obedience(answerer, rows[120:160]),
-        "refusals": refusals(answerer, rows[160:184]),
-        "closed_book": closed_book(answerer, rows[:24]),
+    """Return the figures on a small sample, for a look while training goes on."""
+    began, rows = time.time(), xquad()[:120]
+    model = open_folder(folder)
+    reader = Reader(model, 40)
+    plain = [prompt(reads.SYSTEM, [(row.title, row.passage)], row.question) for row in rows]
+    requests = [FORMATS["json"][number % len(FORMATS["json"])] for number in range(40)]
+    shaped = [
+        prompt(request.system, [(row.title, row.passage)], row.question, tokens=56)
+        for request, row in zip(requests, rows, strict=False)
+    ]
+    replies = texts(model.answer(shaped))
+    obeyed = [request.obeyed(reply, 1) for request, reply in zip(requests, replies, strict=True)]
+    return {
+        "xquad": read_scores(texts(model.answer(plain)), [row.answers for row in rows]),
+        "json": {"obeyed": share(obeyed), "n": len(obeyed)},
+        "refusals": reads.refusals(reader),
+        "closed_book": reads.closed_book(reader),
+        "seconds": round(time.time() - began, 1),
     }
-    return out | {"seconds": round(time.time() - began, 1)}
+
+
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; choose from {', '.join(PARTS)}")
+    return names
+
+
+def _kept(path: Path | None, heading: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures that an earlier run of the same weights and limit left."""
+    if path is None or not path.exists():
+        return {}
+    figures: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return figures["parts"] if {key: figures.get(key) for key in heading} == heading else {}
+
+
+def measure(folder: Path, names: list[str], limit: int | None, out: Path | None) -> dict[str, Any]:
+    """Measure the named parts; those that stand in `out` already are left as they are."""
+    reader = Reader(open_folder(folder), limit)
+    heading = {"model": reader.model.id.partition("@")[2], "limit": limit}
+    parts = _kept(out, heading)
+    for name in names:
+        if name in parts:
+            continue
+        begun = time.perf_counter()
+        parts[name] = PARTS[name](reader, folder)
+        parts[name]["wall_seconds"] = round(time.perf_counter() - begun, 1)
+        print(f"{name}: {parts[name]['wall_seconds']} s", file=sys.stderr, flush=True)
+        if out is not None:
+            partial = out.with_name(out.name + ".partial")
+            partial.write_text(json.dumps(heading | {"parts": parts}, indent=1) + "\n", encoding="utf-8")
+            os.replace(partial, out)
+    return heading | {"threads": torch.get_num_threads(), "load": round(os.getloadavg()[0], 1), "parts": parts}
 
 
 def main() -> None:
     """Read the command line, print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--limit", type=int, default=None, help="questions of xquad to read; all by default")
+    parser.add_argument("--only", type=_names, default=list(PARTS), help=f"parts, by commas: {', '.join(PARTS)}")
+    parser.add_argument("--limit", type=int, default=None, help="most questions of each set; all by default")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=None, help="file to keep figures in, part by part")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    answerer, rows = Answerer(arguments.folder), xquad()[: arguments.limit]
-    figures = {
-        "xquad": reading(answerer, rows),
-        "xquad_two_distractors": among_distractors(answerer, rows[:300]),
-        "json": obedience(answerer, rows[:300]),
-        "refusals": refusals(answerer, rows[:200]),
-        "closed_book": closed_book(answerer, rows),
-    }
-    sys.stdout.write(json.dumps(figures, indent=1) + "\n")
+    figures = measure(arguments.folder.resolve(), arguments.only, arguments.limit, arguments.out)
+    print(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":

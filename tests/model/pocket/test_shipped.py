@@ -89,3 +89,39 @@ def test_the_shipped_weights_read_a_passage(tokenizer: Any) -> None:
     out = model.generate(**batch)
     reply = tokenizer.decode(out[0, batch["input_ids"].shape[1] :], skip_special_tokens=True)
     assert "18:45" in reply
+
+
+@pytest.mark.skipif(not (FOLDER / "model.safetensors").exists(), reason="no weights beside the package")
+def test_replies_need_no_cache_and_no_order() -> None:
+    """A batch in any order says what one prompt alone says when all of it is read again for every token."""
+    import torch
+
+    from levers.ledger import Message
+    from levers.model import Ask
+    from levers.model.local import LocalModel
+
+    facts = {"Porto": "18:45", "Lisbon": "half past nine", "Faro": "20:15, on Sundays at noon"}
+    asks = [
+        Ask(
+            messages=(
+                Message(role="system", content=f"Answer from the passages. Begin with '{city[0]}:'."),
+                Message(role="user", content=f"Passages:\n[1] hours.md\nThe {city} shop closes at {hour}.\n\nWhen?"),
+            ),
+            max_tokens=10,
+        )
+        for city, hour in facts.items()
+    ]
+    model = LocalModel("pocket", FOLDER)
+    loaded, together = model._load(), [reply.text for reply in model.answer(asks)]
+    assert [reply.text for reply in model.answer(asks[::-1])] == together[::-1]
+    for ask, reply in zip(asks, together, strict=True):
+        ids = loaded.tokens_of(ask)
+        start = len(ids)
+        while len(ids) < start + ask.max_tokens:
+            with torch.no_grad():
+                scores = loaded.model(input_ids=torch.tensor([ids]), use_cache=False, logits_to_keep=1).logits[0, -1]
+            scores[loaded.model.generation_config.suppress_tokens or []] = -torch.inf
+            ids.append(int(scores.argmax()))
+            if ids[-1] in loaded.eos:
+                break
+        assert loaded.tokenizer.decode(ids[start:], skip_special_tokens=True).strip() == reply
