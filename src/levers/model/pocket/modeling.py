@@ -25,7 +25,7 @@ from levers.model.pocket.head import (
     mixture_logp,
     trailing,
 )
-from levers.model.pocket.masking import attention_visibility, block_visibility, causal_visibility, positions_of
+from levers.model.pocket.masking import attention_visibility, block_visibility, positions_of
 
 IGNORED = -100
 
@@ -46,12 +46,30 @@ class PocketEmbeddings(nn.Module):
         self.register_buffer("token_base", count % config.num_bases)
         self.register_buffer("token_variant", torch.zeros_like(count))
         self.register_buffer("token_toggle", count.clone())
+        self._latest: Tensor | None = None
 
     def forward(self, input_ids: Tensor) -> Tensor:
         """Return [batch, length, size] for [batch, length] ids."""
+        self._latest = input_ids
         word: Tensor = self.words(self.token_base[input_ids].long())
         spelling: Tensor = self.variants(self.token_variant[input_ids].long())
         return word + spelling
+
+    def recall(self, vectors: Tensor) -> Tensor:
+        """Return the ids behind [batch, length, size] vectors, -1 where they are unknown.
+
+        PEFT's prompt tuning embeds the ids itself, puts learned vectors before them and hands over vectors alone. What
+        was embedded last is recognised at the end of the row by comparing all of it.
+        """
+        ids = torch.full(vectors.shape[:2], -1, device=vectors.device)
+        latest = self._latest
+        if latest is None or latest.shape[0] != vectors.shape[0] or latest.shape[1] > vectors.shape[1]:
+            return ids
+        start = vectors.shape[1] - latest.shape[1]
+        with torch.no_grad():
+            if torch.equal(vectors[:, start:], self(latest).to(vectors.dtype)):
+                ids[:, start:] = latest
+        return ids
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
@@ -126,6 +144,10 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
     def get_input_embeddings(self) -> nn.Module:
         """Return the module that turns token ids into vectors."""
         return self.embeddings
+
+    def get_submodule(self, target: str) -> nn.Module:
+        """Return a submodule by name; PEFT looks for what embeds tokens under the name that BERT gave it."""
+        return self.embeddings if target == "embeddings.word_embeddings" else super().get_submodule(target)
 
     def tables(self) -> TokenTables:
         """Return the token tables that the head needs; without gradients they are kept until the weights change."""
@@ -211,7 +233,8 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
 
         With `labels` (not shifted; -100 is ignored) only the loss is computed, at labelled positions alone. Without,
         `logits` is [batch, kept, vocab_size], of the last `logits_to_keep` positions (0: all). When only vectors are
-        given, the chunk is read causally and none of its tokens can be copied, since their ids are unknown.
+        given, those that this model's embeddings did not just make have no ids: they are read causally before the
+        first role token, and cannot be copied.
         """
         del unused
         vectors = self.embeddings(input_ids) if inputs_embeds is None else inputs_embeds
@@ -219,12 +242,10 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         past = past_key_values.get_seq_length() if past_key_values is not None else 0
         if past_key_values is None and use_cache and labels is None:
             past_key_values = DynamicCache()
-        if input_ids is not None and input_ids.shape[1] == length:
-            ids, chunk = input_ids, block_visibility(input_ids, self.config)
-        else:
-            ids = torch.full((batch, length), -1, device=vectors.device)
-            chunk = causal_visibility(length, vectors.device)
-        visible = attention_visibility(chunk, attention_mask, past)
+        if input_ids is None or input_ids.shape[1] != length:
+            input_ids = self.embeddings.recall(vectors)
+        ids = input_ids
+        visible = attention_visibility(block_visibility(ids, self.config), attention_mask, past)
         if position_ids is None:
             position_ids = positions_of(attention_mask, batch, length, past).to(vectors.device)
         self._check_length(int(position_ids.max()) + 1)
@@ -282,13 +303,14 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
     ) -> tuple[Tensor, Tensor]:
         """Return log-probabilities of picked targets and the copy attention there.
 
-        `picked` comes from `pick_labelled`. The results are [batch, most labels] (zero where nothing is labelled) and
-        [batch, most labels, positions] log-probabilities.
+        `picked` comes from `pick_labelled`; `keys`, `visible` and `ids` begin with what a cache held. The results are
+        [batch, most labels] (zero where nothing is labelled) and [batch, most labels, positions] log-probabilities.
         """
         where, targets, real = picked
         rows = torch.arange(len(states), device=states.device)[:, None]
         hidden, seen = states[rows, where], visible.expand(len(states), -1, -1)[rows, where]
-        copied = self.head.copy_scores(hidden, keys, seen, agreement(self._bases(ids), where))
+        past = ids.shape[1] - states.shape[1]
+        copied = self.head.copy_scores(hidden, keys, seen, agreement(self._bases(ids), where + past))
         tables = self.tables()
         flat = self.head.target_logp(hidden[real], self.embeddings.words.weight, tables, targets[real])
         vocabulary = torch.zeros(targets.shape, device=flat.device).masked_scatter(real, flat)
