@@ -3,6 +3,8 @@
 import pytest
 
 from levers.economics import (
+    cost,
+    costs,
     gate,
     gates,
     latencies,
@@ -40,14 +42,14 @@ def test_data_gates(goal: str, minimum: int, maximum: int, source: str) -> None:
 
 def test_latencies_thresholds_and_projects() -> None:
     assert (latency("lora, self-hosted 7-8B").low, latency("lora, self-hosted 7-8B").high) == (150, 400)
-    assert (threshold("inline").high, threshold("prompt wall").high, threshold("h100").low) == (10_000, 50_000, 2)
+    assert (threshold("inline").high, threshold("prompt wall").high, cost("H100").low) == (10_000, 50_000, 2)
     assert project("lora, 7-8B").compute == (50, 300)
     assert project("distillation").project == (20_000, 80_000)
     assert project("retrieval").compute is None
 
 
 def test_every_figure_is_a_range_with_a_source_that_can_be_written_out() -> None:
-    figures = [*latencies().values(), *thresholds().values()]
+    figures = [*latencies().values(), *thresholds().values(), *costs().values()]
     assert all(0 <= row.low <= row.high for row in figures)
     assert all(row.minimum <= row.maximum for row in gates().values())
     for row in [*figures, *gates().values(), *projects().values()]:
@@ -61,7 +63,7 @@ def test_a_source_without_a_code_stays_as_it_is() -> None:
     assert source_title("prices.yaml") == "prices.yaml"
 
 
-@pytest.mark.parametrize("pick", [gate, latency, threshold, project])
+@pytest.mark.parametrize("pick", [gate, latency, threshold, cost, project])
 def test_an_unknown_name_lists_the_known_ones(pick: object) -> None:
     with pytest.raises(LeversError) as caught:
         pick("no such thing")  # type: ignore[operator]

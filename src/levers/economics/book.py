@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from levers.economics.overrides import read_overrides
-from levers.economics.price import BUCKETS, Bucket, Origin, Price
+from levers.economics.price import BUCKETS, EXTRAS, Bucket, Extra, Origin, Price
 from levers.errors import Problem, UserError
 from levers.ledger import Record
 
@@ -24,6 +24,7 @@ class PriceBook(Record):
     hf model.
     """
 
+    version: int
     as_of: str
     listed: dict[str, Price]
     own: dict[str, Price] = Field(default_factory=dict)
@@ -35,9 +36,9 @@ class PriceBook(Record):
         `shown` is how problems name that file (by default its bare name). Raises UserError with every
         problem of the file.
         """
-        as_of, listed = _packaged()
+        version, as_of, listed = _packaged()
         own = read_overrides(overrides, shown or overrides.name) if overrides else {}
-        return cls(as_of=as_of, listed=listed, own=own)
+        return cls(version=version, as_of=as_of, listed=listed, own=own)
 
     def find(self, model: str) -> Price | None:
         """Return the price of that provider/model id, or None where none is known."""
@@ -76,16 +77,17 @@ def _match(prices: dict[str, Price], model: str) -> Price | None:
 
 
 @cache
-def _packaged() -> tuple[str, dict[str, Price]]:
+def _packaged() -> tuple[int, str, dict[str, Price]]:
     text = resources.files("levers.economics").joinpath("prices.json").read_text(encoding="utf-8")
     book: dict[str, Any] = json.loads(text)
-    return book["as_of"], {name: _price(name, entry) for name, entry in book["models"].items()}
+    entries = {name: _price(name, entry) for name, entry in book["models"].items()}
+    return book["version"], book["as_of"], entries
 
 
 def _price(name: str, entry: dict[str, Any]) -> Price:
     named: dict[str, Any] = entry["origins"]
-    figures = {bucket: entry[bucket] for bucket in BUCKETS if bucket in entry}
-    origins: dict[Bucket, Origin] = {
+    figures = {bucket: entry[bucket] for bucket in (*BUCKETS, *EXTRAS) if bucket in entry}
+    origins: dict[Bucket | Extra, Origin] = {
         bucket: Origin.model_validate(named.get(bucket) or named["default"]) for bucket in figures
     }
     return Price(model=name, origins=origins, **figures)

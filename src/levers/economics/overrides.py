@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 
-from levers.economics.price import BUCKETS, Bucket, Origin, Price
+from levers.economics.price import BUCKETS, EXTRAS, Bucket, Extra, Origin, Price
 from levers.errors import Problem, UserError
 
 CACHE_READ_SHARE = 0.10
@@ -19,6 +19,9 @@ CACHE_WRITE_SHARE = 1.25
 """The same for a cached token written: S0 speaks of a small premium; a quarter is what one provider asks."""
 
 _SHAPE = "{input: 1.00, output: 4.00} in USD per 1M tokens, or {compute_hour: 0.50} in USD"
+_FIELDS = (*BUCKETS, *EXTRAS)
+_ALONE = ("request", "storage")  # a service that is paid by the call or by what it keeps needs no token price
+_UNITS = {"cache_seconds": "seconds", "cache_minimum": "tokens"}
 
 
 def read_overrides(path: Path, shown: str) -> dict[str, Price]:
@@ -86,7 +89,7 @@ def _entry_problems(shown: str, tree: CommentedMap, model: Any, entry: Any) -> l
     ]
     names = set(entry)
     if not names & set(BUCKETS):
-        if not problems:
+        if not problems and not names & set(_ALONE):
             problems.append(Problem(file=shown, line=line, field=model, found="no price", expected=_SHAPE))
     elif "compute_hour" in names and names & set(BUCKETS) != {"compute_hour"}:
         hint = "a model is paid by the token or by the hour; delete one kind"
@@ -102,14 +105,14 @@ def _entry_problems(shown: str, tree: CommentedMap, model: Any, entry: Any) -> l
 
 
 def _field_problems(shown: str, line: int, field: str, key: Any, value: Any) -> list[Problem]:
-    if key not in BUCKETS:
-        close = difflib.get_close_matches(str(key), BUCKETS, n=1)
+    if key not in _FIELDS:
+        close = difflib.get_close_matches(str(key), _FIELDS, n=1)
         hint = f"did you mean {close[0]}?" if close else ""
-        expected = ", ".join(BUCKETS)
+        expected = ", ".join(_FIELDS)
         return [Problem(file=shown, line=line, field=field, found="an unknown field", expected=expected, hint=hint)]
     if isinstance(value, bool) or not isinstance(value, int | float) or not _payable(value):
         hint = "write the bare number, without a currency sign" if isinstance(value, str) else ""
-        expected = "USD, a number that is 0 or more"
+        expected = f"{_UNITS.get(key, 'USD')}, a number that is 0 or more"
         return [Problem(file=shown, line=line, field=field, found=_kind(value), expected=expected, hint=hint)]
     return []
 
@@ -129,9 +132,9 @@ def _payable(value: int | float) -> bool:
 
 
 def _price(model: str, entry: CommentedMap, origin: Origin) -> Price:
-    figures: dict[Bucket, float] = {bucket: float(entry[bucket]) for bucket in BUCKETS if bucket in entry}
-    origins: dict[Bucket, Origin] = dict.fromkeys(figures, origin)
-    if "compute_hour" not in figures:
+    figures: dict[Bucket | Extra, float] = {name: float(entry[name]) for name in _FIELDS if name in entry}
+    origins: dict[Bucket | Extra, Origin] = dict.fromkeys(figures, origin)
+    if "input" in figures:
         derived: dict[Bucket, float] = {"cache_read": CACHE_READ_SHARE, "cache_write": CACHE_WRITE_SHARE}
         for bucket, share in derived.items():
             if bucket not in figures:

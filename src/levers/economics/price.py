@@ -11,8 +11,10 @@ from levers.ledger import Record
 
 Provenance = Literal["measured", "price book", "assumed"]
 Bucket = Literal["input", "cache_read", "cache_write", "output", "compute_hour"]
+Extra = Literal["request", "training", "storage", "cache_seconds", "cache_minimum"]
 TOKEN_BUCKETS: tuple[Bucket, ...] = ("input", "cache_read", "cache_write", "output")
 BUCKETS: tuple[Bucket, ...] = (*TOKEN_BUCKETS, "compute_hour")
+EXTRAS: tuple[Extra, ...] = ("request", "training", "storage", "cache_seconds", "cache_minimum")
 
 _STRENGTH: tuple[Provenance, ...] = ("measured", "price book", "assumed")
 _TOKENS = 1_000_000
@@ -37,6 +39,10 @@ class Price(Record):
     A hosted model has token prices and a `compute_hour` of 0; a local one the reverse. `compute_hour` is charged for
     the seconds a machine is busy: an idle machine costs as much and is not in here. `model` is the id, or the pattern
     (`hf/*`), that was matched. `origins` says for each bucket where its price comes from.
+
+    Beside the buckets, None where none is known: `request` (USD per call), `training` (USD per 1M training tokens),
+    `storage` (USD per GB and month), `cache_seconds` (how long a prefix stays cached after its last use), and
+    `cache_minimum` (the shortest prefix in tokens that is cached).
     """
 
     model: str
@@ -45,7 +51,12 @@ class Price(Record):
     cache_write: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     output: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     compute_hour: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    origins: dict[Bucket, Origin] = Field(default_factory=dict)
+    request: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    training: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    storage: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    cache_seconds: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    cache_minimum: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    origins: dict[Bucket | Extra, Origin] = Field(default_factory=dict)
 
 
 class CostFigure(Record):
@@ -63,11 +74,15 @@ def answer_cost(usage: Usage, price: Price) -> float:
     The sum is exact in the decimal prices as they are written (2.5 is 2.50 USD) and rounded to a float once, so that no
     bucket is lost to rounding and equal usages cost the same in whatever order they were added.
     """
+    return float(exact_cost(usage, price))
+
+
+def exact_cost(usage: Usage, price: Price) -> Fraction:
+    """Return the cost of that usage in USD as an exact fraction, for sums of many."""
     total = Fraction(0)
     for bucket in TOKEN_BUCKETS:
         total += int(getattr(usage, bucket)) * written(getattr(price, bucket)) / _TOKENS
-    total += written(usage.compute_seconds) * written(price.compute_hour) / _SECONDS_PER_HOUR
-    return float(total)
+    return total + written(usage.compute_seconds) * written(price.compute_hour) / _SECONDS_PER_HOUR
 
 
 def cost_figure(usage: Usage, price: Price) -> CostFigure:

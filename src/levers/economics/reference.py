@@ -1,4 +1,4 @@
-"""The field's reference figures, as data: data gates, latencies, thresholds, project costs; none is measured."""
+"""The field's reference figures, as data: gates, latencies, thresholds, costs, projects; none is measured."""
 
 import json
 import re
@@ -6,6 +6,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, TypeVar
 
+from levers.economics.ranges import Range
 from levers.errors import LeversError
 from levers.ledger import Record
 
@@ -20,6 +21,10 @@ class Figure(Record):
     unit: str
     source: str
     about: str = ""
+
+    def range(self) -> Range:
+        """Return the figure as a range to compute with, marked "assumed"."""
+        return Range(name=self.name, low=self.low, high=self.high, unit=self.unit, source=self.source, open=self.open)
 
 
 class Gate(Record):
@@ -73,6 +78,11 @@ def thresholds() -> dict[str, Figure]:
     return dict(_tables()[2])
 
 
+def costs() -> dict[str, Figure]:
+    """Return the field's prices, monthly costs and maintenance times by name."""
+    return dict(_tables()[4])
+
+
 def projects() -> dict[str, Project]:
     """Return what each kind of project costs, by name."""
     return dict(_tables()[3])
@@ -91,6 +101,11 @@ def latency(name: str) -> Figure:
 def threshold(name: str) -> Figure:
     """Return that threshold. Raises LeversError naming the known ones."""
     return _pick(_tables()[2], name, "threshold")
+
+
+def cost(name: str) -> Figure:
+    """Return that reference cost. Raises LeversError naming the known ones."""
+    return _pick(_tables()[4], name, "reference cost")
 
 
 def project(name: str) -> Project:
@@ -119,11 +134,12 @@ def _data() -> dict[str, Any]:
 
 
 @cache
-def _tables() -> tuple[dict[str, Gate], dict[str, Figure], dict[str, Figure], dict[str, Project]]:
+def _tables() -> tuple[dict[str, Gate], dict[str, Figure], dict[str, Figure], dict[str, Project], dict[str, Figure]]:
     data = _data()
     return (
         {row["goal"]: Gate.model_validate(row) for row in data["gates"]},
         {row["name"]: Figure.model_validate(row) for row in data["latencies"]},
         {row["name"]: Figure.model_validate(row) for row in data["thresholds"]},
         {row["name"]: Project.model_validate(row) for row in data["projects"]},
+        {row["name"]: Figure.model_validate(row) for row in data["costs"]},
     )

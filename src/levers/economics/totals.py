@@ -6,6 +6,7 @@ from levers.economics.price import written
 from levers.ledger import Record
 
 DAYS_PER_MONTH = 30  # the convention of the field's cost guides: 1,500 USD a day is 45,000 USD a month
+MONTHS_PER_YEAR = 12
 
 
 class Breakeven(Record):
@@ -31,14 +32,20 @@ def total_cost(
 
 
 def breakeven(
-    setup_now: float, per_answer_now: float, setup_other: float, per_answer_other: float, answers_per_day: float
+    setup_now: float,
+    per_answer_now: float,
+    setup_other: float,
+    per_answer_other: float,
+    answers_per_day: float,
+    fixed_saved: float = 0.0,
 ) -> Breakeven | None:
     """Return when the other option is no dearer than the present one from then on; None when it never is.
 
-    Set-ups in USD, costs in USD per answer. With answers a: setup_other + a x per_answer_other <= setup_now + a x
-    per_answer_now, so a = (setup_other - setup_now) / (per_answer_now - per_answer_other), up to a whole
-    answer. An option that is dearer per answer loses in the end, however cheap its set-up; without traffic nothing is
-    paid back.
+    Set-ups in USD, costs in USD per answer; `fixed_saved` is what the present option's fixed cost is above the other's,
+    USD per month of 30 days (negative where the other's is higher). With answers a: setup_other + a x per_answer_other
+    <= setup_now + a x per_answer_now, so a = (setup_other - setup_now) / (per_answer_now - per_answer_other), up to a
+    whole answer; the fixed cost is spread over the answers of its time. An option that is dearer per day loses in the
+    end, however cheap its set-up; where nothing is saved nothing is paid back.
     """
     _refuse_negative(
         setup_now=setup_now,
@@ -49,12 +56,17 @@ def breakeven(
     )
     owed = written(setup_other) - written(setup_now)
     saved = written(per_answer_now) - written(per_answer_other)
-    if saved < 0 or (owed > 0 and (saved == 0 or answers_per_day == 0)):
+    traffic = written(answers_per_day)
+    a_day = saved * traffic + written(fixed_saved) / DAYS_PER_MONTH
+    loses = a_day < 0 or (traffic == 0 and saved < 0)
+    if loses or (owed > 0 and a_day == 0):
         return None
     if owed <= 0:
         return Breakeven(answers=0, days=0.0)
-    answers = math.ceil(owed / saved)
-    return Breakeven(answers=answers, days=float(answers / written(answers_per_day)))
+    if traffic == 0:
+        return Breakeven(answers=0, days=float(owed / a_day))
+    answers = math.ceil(owed * traffic / a_day)
+    return Breakeven(answers=answers, days=float(answers / traffic))
 
 
 def _refuse_negative(**figures: float) -> None:

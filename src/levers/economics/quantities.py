@@ -1,0 +1,140 @@
+"""Quantities as people write them: 10k/day, 5m, 24GB, 800ms, 15000..30000; a missing unit is a problem, not a guess."""
+
+import math
+import re
+from dataclasses import dataclass, field
+
+from levers.economics.ranges import Range
+from levers.economics.totals import DAYS_PER_MONTH, MONTHS_PER_YEAR
+from levers.errors import Problem, UserError
+
+_NUMBER = re.compile(r"([+-]?(?:\d[\d,_]*\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([kKmMbB]?)", re.ASCII)
+_FACTORS = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9}
+SECONDS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "d": 86_400.0}
+BYTES = {
+    "MB": 10.0**6, "GB": 10.0**9, "TB": 10.0**12, "MiB": 2.0**20, "GiB": 2.0**30, "TiB": 2.0**40,
+}  # fmt: skip
+PER_DAY = {"s": 86_400.0, "second": 86_400.0, "minute": 1440.0, "hour": 24.0, "h": 24.0, "day": 1.0, "d": 1.0,
+           "week": 1 / 7, "month": 1 / DAYS_PER_MONTH, "year": 1 / (DAYS_PER_MONTH * MONTHS_PER_YEAR)}  # fmt: skip
+CHANGES_PER_YEAR = {
+    "never": 0.0, "yearly": 1.0, "quarterly": 4.0, "monthly": 12.0, "weekly": 52.0, "daily": 365.0, "hourly": 8760.0,
+}  # fmt: skip
+
+
+@dataclass
+class Reader:
+    """Reads a command's quantities and collects what is wrong with them, so that all problems show at once."""
+
+    problems: list[Problem] = field(default_factory=list)
+
+    def number(self, name: str, text: str | float, low: float = 0.0, high: float = math.inf) -> float:
+        """Read a plain number (10k, 2.5M and 60,000 are fine) that lies between the limits."""
+        found = _number(str(text).strip())
+        if found is None:
+            return self._refuse(name, text, "a number", "write it without a unit; 10k and 2.5M are fine")
+        return self._within(name, text, found, low, high)
+
+    def whole(self, name: str, text: str | float, low: int = 0) -> int:
+        """Read a whole number."""
+        found = self.number(name, text, low)
+        if not found.is_integer():
+            self._refuse(name, text, "a whole number", "tokens, calls and layers are counted")
+        return int(found)
+
+    def share(self, name: str, text: str | float) -> float:
+        """Read a share between 0 and 1; `80%` is 0.8, and a bare 80 is refused with that hint."""
+        words = str(text).strip()
+        found = _number(words.removesuffix("%").strip())
+        if found is None:
+            return self._refuse(name, text, "a share between 0 and 1", "write 0.8 or 80%")
+        value = found / 100 if words.endswith("%") else found
+        if 0 <= value <= 1:
+            return value
+        bare = not words.endswith("%") and 1 < value <= 100
+        hint = f"write {value / 100:g} or {value:g}%" if bare else "a share is part of a whole"
+        return self._refuse(name, text, "a share between 0 and 1", hint)
+
+    def seconds(self, name: str, text: str) -> float:
+        """Read a time with its unit (800ms, 5m, 1h) as seconds."""
+        return self._with_unit(name, text, SECONDS, "a time with its unit", "5m")
+
+    def bytes(self, name: str, text: str) -> float:
+        """Read an amount of memory with its unit (24GB, 80GiB) as bytes."""
+        return self._with_unit(name, text, BYTES, "an amount of memory with its unit", "24GB")
+
+    def per_day(self, name: str, text: str) -> float:
+        """Read a volume with its unit of time (10k/day, 3M/month) as so many a day; months have 30 days."""
+        words = str(text).strip()
+        amount, slash, unit = words.partition("/")
+        found = _number(amount.strip())
+        hint = f"write {amount.strip() or '10k'}/day"
+        if found is None or not slash or unit.strip() not in PER_DAY:
+            return self._refuse(name, text, "a volume with its unit of time", f"{hint}; also /{', /'.join(PER_DAY)}")
+        return self._within(name, text, found, 0.0, math.inf) * PER_DAY[unit.strip()]
+
+    def per_year(self, name: str, text: str) -> float:
+        """Read how often something changes: never, quarterly, daily …, or 6/year, as times a year."""
+        words = str(text).strip().lower()
+        if words in CHANGES_PER_YEAR:
+            return CHANGES_PER_YEAR[words]
+        amount, slash, unit = words.partition("/")
+        found = _number(amount)
+        if found is None or not slash or unit not in {"year", "month", "week", "day"}:
+            known = ", ".join(CHANGES_PER_YEAR)
+            return self._refuse(name, text, f"{known}, or a number such as 6/year", "say how often it changes")
+        return self._within(name, text, found, 0.0, math.inf) * {"year": 1, "month": 12, "week": 52, "day": 365}[unit]
+
+    def span(self, name: str, text: str | float, unit: str) -> Range:
+        """Read an amount or a range of amounts, 15000..30000, as the user's own figure."""
+        low, dots, high = str(text).strip().partition("..")
+        ends = [_number(part.strip().lstrip("$")) for part in ((low, high) if dots else (low,))]
+        source = "given by you"
+        if any(end is None for end in ends):
+            self._refuse(name, text, f"{unit}, a number or a range", "write 15000 or 15000..30000")
+            return Range(name=name, low=0, high=0, unit=unit, provenance="assumed", source=source)
+        values = [self._within(name, text, end or 0.0, 0.0, math.inf) for end in ends]
+        if values[0] > values[-1]:
+            self._refuse(name, text, "the lower end first", f"write {high}..{low}")
+            values.sort()
+        return Range(name=name, low=values[0], high=values[-1], unit=unit, provenance="assumed", source=source)
+
+    def done(self) -> None:
+        """Raise UserError with every problem so far; does nothing when there is none."""
+        if self.problems:
+            raise UserError(self.problems)
+
+    def refuse(self, name: str, found: str, expected: str, hint: str = "") -> None:
+        """Note a problem of the caller's own."""
+        self.problems.append(Problem(file=name, found=found, expected=expected, hint=hint))
+
+    def _with_unit(self, name: str, text: str, units: dict[str, float], expected: str, example: str) -> float:
+        found = re.fullmatch(r"\s*([+-]?[\d.,_e]+?)\s*([A-Za-z]*)\s*", str(text))
+        value = _number(found[1]) if found else None
+        if found is None or value is None:
+            return self._refuse(name, text, expected, f"write {example}; units: {', '.join(units)}")
+        if found[2] not in units:
+            said = f"{found[1]}{example.lstrip('0123456789')}"
+            hint = f"write {said}" if not found[2] else f"units: {', '.join(units)}"
+            return self._refuse(name, text, expected, hint)
+        return self._within(name, text, value, 0.0, math.inf) * units[found[2]]
+
+    def _within(self, name: str, text: str | float, value: float, low: float, high: float) -> float:
+        if math.isfinite(value) and low <= value <= high:
+            return value
+        limit = f"{low:g} or more" if high == math.inf else f"between {low:g} and {high:g}"
+        return self._refuse(
+            name, text, f"a number, {limit}", "costs and volumes are never negative" if low == 0 else ""
+        )
+
+    def _refuse(self, name: str, text: str | float, expected: str, hint: str) -> float:
+        self.refuse(name, repr(text) if isinstance(text, str) else str(text), expected, hint)
+        return 0.0
+
+
+def _number(text: str) -> float | None:
+    """Return the number that is written; None when it is not a finite one."""
+    found = _NUMBER.fullmatch(text)
+    if found is None:
+        return None
+    value = float(found[1].replace(",", "").replace("_", "")) * _FACTORS[found[2].lower()]
+    return value if math.isfinite(value) else None

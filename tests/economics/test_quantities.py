@@ -1,0 +1,88 @@
+"""Quantities with their units: what is read, and that a missing unit, a negative or a share above 1 is refused."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from levers.economics import Reader
+from levers.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "value"),
+    [
+        ("number", "2.5M", 2_500_000), ("number", "60,000", 60_000), ("number", "1e3", 1000), ("number", "10k", 10_000),
+        ("whole", "4k", 4000), ("share", "80%", 0.8), ("share", "0.8", 0.8), ("share", "0", 0), ("share", "100%", 1),
+        ("seconds", "5m", 300), ("seconds", "800ms", 0.8), ("seconds", "1h", 3600), ("seconds", "90 s", 90),
+        ("bytes", "24GB", 24e9), ("bytes", "80GiB", 80 * 2**30), ("per_day", "10k/day", 10_000),
+        ("per_day", "3M/month", 100_000), ("per_day", "2/s", 172_800), ("per_day", "70/week", 10),
+        ("per_year", "quarterly", 4), ("per_year", "never", 0), ("per_year", "6/year", 6), ("per_year", "1/month", 12),
+    ],
+)  # fmt: skip
+def test_what_is_read(read: str, text: str, value: float) -> None:
+    reader = Reader()
+    assert getattr(reader, read)("x", text) == pytest.approx(value, rel=1e-12)
+    reader.done()
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "hint"),
+    [
+        ("per_day", "10000", "write 10000/day"), ("per_day", "10k/fortnight", "write 10k/day"),
+        ("per_day", "-5/day", "never negative"), ("share", "80", "write 0.8 or 80%"), ("share", "1.2", "write 0.012"),
+        ("share", "120%", "part of a whole"), ("share", "-0.1", "part of a whole"), ("seconds", "5", "write 5m"),
+        ("seconds", "5 lightyears", "units: ms"), ("bytes", "24", "write 24GB"), ("bytes", "24 apples", "units: MB"),
+        ("number", "ten", "without a unit"), ("number", "nan", "without a unit"), ("number", "-1", "never negative"),
+        ("whole", "1.5", "counted"), ("per_year", "often", "how often"), ("per_year", "4", "how often"),
+    ],
+)  # fmt: skip
+def test_what_is_refused_names_itself_and_the_way_out(read: str, text: str, hint: str) -> None:
+    reader = Reader()
+    getattr(reader, read)("--it", text)
+    with pytest.raises(UserError) as caught:
+        reader.done()
+    (problem,) = caught.value.problems
+    assert problem.file == "--it" and text in problem.found and hint in problem.hint
+
+
+def test_a_range_is_two_ends_in_order() -> None:
+    reader = Reader()
+    assert (reader.span("x", "15000..30000", "USD").low, reader.span("x", "$5k", "USD").high) == (15_000, 5_000)
+    reader.span("x", "30..15", "USD")
+    reader.span("x", "a..b", "USD")
+    assert [problem.hint for problem in reader.problems] == ["write 15..30", "write 15000 or 15000..30000"]
+
+
+def test_all_problems_show_at_once() -> None:
+    reader = Reader()
+    reader.share("--hit-rate", "2")
+    reader.per_day("--volume", "-1/day")
+    with pytest.raises(UserError) as caught:
+        reader.done()
+    assert [problem.file for problem in caught.value.problems] == ["--hit-rate", "--volume"]
+
+
+READS: list[Callable[[Reader], Any]] = [
+    lambda reader: reader.number, lambda reader: reader.whole, lambda reader: reader.share,
+    lambda reader: reader.seconds, lambda reader: reader.bytes, lambda reader: reader.per_day,
+    lambda reader: reader.per_year, lambda reader: lambda name, text: reader.span(name, text, "USD"),
+]  # fmt: skip
+
+
+@given(st.text(max_size=12) | st.from_regex(r"[-+]?[0-9.,_e]{1,6}[kmMG]?(B|/day|%|s)?", fullmatch=True))
+def test_garbage_is_a_problem_and_never_a_traceback(text: str) -> None:
+    for read in READS:
+        reader = Reader()
+        read(reader)("x", text)
+        assert all(problem.expected for problem in reader.problems)
+
+
+@given(st.integers(min_value=0, max_value=10**9))
+def test_plain_numbers_come_back(value: int) -> None:
+    reader = Reader()
+    assert reader.whole("x", str(value)) == value and reader.whole("x", f"{value:,}") == value
+    assert reader.per_day("x", f"{value}/day") == value
+    assert not reader.problems
