@@ -8,8 +8,8 @@ from typing import Any
 import levers
 
 EXPORTS = """
-Answer Checked LeversError Plan Problem Project Run Stack Trial UserError __version__
-ask check diagnose init load plan pull report run search trial
+Advice Answer Checked Circumstances LeversError Plan Problem Project Run Stack Trial UserError __version__
+advise ask check diagnose init load plan pull report run search trial
 """
 HEAVY = ("torch", "transformers", "lancedb", "numpy", "sentence_transformers", "peft", "openai", "pyarrow", "scipy")
 

@@ -38,8 +38,7 @@ def commands() -> str:
     from levers.cli import app
 
     parts = ["# Commands", f"Data goes to stdout, progress and messages to stderr. {EXIT_CODES}"]
-    group: Any = typer.main.get_command(app)
-    for name, command in group.commands.items():
+    for name, command in _commands(typer.main.get_command(app)):
         parameters = [each for each in command.params if each.name != "help"]
         arguments = [each for each in parameters if each.param_type_name == "argument"]
         shown = "".join(f" {_argument(each)}" if each.required else f" [{_argument(each)}]" for each in arguments)
@@ -48,6 +47,15 @@ def commands() -> str:
         rows = [(f"`{_written(each, kinds[each.name])}`", _meaning(each)) for each in parameters]
         parts.append(_table(("", "meaning"), rows))
     return "\n\n".join(parts)
+
+
+def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every command with its full name, those of groups after the group's."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
 
 
 def _argument(parameter: Any) -> str:

@@ -16,15 +16,17 @@ if TYPE_CHECKING:
     __version__: str
     from levers.errors import LeversError, Problem, UserError
     from levers.loop import Checked, Project, Run
-    from levers.plan import Plan
+    from levers.plan import Advice, Circumstances, Plan
     from levers.stack import Answer, Stack
     from levers.trial import Trial
-    from levers.verbs import ask, check, diagnose, init, load, plan, pull, report, run, search, trial
+    from levers.verbs import advise, ask, check, diagnose, init, load, plan, pull, report, run, search, trial
 
 # Name to the module that defines it: loaded on first use, so that `import levers` stays light.
 _HOMES = {
+    "Advice": "levers.plan",
     "Answer": "levers.stack",
     "Checked": "levers.loop",
+    "Circumstances": "levers.plan",
     "LeversError": "levers.errors",
     "Plan": "levers.plan",
     "Problem": "levers.errors",
@@ -34,14 +36,16 @@ _HOMES = {
     "Trial": "levers.trial",
     "UserError": "levers.errors",
     **dict.fromkeys(
-        ("ask", "check", "diagnose", "init", "load", "plan", "pull", "report", "run", "search", "trial"),
+        ("advise", "ask", "check", "diagnose", "init", "load", "plan", "pull", "report", "run", "search", "trial"),
         "levers.verbs",
     ),
 }
 
 __all__ = [
+    "Advice",
     "Answer",
     "Checked",
+    "Circumstances",
     "LeversError",
     "Plan",
     "Problem",
@@ -51,6 +55,7 @@ __all__ = [
     "Trial",
     "UserError",
     "__version__",
+    "advise",
     "ask",
     "check",
     "diagnose",

@@ -6,19 +6,25 @@ from typing import Any
 
 from levers.diagnosis import Diagnosis
 from levers.diagnosis import diagnose as run_diagnosis
-from levers.economics import Usage
+from levers.economics import Offer, StepTime, Usage
+from levers.economics import gates as known_gates
 from levers.errors import Problem, UserError
 from levers.knowledge import Index
 from levers.ledger import Record, write_atomic
 from levers.lever import LEVERS, Pulled, Situation, lever
+from levers.lever.figures import gate_check
 from levers.loop import Checked, Loop, OnStep, Project, Run, check, record_opening
-from levers.plan import Plan, choose
+from levers.model import known_reference
+from levers.plan import Advice, Circumstances, GateCheck, Plan, choose
+from levers.plan import advise as give_advice
 from levers.stack import Answer, Passage, Question, Retrieve, Stack, answer
 from levers.stack.workshop import passage
-from levers.task import Partition, init
+from levers.task import Partition, Task, init
+from levers.task import load as load_task
 from levers.trial import Comparison, Trial, compare
 from levers.trial.bench import Progress, silent
 from levers.view import write_report
+from levers.view.ownership import run_offers
 
 SAVED = "run.json"
 LATEST = "latest.json"
@@ -68,6 +74,11 @@ def plan(project: Project, stack: str | Stack | None = None) -> Plan:
     return choose(situation.stack.digest, quotes, (), project.task.config.traffic.answers_per_day)
 
 
+def advise(case: Circumstances) -> Advice:
+    """Return the decision without data for a team's circumstances; nothing is measured and nothing asked."""
+    return give_advice(case)
+
+
 def pull(
     project: Project, name: str, settings: dict[str, Any] | None = None, stack: str | Stack | None = None
 ) -> Pulled:
@@ -84,21 +95,31 @@ def run(project: Project, on_step: OnStep | None = None) -> Run:
     found = loop.run()
     write_atomic(loop.folder / SAVED, found.model_dump_json())
     write_atomic(loop.folder.parent / LATEST, json.dumps({"run": found.id}))
-    write_report(found, project.task.cases, project.task.root / found.report)
+    _write_report(project, found)
     return found
 
 
-def report(project: Project, name: str | None = None) -> Run:
-    """Write the report of a finished run again (the latest unless named) and return the run."""
-    folder = project.task.state / "runs"
+def task_of(path: Path | str = ".") -> Task:
+    """Read a project folder's task, without its documents. Raises UserError with every problem in its files."""
+    return load_task(path, known_reference=known_reference, evidence_required=False)
+
+
+def finished(path: Path | str = ".", name: str | None = None) -> Run:
+    """Return a finished run of a project folder, the latest unless named. Raises UserError where there is none."""
+    folder = task_of(path).state / "runs"
     try:
         name = name or json.loads((folder / LATEST).read_text(encoding="utf-8"))["run"]
-        found = Run.model_validate_json((folder / str(name) / SAVED).read_text(encoding="utf-8"))
+        return Run.model_validate_json((folder / str(name) / SAVED).read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError):
         raise UserError(
             Problem(file=".levers/runs", found=f"no finished run {name or ''}".strip(), hint="finish one: levers run")
         ) from None
-    write_report(found, project.task.cases, project.task.root / found.report)
+
+
+def report(project: Project, name: str | None = None) -> Run:
+    """Write the report of a finished run again (the latest unless named) and return the run."""
+    found = finished(project.task.root, name)
+    _write_report(project, found)
     return found
 
 
@@ -128,6 +149,38 @@ def headroom(diagnosis: Diagnosis) -> dict[str, dict[str, Any]]:
         if room is not None:
             found[each.name] = room.model_dump(mode="json", exclude={"probes"})
     return found
+
+
+def step_offers(path: Path | str = ".") -> dict[str, Offer]:
+    """Return the stacks of a project's latest run as offers, `@0` for the start: what each was measured to cost."""
+    return {f"@{number}": offer for number, offer in run_offers(finished(path)).items()}
+
+
+def step_times(path: Path | str = ".") -> tuple[list[StepTime], StepTime]:
+    """Return p50 and p95 of the final stack's steps in a project's latest run, and of the whole answer."""
+    trial = finished(path).final.dev
+    source = f"measured on {len(trial.outcomes)} dev cases"
+    times = {
+        name: StepTime(name=name, p50=each.p50_ms, p95=each.p95_ms, provenance="measured", source=source)
+        for name, each in trial.latency.items()
+    }
+    return [each for name, each in times.items() if name != "total"], times["total"]
+
+
+def gates(have: dict[str, int], path: Path | str | None = None) -> tuple[GateCheck, ...]:
+    """Set every data gate beside what there is: by goal, for all goals (""), or what a project holds."""
+    held = {"cases": 0, "examples": 0}
+    if path is not None:
+        task = task_of(path)
+        held = {"cases": len(task.cases), "examples": len(task.examples)}
+    return tuple(
+        gate_check(goal, have.get(goal, have.get("", held.get(each.unit, 0)))) for goal, each in known_gates().items()
+    )
+
+
+def _write_report(project: Project, found: Run) -> None:
+    task = project.task
+    write_report(found, task.cases, task.root / found.report, task.config.traffic.answers_per_day)
 
 
 def _stack(project: Project, stack: str | Stack | None) -> Stack:

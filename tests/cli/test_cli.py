@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from levers.cli import app
 
 GOLDEN = Path(__file__).with_name("golden")
-VERBS = ("init", "check", "run", "trial", "diagnose", "plan", "pull", "ask", "search", "report")
+VERBS = ("init", "check", "run", "trial", "diagnose", "plan", "pull", "ask", "search", "report", "advise", "cost")
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 TERMINAL = {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1", "FORCE_COLOR": "", "GITHUB_ACTIONS": ""}
 

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levers.economics import AnswerShape, Call, PriceBook, Usage, answer_cost, bill, calls_of, routed, shape_problems
@@ -109,6 +109,7 @@ def test_shapes_that_cannot_be() -> None:
     assert shape_problems(short.model_copy(update={"prefix": 1024}), BOOK) == []
 
 
+@settings(deadline=None, max_examples=50)
 @given(shapes, st.integers(1, 500))
 def test_more_of_anything_never_costs_less(shape: AnswerShape, more: int) -> None:
     for name in ("input", "output", "context", "tool_tokens", "tools"):
@@ -116,12 +117,14 @@ def test_more_of_anything_never_costs_less(shape: AnswerShape, more: int) -> Non
         assert total(shape.model_copy(update={name: getattr(shape, name) + added})) >= total(shape)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(shapes, min_size=1, max_size=4))
 def test_bills_add_up_over_calls(several: list[AnswerShape]) -> None:
     calls = [call for shape in several for call in calls_of(shape)]
     assert math.isclose(bill(calls, BOOK).total.value, sum(total(shape) for shape in several), rel_tol=1e-12)
 
 
+@settings(deadline=None, max_examples=50)
 @given(shapes)
 def test_the_total_is_the_sum_of_its_lines(shape: AnswerShape) -> None:
     found = bill(calls_of(shape), BOOK)
@@ -129,6 +132,7 @@ def test_the_total_is_the_sum_of_its_lines(shape: AnswerShape) -> None:
     assert found.total.provenance == "assumed" and all(item.cost.source for item in found.items)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(1, 10**6), st.integers(0, 10**6), st.integers(1, 50))
 def test_splitting_a_batch_changes_nothing(tokens: int, output: int, pieces: int) -> None:
     whole = Call(name="all", model=GPT, usage=Usage(input=tokens * pieces, output=output * pieces))

@@ -1,7 +1,7 @@
 """Latency budgets: which step breaks a target, what a long prompt costs, and the field's figures for the rest."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levers.economics import StepTime, latency_budget, prompt_overhead, reference_step
@@ -45,6 +45,7 @@ def test_a_reference_step_takes_its_tail_from_s2() -> None:
     assert reference_step("pipeline of 900 ms on average, p95").p50 == 2400
 
 
+@settings(deadline=None, max_examples=50)
 @given(steps, st.integers(1, 10_000))
 def test_without_the_steps_that_break_it_the_rest_fits(some: list[StepTime], target: int) -> None:
     found = latency_budget(some, target)

@@ -4,7 +4,7 @@ import math
 from fractions import Fraction
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from levers.economics import Asked, Price, PriceBook, cache_case, expected_hit_rate, prefix_cost
@@ -47,6 +47,7 @@ def test_without_traffic_or_rate_nothing_is_claimed() -> None:
     assert found.hit_rate is None and found.cost is None and found.pays is None
 
 
+@settings(deadline=None, max_examples=50)
 @given(money, money, money, st.integers(1, 10**6), st.floats(0, 1))
 def test_caching_costs_no_more_exactly_from_its_break_even_on(
     plain: float, read: float, write: float, tokens: int, rate: float
@@ -68,6 +69,7 @@ def test_caching_costs_no_more_exactly_from_its_break_even_on(
         )
 
 
+@settings(deadline=None, max_examples=50)
 @given(money, money, money)
 def test_reuses_are_the_first_that_pay(plain: float, read: float, write: float) -> None:
     found = reuses_needed(price(plain, read, write))
@@ -82,6 +84,7 @@ def test_reuses_are_the_first_that_pay(plain: float, read: float, write: float) 
         assert owed(found) <= 0 and (found == 0 or owed(found - 1) > 0)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.floats(0.001, 0.999), st.floats(1, 86_400))
 def test_the_traffic_needed_gives_the_rate_needed(rate: float, lifetime: float) -> None:
     traffic = traffic_needed(rate, lifetime)
@@ -89,6 +92,7 @@ def test_the_traffic_needed_gives_the_rate_needed(rate: float, lifetime: float) 
     assert expected_hit_rate(traffic, lifetime) == pytest.approx(rate, rel=1e-9)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.floats(0, 1e6), st.floats(0, 1e6), st.floats(1, 86_400))
 def test_more_traffic_never_lowers_the_hit_rate(one: float, more: float, lifetime: float) -> None:
     assert 0 <= expected_hit_rate(one, lifetime) <= expected_hit_rate(one + more, lifetime) <= 1

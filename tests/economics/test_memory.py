@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -86,6 +86,7 @@ def test_parts_by_hand() -> None:
     assert 0.001 < 39_976_960 / shape("llama-2-7b").parameters < 0.01  # 0.1 to 1 % of the weights
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.sampled_from(METHODS), st.integers(1, 8), st.integers(16, 4096), st.booleans(), st.sampled_from(sorted(shapes()))
 )
@@ -103,6 +104,7 @@ def test_more_is_never_less(method: Any, batch: int, tokens: int, checkpointing:
         assert peak(method="qlora") < peak(method="lora") < peak(method="full", precision="mixed")
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(1, 64), st.integers(16, 8192), st.sampled_from([4, 2, 1, 0.5]))
 def test_serving_grows_with_sequences_and_shrinks_with_bits(batch: int, tokens: int, size: float) -> None:
     model = shape("llama-3-8b")

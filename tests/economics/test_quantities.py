@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levers.economics import Reader
@@ -72,6 +72,7 @@ READS: list[Callable[[Reader], Any]] = [
 ]  # fmt: skip
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.text(max_size=12) | st.from_regex(r"[-+]?[0-9.,_e]{1,6}[kmMG]?(B|/day|%|s)?", fullmatch=True))
 def test_garbage_is_a_problem_and_never_a_traceback(text: str) -> None:
     for read in READS:
@@ -80,6 +81,7 @@ def test_garbage_is_a_problem_and_never_a_traceback(text: str) -> None:
         assert all(problem.expected for problem in reader.problems)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(min_value=0, max_value=10**9))
 def test_plain_numbers_come_back(value: int) -> None:
     reader = Reader()

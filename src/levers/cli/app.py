@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from levers import verbs
-from levers.cli import shapes, views
+from levers.cli import advice, costs, shapes, views
 from levers.cli.console import DONE, MEND, NO, emit, err, guarded, out
 from levers.errors import Problem, UserError
 from levers.loop import Project, Run
@@ -153,6 +153,10 @@ def report(
         found = verbs.report(opened, run)
         emit(as_json, lambda: shapes.run(found), lambda: story(found))
         _name_report(opened, found)
+
+
+app.command()(advice.advise)
+app.add_typer(costs.app, name="cost", help="What answers, stacks, caches, memory and latency cost, and why.")
 
 
 def _name_report(project: Project, found: Run) -> None:

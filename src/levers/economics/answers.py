@@ -142,7 +142,7 @@ def bill(calls: Sequence[Call], book: PriceBook, measured: bool = False) -> Answ
         raise UserError(list(dict.fromkeys(problems)))
     total = float(sum((cost for _, cost in items), Fraction(0)))
     figures = [item.cost for item, _ in items]
-    sources = dict.fromkeys(figure.source for figure in figures)
+    sources = dict.fromkeys(part for figure in figures for part in figure.source.split("; "))
     origin = weakest([figure.provenance for figure in figures])
     figure = CostFigure(value=total, provenance=origin, source="; ".join(sources) or "no call is made")
     return AnswerCost(total=figure, items=tuple(item for item, _ in items))

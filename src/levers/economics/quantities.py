@@ -54,9 +54,9 @@ class Reader:
         hint = f"write {value / 100:g} or {value:g}%" if bare else "a share is part of a whole"
         return self._refuse(name, text, "a share between 0 and 1", hint)
 
-    def seconds(self, name: str, text: str) -> float:
-        """Read a time with its unit (800ms, 5m, 1h) as seconds."""
-        return self._with_unit(name, text, SECONDS, "a time with its unit", "5m")
+    def seconds(self, name: str, text: str, example: str = "5m") -> float:
+        """Read a time with its unit (800ms, 5m, 1h) as seconds; the hint is written like the example."""
+        return self._with_unit(name, text, SECONDS, "a time with its unit", example)
 
     def bytes(self, name: str, text: str) -> float:
         """Read an amount of memory with its unit (24GB, 80GiB) as bytes."""

@@ -1,6 +1,20 @@
-"""Quotes side by side, the next move, and why the others lose."""
+"""Quotes side by side, the next move, and why the others lose; and the same decision before there is data."""
 
+from levers.plan.advise import Advice, advise
 from levers.plan.choose import choose, first_year
+from levers.plan.circumstances import Circumstances
 from levers.plan.records import Attempt, Effort, GateCheck, Option, Plan, Quote
 
-__all__ = ["Attempt", "Effort", "GateCheck", "Option", "Plan", "Quote", "choose", "first_year"]
+__all__ = [
+    "Advice",
+    "Attempt",
+    "Circumstances",
+    "Effort",
+    "GateCheck",
+    "Option",
+    "Plan",
+    "Quote",
+    "advise",
+    "choose",
+    "first_year",
+]

@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 
 from levers.loop.records import Run, Step
-from levers.task.records import Case
+from levers.task.records import Case, Traffic
 from levers.trial.records import Trial
 from levers.view.cases import case_list
 from levers.view.charts import Column, Measure, Point, cost_chart, quality_chart
 from levers.view.headline import headline
 from levers.view.needs import needs_table
+from levers.view.ownership import ownership_section
 from levers.view.plans import plan_rows
 from levers.view.records import Drawn, Fact, OpeningRow, ReportPage
 from levers.view.steps import latency_groups, step_cards
 from levers.view.words import count, duration, part_words, percent, span
+
+ANSWERS_PER_DAY = Traffic().answers_per_day
 
 METHODS = (
     Fact(
@@ -46,6 +49,11 @@ METHODS = (
         "is what the lever's probe, the lever made perfect, gained on the same cases: the most it can bring.",
     ),
     Fact(
+        "Cost to own",
+        "is set-up once and every answer since, at the task's traffic, months of 30 days. Set-up is what the plan "
+        "quoted for each kept step. Hidden costs, such as your team's time, are not in it.",
+    ),
+    Fact(
         "Provenance",
         "measured: in this run. price book: measured usage at a listed price, dated. assumed: a reference figure or an "
         "estimate, with its source.",
@@ -53,8 +61,11 @@ METHODS = (
 )
 
 
-def page(run: Run, cases: Sequence[Case]) -> ReportPage:
-    """Make the page of a finished run. `cases` are the task's; only dev cases among them are shown."""
+def page(run: Run, cases: Sequence[Case], answers_per_day: float = ANSWERS_PER_DAY) -> ReportPage:
+    """Make the page of a finished run. `cases` are the task's; only dev cases among them are shown.
+
+    `answers_per_day` is the task's traffic, at which the stacks' cost to own is shown.
+    """
     cost, cost_note = _cost(run)
     return ReportPage(
         title=f"{run.name}: levers report",
@@ -67,6 +78,7 @@ def page(run: Run, cases: Sequence[Case]) -> ReportPage:
         needs=needs_table(run),
         cost=cost,
         cost_note=cost_note,
+        ownership=ownership_section(run, answers_per_day),
         latency=latency_groups(run),
         closing=plan_rows(run.closing, "The plan for the final stack"),
         cases=case_list(run, cases),

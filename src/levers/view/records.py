@@ -296,6 +296,32 @@ class Drawn:
 
 
 @dataclass(frozen=True)
+class OwnershipRow:
+    """What one kept stack costs: an answer, a passing one, once, a month, two years, and its pay-back on the start."""
+
+    stack: str
+    per_answer: str
+    per_pass: str
+    once: str
+    month: str
+    year_1: str
+    year_2: str
+    pays_back: str
+
+
+@dataclass(frozen=True)
+class OwnershipSection:
+    """Total cost of ownership of the kept stacks: two charts, a table, and where the figures are from."""
+
+    traffic: str
+    years: Drawn
+    curves: Drawn
+    rows: tuple[OwnershipRow, ...]
+    note: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ReportPage:
     """Everything on the page."""
 
@@ -309,6 +335,7 @@ class ReportPage:
     needs: NeedsTable
     cost: Drawn | None
     cost_note: str
+    ownership: OwnershipSection | None
     latency: tuple[LatencyGroup, ...]
     closing: PlanTable
     cases: CaseList

@@ -1,7 +1,6 @@
 """The same story in a terminal, as rich renderables. Texts are set as they are: markup in data does nothing."""
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -10,6 +9,10 @@ from levers.loop.records import Run, Step
 from levers.plan.records import Plan
 from levers.trial.records import Comparison, Trial
 from levers.view.headline import sentence, target_row
+from levers.view.layout import grid as _table
+from levers.view.layout import pairs as _pairs
+from levers.view.layout import spaced as _spaced
+from levers.view.layout import styled as _text
 from levers.view.needs import diagnoses
 from levers.view.plans import gate_words
 from levers.view.words import (
@@ -169,27 +172,3 @@ def _share(trial: Trial | None) -> Text:
     if trial is None:
         return _text("")
     return Text.assemble((percent(trial.quality), "bold"), (f" {span(trial.interval)}", "dim"))
-
-
-def _text(text: str, style: str = "") -> Text:
-    return Text(plain(text), style=style)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for column in columns:
-        table.add_column(Text(column), overflow="fold")
-    return table
-
-
-def _pairs(*rows: tuple[str, str]) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in rows:
-        table.add_row(name, _text(value))
-    return table
-
-
-def _spaced(*parts: RenderableType) -> Group:
-    return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts[:-1]), parts[-1])

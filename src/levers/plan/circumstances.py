@@ -1,0 +1,166 @@
+"""What a team says about its case before there is data: symptoms, volumes, limits, what is at hand."""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from levers.economics import Range, Reader
+from levers.errors import Problem, UserError
+from levers.ledger import Record
+from levers.plan.facts import data, scorecard, signals
+
+PRIVACY = ("none", "access", "on-premise")
+EXPERTISE = ("low", "medium", "high")
+STAGES = ("scratch", "retrieval", "tuned", "choosing")
+LIVE = 100_000.0  # times a year: "live" is faster than any index is built
+
+
+class Circumstances(Record):
+    """A team's case as it tells it; None where it did not say. Rates are times a year, lengths tokens.
+
+    `schema_failures` is the share that still fails under structured output; `tried` are levers pulled in vain;
+    `weights` are the user's own for the scorecard, 1 unless given.
+    """
+
+    symptoms: tuple[str, ...] = ()
+    stage: str | None = None
+    documents_change: float | None = None
+    requirements_change: float | None = None
+    corpus: int | None = None
+    volume: float | None = None
+    p95_ms: float | None = None
+    privacy: str = "none"
+    expertise: str | None = None
+    examples: int | None = None
+    golden: int | None = None
+    pairs: int | None = None
+    labels: int | None = None
+    citations: bool = False
+    schema_failures: float | None = None
+    model: str = "openai/gpt-4o"
+    prompt: int = 2000
+    output: int = 200
+    week: Range | None = None
+    tried: tuple[str, ...] = ()
+    weights: dict[str, float] = Field(default_factory=dict)
+
+
+QUESTIONS: dict[str, str] = {
+    "symptoms": "What fails? Names, by comma",
+    "stage": f"Where are you ({', '.join(STAGES)})?",
+    "documents_change": "How often do the documents or facts change (never, quarterly, weekly, daily, live)?",
+    "requirements_change": "How often do the requirements change (never, yearly, quarterly, monthly)?",
+    "corpus": "How many tokens do the documents have (0: there are none)?",
+    "volume": "How much is asked (10k/day)?",
+    "p95_ms": "What may an answer take at the 95th percentile (1500ms)?",
+    "privacy": f"Who may read what ({', '.join(PRIVACY)})?",
+    "expertise": f"What is your team's expertise in machine learning ({', '.join(EXPERTISE)})?",
+    "examples": "How many reviewed examples do you have?",
+    "golden": "How many questions with known good answers (a golden set)?",
+    "pairs": "How many pairs of a query and its document?",
+    "labels": "How many labels by a teacher model?",
+    "citations": "Must answers cite their source (yes, no)?",
+    "schema_failures": "What share still breaks the schema under structured output (2%)?",
+    "model": "Which model answers now?",
+    "prompt": "How many tokens has the prompt?",
+    "output": "How many tokens has an answer?",
+    "week": "What does an engineer-week cost in USD (3000..5000)?",
+    "tried": "Which levers were tried in vain? Names, by comma",
+    "weights": "Weights for the scorecard (data freshness=2,latency=0)?",
+}
+
+
+def read_file(path: Path) -> Circumstances:
+    """Read circumstances from a YAML file, keys as in `QUESTIONS`. Raises UserError with every problem, by line."""
+    try:
+        tree = YAML(typ="rt", pure=True).load(path.read_text(encoding="utf-8-sig"))
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        raise UserError(
+            Problem(file=str(path), line=mark.line + 1 if mark else None, found=str(error.problem))
+        ) from None
+    except (OSError, UnicodeDecodeError, YAMLError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise UserError(Problem(file=str(path), found=why, expected="a YAML file of answers")) from None
+    if not isinstance(tree, CommentedMap):
+        expected = f"answers by name: {', '.join(QUESTIONS)}"
+        raise UserError(Problem(file=str(path), line=1, found="no mapping", expected=expected))
+    lines = {str(key): int(tree.lc.key(key)[0]) + 1 for key in tree}
+    try:
+        return read({str(key): _written(value) for key, value in tree.items()})
+    except UserError as error:
+        raise UserError(
+            [each.model_copy(update={"file": str(path), "line": lines.get(each.file), "field": each.file})
+             for each in error.problems]
+        ) from None  # fmt: skip
+
+
+def read(given: Mapping[str, str]) -> Circumstances:
+    """Read circumstances from texts by name. Raises UserError with every problem at once; `file` is the name."""
+    reader = Reader()
+    for name in given:
+        if name not in QUESTIONS:
+            close = difflib.get_close_matches(name, QUESTIONS, n=1)
+            meant = f"did you mean {close[0]}?" if close else ""
+            reader.refuse(name, "an unknown question", f"one of {', '.join(QUESTIONS)}", meant)
+    values: dict[str, Any] = {
+        name: _read_one(name, given[name].strip(), reader)
+        for name in QUESTIONS
+        if given.get(name, "").strip() not in {"", "?"}
+    }
+    reader.done()
+    return Circumstances(**values)
+
+
+def _read_one(name: str, text: str, reader: Reader) -> Any:
+    if name in {"corpus", "examples", "golden", "pairs", "labels", "prompt", "output"}:
+        return reader.whole(name, text)
+    choices = {"privacy": PRIVACY, "expertise": EXPERTISE, "stage": STAGES, "citations": ("yes", "no", "true", "false")}
+    if name in choices:
+        found = _one_of(name, text.lower(), choices[name], reader)
+        return found in {"yes", "true"} if name == "citations" else found
+    if name in {"symptoms", "tried"}:
+        known = tuple(signals()) if name == "symptoms" else tuple(data()["levers"])
+        return tuple(
+            dict.fromkeys(_one_of(name, each.strip(), known, reader) for each in text.split(",") if each.strip())
+        )
+    if name in {"documents_change", "requirements_change"}:
+        return LIVE if text.lower() == "live" else reader.per_year(name, text)
+    if name == "weights":
+        return _weights(text, reader)
+    if name == "p95_ms":
+        return reader.seconds(name, text, "1500ms") * 1000
+    readers = {"volume": reader.per_day, "schema_failures": reader.share}
+    if name in readers:
+        return readers[name](name, text)
+    return reader.span("an engineer-week", text, "USD") if name == "week" else text
+
+
+def _one_of(name: str, text: str, known: tuple[str, ...], reader: Reader) -> str:
+    if text not in known:
+        close = difflib.get_close_matches(text, known, n=1)
+        reader.refuse(name, repr(text), f"one of {', '.join(known)}", f"did you mean {close[0]}?" if close else "")
+    return text
+
+
+def _weights(text: str, reader: Reader) -> dict[str, float]:
+    known = tuple(each.dimension for each in scorecard())
+    found = {}
+    for pair in text.split(","):
+        dimension, _, number = pair.partition("=")
+        found[_one_of("weights", dimension.strip(), known, reader)] = reader.number("weights", number or "?")
+    return found
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{key}={each}" for key, each in value.items())
+    if isinstance(value, list):
+        return ",".join(str(each) for each in value)
+    return "" if value is None else str(value)

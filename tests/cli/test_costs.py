@@ -1,0 +1,181 @@
+"""`levers cost` and `levers advise`: the JSON that scripts rely on, exit codes, and what is refused."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from levers.cli import app
+from levers.plan.facts import tables
+
+GOLDEN = Path(__file__).with_name("golden")
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+TERMINAL = {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1", "FORCE_COLOR": "", "GITHUB_ACTIONS": ""}
+COSTS = ("answer", "cache", "tco", "breakeven", "vram", "latency", "scenario", "gates", "facts")
+
+
+def levers(*arguments: str) -> Result:
+    return CliRunner(env=TERMINAL).invoke(app, list(arguments), catch_exceptions=False)
+
+
+def asked(*arguments: str) -> tuple[int, dict[str, Any]]:
+    result = levers(*arguments, "--json")
+    return result.exit_code, json.loads(result.stdout)
+
+
+def test_an_answer_holds_its_lines_and_their_sources() -> None:
+    code, found = asked("cost", "answer", "openai/gpt-4o", "--input", "2k", "--output", "200", "--volume", "10k/day")
+    assert code == 0 and found["cost"]["total"]["value"] == 0.007 and found["month"] == 2100
+    assert found["cost"]["total"]["provenance"] == "assumed"
+    assert found["cost"]["items"][0]["usage"]["input"] == 2000 and "list price" in found["cost"]["total"]["source"]
+
+
+def test_routed_answers_and_retries() -> None:
+    code, found = asked("cost", "answer", "openai/gpt-4o", "--input", "2k", "--output", "200", "--route",
+                        "openai/gpt-4o-mini=80%", "--retries", "5%")  # fmt: skip
+    assert code == 0 and found["cost"]["total"]["value"] == pytest.approx(1.05 * (0.8 * 0.00042 + 0.2 * 0.007))
+
+
+def test_a_cache_says_from_when_it_pays() -> None:
+    arguments = ("cost", "cache", "anthropic/claude-sonnet-4", "--prefix", "8k", "--volume")
+    code, found = asked(*arguments, "1k/day")
+    assert code == 0 and found["pays"] and found["reuses_needed"] == 1
+    code, found = asked(*arguments, "20/day")
+    assert code == 1 and not found["pays"] and found["hit_rate"] < found["hit_rate_needed"]
+
+
+def test_ownership_is_the_published_scenarios_corrected() -> None:
+    code, found = asked("cost", "tco", "prompting", "retrieval", "tuning", "--volume", "10k/day")
+    years = {each["name"]: (each["year_1"], each["year_2"]) for each in found["offers"]}
+    assert code == 0 and years["retrieval"][0] == {"low": 75_000, "high": 108_000}
+    assert years["tuning"] == ({"low": 44_000, "high": 104_000}, {"low": 24_000, "high": 54_000})
+    assert "maintenance is not in" in found["notes"][0]
+
+
+def test_break_even_has_a_band_and_what_decides() -> None:
+    code, found = asked("cost", "breakeven", "now:per-answer=0.01", "distillation", "--volume", "500k/day")
+    assert code == 0 and 4 <= found["band"]["p5"] < found["band"]["p95"] <= 18
+    assert found["sensitivity"][0]["name"].startswith("distillation")
+    code, found = asked("cost", "breakeven", "prompting", "retrieval", "--volume", "10k/day")
+    assert code == 1 and found["breakeven"] is None and found["band"]["never"] == 1
+
+
+def test_70b_by_qlora_on_24_gb_is_no_and_65b_on_48_gb_yes() -> None:
+    code, found = asked("cost", "vram", "70b", "--method", "qlora", "--card", "24GB")
+    assert (code, found["fits"]) == (1, False)
+    code, found = asked("cost", "vram", "65b", "--method", "qlora", "--card", "48GB")
+    assert (code, found["fits"]) == (0, True)
+    code, found = asked("cost", "vram", "8b", "--method", "serve", "--bits", "4")
+    assert (
+        code == 0
+        and found["fits"] is None
+        and {"KV cache", "weights"} <= {part["name"] for part in found["memory"]["parts"]}
+    )
+
+
+def test_latency_names_the_step_that_breaks_the_target() -> None:
+    steps = ("--step", "retrieve=40ms/90ms", "--step", "rerank=200ms/900ms", "--prompt", "4000")
+    code, found = asked("cost", "latency", "--target", "1s", *steps)
+    assert code == 1 and [row["step"]["name"] for row in found["steps"] if row["breaks"]] == ["rerank"]
+    assert found["steps"][-1]["step"]["p95"] == 400
+    assert asked("cost", "latency", "--target", "2s", *steps)[0] == 0
+
+
+def test_scenarios_gates_and_facts() -> None:
+    code, found = asked("cost", "scenario", "--list")
+    assert code == 0 and len(found["scenarios"]) == 14
+    code, found = asked("cost", "scenario", "distillation-spend")
+    assert found["agrees"] is False and found["checks"][0]["follows"] == [5000, 5000]
+    code, found = asked("cost", "gates", "--have", "300", "--have", "golden set=80")
+    met = {each["goal"]: each["met"] for each in found["gates"]}
+    assert met["structured output"] and not met["lora"] and met["golden set"]
+    assert set(asked("cost", "facts")[1]["tables"]) == set(tables())
+    assert len(asked("cost", "facts", "signals")[1]["tables"]["signals"]) == 11
+
+
+def test_advice_holds_lever_why_not_and_the_experiment() -> None:
+    code, found = asked("advise", "--symptoms", "facts", "--corpus", "400k", "--volume", "10k/day", "--p95", "400ms")
+    assert code == 0 and found["lever"] == "retrieve" and found["why"]
+    assert [each["lever"] for each in found["not"]] == ["tune", "inline"]
+    assert found["confirm_with"]["command"] == "levers diagnose" and len(found["scorecard"]["rows"]) == 7
+    assert found["conflicts"] and found["costs"][0]["name"] == "as now" and found["timeline"] and found["team"]
+
+
+def test_advice_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "case.yaml"
+    path.write_text("symptoms: tone\nexamples: 300\n")
+    assert asked("advise", "--file", str(path))[1]["lever"] == "examples"
+    assert levers("advise", "--file", str(path), "--golden", "3").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("cost answer openai/gpt-4o --input -5 --hit-rate 2", ["--input", "--hit-rate", "write 0.02 or 2%"]),
+        ("cost answer openai/unheard-of --input 5", ["no price", '"openai/unheard-of": {input:']),
+        ("cost answer openai/gpt-4o", ["--input"]),
+        ("cost answer", ["MODEL"]),
+        ("cost answer openai/gpt-4o --input 2k --prefix 3k", ["--prefix"]),
+        ("cost answer openai/gpt-4o --input 2k --route openai/gpt-4o-mini", ["MODEL=SHARE"]),
+        ("cost answer pocket --input 2k", ["no time", "--seconds"]),
+        ("cost cache openai/gpt-4o --prefix 500", ["1,024 tokens or more"]),
+        ("cost cache openai/gpt-4o --prefix 5k --lifetime 5", ["--lifetime", "write 5m"]),
+        ("cost cache pocket --prefix 5k", ["paid by the token"]),
+        ("cost tco retrieval --volume -5/day", ["--volume", "never negative"]),
+        ("cost tco retrieval --volume 10000", ["write 10000/day"]),
+        ("cost tco retreival --volume 1/day", ["did you mean retrieval?"]),
+        ("cost tco @3 --volume 1/day", ["@3", "--project"]),
+        ("cost tco tuning --volume 1/day --changes quarterly", ["--week", "no source gives one"]),
+        ("cost breakeven prompting tuning", ["--volume"]),
+        ("cost vram 70b --card 24", ["--card", "write 24GB"]),
+        ("cost vram 71b --rank 0", ["one of"]),
+        ("cost vram 7b --method lore --batch 0 --bits 5", ["--method", "--batch", "--bits"]),
+        ("cost vram 7b --method lora --precision mixed", ["mixed precision is for full tuning"]),
+        ("cost latency --target 800", ["--target", "write 800ms"]),
+        ("cost latency --target 1s", ["--step"]),
+        ("cost latency --target 1s --step a=5ms", ["p50 and p95"]),
+        ("cost scenario free-lunch", ["prompt-wall"]),
+        ("cost facts gossip", ["one of"]),
+        ("advise --symptoms fact --volume 5 --weights latency=x",
+         ["--symptoms", "--volume", "--weights", "did you mean facts?"]),
+        ("advise --golden 5", ["symptoms: found nothing"]),
+    ],
+)  # fmt: skip
+def test_bad_input_is_refused_with_a_hint(words: str, says: list[str]) -> None:
+    result = levers(*words.split())
+    assert result.exit_code == 2 and result.stdout == ""
+    for each in says:
+        assert each in result.stderr
+    in_json = levers(*words.split(), "--json")
+    assert in_json.exit_code == 2 and json.loads(in_json.stdout)["problems"]
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_every_table_reads_in_a_terminal(name: str) -> None:
+    given = {
+        "answer": "openai/gpt-4o --input 2k --prefix 1500 --hit-rate 90% --volume 10k/day",
+        "cache": "openai/gpt-4o --prefix 2k --hit-rate 0.5",
+        "tco": "prompting retrieval --volume 5k..10k/day",
+        "breakeven": "prompting tuning --volume 10k/day",
+        "vram": "7b --card 80GB",
+        "latency": "--target 5s --prompt 4000",
+        "scenario": "support-tuning",
+    }.get(name, "")
+    result = levers("cost", name, *given.split())
+    assert result.exit_code in {0, 1} and len(result.stdout.splitlines()) > 3
+    assert "Traceback" not in result.output and "None" not in result.stdout
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_help_changes_only_on_purpose(name: str) -> None:
+    result = levers("cost", name, "--help")
+    found = "\n".join(line.rstrip() for line in ANSI.sub("", result.stdout).strip().splitlines()) + "\n"
+    path = GOLDEN / f"cost-{name}.txt"
+    if os.environ.get("LEVERS_GOLDEN"):
+        path.write_text(found, encoding="utf-8")
+    assert found == path.read_text(encoding="utf-8"), "if it is meant: LEVERS_GOLDEN=1 make test"
