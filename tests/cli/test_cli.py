@@ -104,6 +104,20 @@ def test_pull_ask_and_search(story: Story, ran: tuple[int, dict[str, Any]]) -> N
     assert found["passages"][0]["document"] == "docs/linnet.md"
 
 
+def test_costs_of_a_finished_run_are_measured(story: Story, ran: tuple[int, dict[str, Any]]) -> None:
+    steps, final = ran[1]["steps"], ran[1]["steps"][-1]
+    code, found = asked("cost", "tco", "@0", f"@{final['number']}", "-p", story.folder)
+    assert code == 0 and found["offers"][0]["month"]["low"] == pytest.approx(steps[0]["cost_per_answer"] * 30_000)
+    code, found = asked("cost", "answer", "-p", story.folder)
+    assert code == 0 and found["usage"]["input"] > 0 and found["cost"]["total"]["value"] > 0
+    dearer = asked("cost", "answer", "openai/gpt-4o", "-p", story.folder)[1]
+    assert dearer["cost"]["total"]["provenance"] == "price book" and dearer["model"] == "openai/gpt-4o"
+    code, found = asked("cost", "latency", "--target", "1h", "-p", story.folder)
+    assert code == 0 and found["measured_total"] and found["provenance"] == "measured"
+    gates = {each["goal"]: each["have"] for each in asked("cost", "gates", "-p", story.folder)[1]["gates"]}
+    assert gates["golden set"] > 0
+
+
 def test_a_missed_target_is_exit_code_1(tmp_path: Path) -> None:
     items = [Item("Alder", name, frozenset({"wrong"}), part) for name, part in (("cook", "dev"), ("path", "test"))]
     with Story(tmp_path / "huts", items, documents=False) as hopeless:
