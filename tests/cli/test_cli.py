@@ -17,6 +17,7 @@ from story import Item, Story, few_items
 from typer.testing import CliRunner
 
 from levers.cli import app
+from levers.verbs import finished
 
 GOLDEN = Path(__file__).with_name("golden")
 VERBS = ("init", "check", "run", "trial", "diagnose", "plan", "pull", "ask", "search", "report", "advise", "cost")
@@ -105,9 +106,11 @@ def test_pull_ask_and_search(story: Story, ran: tuple[int, dict[str, Any]]) -> N
 
 
 def test_costs_of_a_finished_run_are_measured(story: Story, ran: tuple[int, dict[str, Any]]) -> None:
-    steps, final = ran[1]["steps"], ran[1]["steps"][-1]
-    code, found = asked("cost", "tco", "@0", f"@{final['number']}", "-p", story.folder)
-    assert code == 0 and found["offers"][0]["month"]["low"] == pytest.approx(steps[0]["cost_per_answer"] * 30_000)
+    start = finished(story.folder).steps[0].measured.dev
+    code, found = asked("cost", "tco", "@0", f"@{ran[1]['steps'][-1]['number']}", "-p", story.folder)
+    a_month = (start.cost_per_answer or 0.0) * found["offers"][0]["answers_per_day"]["low"] * 30
+    assert code == 0 and found["offers"][0]["month"]["low"] == pytest.approx(a_month) and a_month > 0
+    assert "measured usage" in found["offers"][0]["lines"][0]["source"]
     code, found = asked("cost", "answer", "-p", story.folder)
     assert code == 0 and found["usage"]["input"] > 0 and found["cost"]["total"]["value"] > 0
     dearer = asked("cost", "answer", "openai/gpt-4o", "-p", story.folder)[1]
