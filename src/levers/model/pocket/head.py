@@ -107,14 +107,18 @@ class PocketHead(nn.Module):
         share = (scores - scores.logsumexp(-1, keepdim=True)).exp() * ((1 - copied.gate[..., None]) / sums)
         rows = hidden.shape[:-1].numel()
         vocabulary = share.view(rows, -1).index_select(-1, tables.base)
-        vocabulary = vocabulary * lifted.view(rows, -1).index_select(-1, tables.variant) * tables.token_weight
+        spelled = lifted.view(rows, -1).index_select(-1, tables.variant)
+        graded = torch.is_grad_enabled()  # gradients need a product's factors; else each pass writes in place
+        vocabulary = (
+            vocabulary * spelled * tables.token_weight if graded else vocabulary.mul_(spelled).mul_(tables.token_weight)
+        )
         vocabulary = vocabulary.view(*hidden.shape[:-1], -1)
         mass = copied.attention.exp() * copied.gate[..., None]
         source = ids.clamp(min=0)[:, None, :].expand(mass.shape)
         toggle = copied.toggle[..., None]
         vocabulary = vocabulary.scatter_add_(-1, source, mass * (1 - toggle))
         vocabulary = vocabulary.scatter_add_(-1, tables.toggle[source], mass * toggle)
-        logp: Tensor = (vocabulary + FLOOR).log()
+        logp: Tensor = (vocabulary + FLOOR).log() if graded else vocabulary.add_(FLOOR).log_()
         return logp
 
     def target_logp(self, hidden: Tensor, words: Tensor, tables: "TokenTables", targets: Tensor) -> Tensor:
