@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from levers.errors import UserError
 from levers.knowledge import load_access, read_library
 from levers.knowledge.front import read_front
-from levers.knowledge.html import html_blocks
+from levers.knowledge.html import read_html
 
 
 def problems(library) -> dict[str, list]:
@@ -41,9 +41,8 @@ def test_every_kind_is_read_with_ids_groups_and_titles(shop):
 def test_what_cannot_be_read_is_one_problem_each_and_the_rest_stays(tmp_path, shop):
     folder = shop / "docs"
     files = {
-        "latin.md": "# Caf\xe9\n\nline\n".encode("latin-1"),
-        "late.md": b"# A\n\nfine\nbad \xff here\n",
-        "wide.txt": "hello".encode("utf-16"),
+        "harmed.md": "# Caf\xe9 na\xefve\n\nfine\n".encode() + b"bad \xff here\n",
+        "wide.txt": "hello".encode("utf-16") + b"\0",
         "nul.txt": b"one\ntwo\0three\n",
         "empty.md": b"",
         "blank.html": b"<html><body><script>x()</script></body></html>",
@@ -59,8 +58,7 @@ def test_what_cannot_be_read_is_one_problem_each_and_the_rest_stays(tmp_path, sh
     library = read_library(folder, "docs", load_access(shop / "access.yaml"))
     found = problems(library)
     assert {name: (each[0].line, len(each)) for name, each in found.items()} == {
-        "docs/latin.md": (1, 1),
-        "docs/late.md": (4, 1),
+        "docs/harmed.md": (4, 1),
         "docs/wide.txt": (None, 1),
         "docs/nul.txt": (2, 1),
         "docs/empty.md": (None, 1),
@@ -68,7 +66,8 @@ def test_what_cannot_be_read_is_one_problem_each_and_the_rest_stays(tmp_path, sh
         "docs/paper.pdf": (None, 1),
         "docs/link.md": (None, 1),
     }
-    assert "UTF-8" in found["docs/latin.md"][0].hint and "0xe9" in found["docs/latin.md"][0].found
+    assert "cut" in found["docs/harmed.md"][0].hint and "0xff" in found["docs/harmed.md"][0].found
+    assert "cut" in found["docs/paper.pdf"][0].found
     ids = {document.id for document in library.documents}
     assert len(ids) == 7 and "docs/bom.md" in ids
     bom = next(document for document in library.documents if document.id == "docs/bom.md")
@@ -233,13 +232,13 @@ def test_a_group_nobody_knows_is_reported(shop):
 
 
 def test_html_keeps_headings_tables_and_breaks():
-    text, blocks, title = html_blocks(
+    parsed = read_html(
         "<title> A  page </title><nav>menu</nav><h1>Tents <b>and</b> tarps</h1>Light<br>and <i>dr</i>y"
         "<ul><li>one<li>two</ul><table><tr><th>k</th><th>v</th></tr><tr><td>x</td><td>1 <p>kg</td></tr></table>"
         "<h2>Care</h2><!-- no --><script>no()</script><pre>a\n  b</pre><p>end &amp; more"
     )
-    assert title == "A page"
-    assert [(block.kind, text[block.start : block.end]) for block in blocks] == [
+    assert parsed.title == "A page"
+    assert [(block.kind, parsed.text[block.start : block.end]) for block in parsed.blocks] == [
         ("heading", "Tents and tarps"),
         ("text", "Light\nand dry"),
         ("text", "one"),
@@ -252,12 +251,12 @@ def test_html_keeps_headings_tables_and_breaks():
 
 
 def test_deep_html_does_not_exhaust_the_stack():
-    text, blocks, _ = html_blocks("<div>" * 5000 + "deep" + "</div>" * 5000)
-    assert text == "deep" and len(blocks) == 1
+    parsed = read_html("<div>" * 5000 + "deep" + "</div>" * 5000)
+    assert parsed.text == "deep" and len(parsed.blocks) == 1
 
 
 @given(st.text(alphabet="<>/abhtrdp12 &;\"'=!-\n", max_size=120))
 def test_any_html_gives_exact_spans(source):
-    text, blocks, _ = html_blocks(source)
-    assert all(0 <= block.start < block.end <= len(text) for block in blocks)
-    assert all(one.end <= two.start for one, two in itertools.pairwise(blocks))
+    parsed = read_html(source)
+    assert all(0 <= block.start < block.end <= len(parsed.text) for block in parsed.blocks)
+    assert all(one.end <= two.start for one, two in itertools.pairwise(parsed.blocks))

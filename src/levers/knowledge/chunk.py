@@ -1,5 +1,6 @@
 """Cut documents into chunks along their structure; a chunk never crosses a section and its span is exact."""
 
+import bisect
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -94,6 +95,7 @@ def chunk(document: Document, chunking: Chunking | None = None, *, current: bool
                         text=text,
                         start=span.start,
                         end=span.end,
+                        page=bisect.bisect_right(document.pages, span.start) or None,
                         groups=document.groups,
                         current=current,
                     )

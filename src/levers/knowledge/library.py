@@ -1,137 +1,222 @@
 """Read a folder of documents: what could be read, what could not and why, and which documents newer ones replace."""
 
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from levers.errors import Problem, UserError
 from levers.knowledge.access import Access, did_you_mean
+from levers.knowledge.decode import decode
 from levers.knowledge.front import read_front
-from levers.knowledge.html import html_blocks
-from levers.knowledge.outline import line_at, markdown_blocks, text_blocks
-from levers.knowledge.records import Document, Superseded
+from levers.knowledge.html import read_html
+from levers.knowledge.office import read_docx, read_pptx
+from levers.knowledge.outline import markdown_blocks, text_blocks
+from levers.knowledge.pdf import read_pdf
+from levers.knowledge.reading import LARGEST_TEXT, Unreadable, first_title
+from levers.knowledge.records import Block, Document, Head, Parsed, Superseded
+from levers.knowledge.sheets import read_csv, read_jsonl, read_xlsx
 from levers.knowledge.versions import find_superseded
 from levers.ledger import Record
 
-_MARKDOWN = (".md", ".markdown")
-_TEXT = (".txt", ".text")
-_HTML = (".html", ".htm")
-_READ = (*_MARKDOWN, *_TEXT, *_HTML)
+_WITH_HEAD: dict[str, Callable[[str, int], tuple[Block, ...]]] = {
+    ".md": markdown_blocks,
+    ".markdown": markdown_blocks,
+    ".txt": text_blocks,
+    ".text": text_blocks,
+}
+_TEXT: dict[str, Callable[[str], Parsed]] = {
+    ".html": read_html,
+    ".htm": read_html,
+    ".csv": read_csv,
+    ".tsv": read_csv,
+    ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
+}
+_BINARY: dict[str, Callable[[bytes], Parsed]] = {
+    ".pdf": read_pdf,
+    ".docx": read_docx,
+    ".pptx": read_pptx,
+    ".xlsx": read_xlsx,
+}
+READABLE = (*_WITH_HEAD, *_TEXT, *_BINARY)
 _BESIDE = frozenset(  # files that lie beside documents and hold no prose
     ".png .jpg .jpeg .gif .svg .webp .ico .css .js .map .woff .woff2 .ttf .mp4 .yaml .yml .json .toml".split()  # noqa: SIM905
 )
+_LARGEST = 100_000_000  # bytes of a file
 
 
 class Library(Record):
-    """A folder as read: documents sorted by id, problems with file and line, and superseded documents."""
+    """A folder as read: documents sorted by id, problems with file and line, and superseded documents.
+
+    `notes` say what was guessed on the way, such as an encoding.
+    """
 
     documents: tuple[Document, ...] = ()
     problems: tuple[Problem, ...] = ()
     superseded: tuple[Superseded, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class File(NamedTuple):
+    """A file below the documents' folder that may hold a document; `name` is the document's id."""
+
+    path: Path
+    name: str
+
+
+class Opened(NamedTuple):
+    """A file after reading: its document (groups are those of its own head) or why there is none."""
+
+    document: Document | None
+    problems: tuple[Problem, ...] = ()
+    note: str = ""
+    sha: str = ""
+
+
+class Judged(NamedTuple):
+    """All heads together under the access rules: their groups by id, who is superseded, and what is wrong."""
+
+    groups: dict[str, tuple[str, ...]]
+    superseded: tuple[Superseded, ...]
+    problems: tuple[Problem, ...]
 
 
 def read_library(documents_dir: Path, prefix: str, access: Access | None = None) -> Library:
-    """Read every Markdown, text and HTML file below a folder.
+    """Read every document below a folder: Markdown, text, HTML, PDF, Word, PowerPoint, Excel, CSV and JSON Lines.
 
     `prefix` is the folder's path as the project writes it ("docs/"); ids start with it. A file that cannot be read
     is one problem, the rest is still read. Raises UserError only when there is no such folder.
     """
-    prefix = PurePosixPath(prefix).as_posix().strip("/") if prefix.strip("./") else ""
-    rules = access or Access()
+    opened = [open_file(file, documents_dir) for file in files(documents_dir, prefix)]
+    documents = [each.document for each in opened if each.document is not None]
+    judged = judge(documents, access or Access(), prefix)
+    return Library(
+        documents=tuple(each.model_copy(update={"groups": judged.groups[each.id]}) for each in documents),
+        problems=(*(problem for each in opened for problem in each.problems), *judged.problems),
+        superseded=judged.superseded,
+        notes=tuple(each.note for each in opened if each.note),
+    )
+
+
+def files(documents_dir: Path, prefix: str) -> list[File]:
+    """Return the files below a folder that are or should be documents, sorted by name.
+
+    Raises UserError when there is no such folder.
+    """
+    prefix = clean(prefix)
     if not documents_dir.is_dir():
         file, hint = (
             prefix or documents_dir.name,
             "name the folder under knowledge.documents in levers.yaml, or make it",
         )
         raise UserError(Problem(file=file, found="no folder", expected="a folder of documents", hint=hint))
-    documents: list[Document] = []
-    problems: list[Problem] = []
-    for path in _files(documents_dir):
-        relative = path.relative_to(documents_dir).as_posix()
-        name = f"{prefix}/{relative}" if prefix else relative
-        document, found = _read(path, name, documents_dir)
-        problems += found
-        if document is not None:
-            groups = rules.groups_for(name, prefix, document.groups)
-            problems += _unknown_groups(document, rules)
-            documents.append(document.model_copy(update={"groups": groups}))
-    problems += rules.unmatched((document.id for document in documents), prefix)
-    superseded, doubts = find_superseded(documents, prefix)
-    return Library(documents=tuple(documents), problems=(*problems, *doubts), superseded=superseded)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    found: list[Path] = []
-    for base, folders, files in os.walk(folder):
+    found: list[str] = []
+    for base, folders, names in os.walk(documents_dir):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(base, name) for name in files if not name.startswith((".", "~"))]
-    return iter(sorted(found, key=lambda path: path.relative_to(folder).as_posix()))
+        kept = (name for name in names if not name.startswith((".", "~")))
+        below = Path(base).relative_to(documents_dir)
+        found += [(below / name).as_posix() for name in kept if Path(name).suffix.lower() not in _BESIDE]
+    return [File(documents_dir / name, f"{prefix}/{name}" if prefix else name) for name in sorted(found)]
 
 
-def _read(path: Path, name: str, folder: Path) -> tuple[Document | None, list[Problem]]:
-    suffix = path.suffix.lower()
-    if suffix in _BESIDE:
-        return None, []
-    if suffix not in _READ:
+def clean(prefix: str) -> str:
+    """Return the documents' folder as ids start with it: `./docs/` is `docs`."""
+    return PurePosixPath(prefix).as_posix().strip("/") if prefix.strip("./") else ""
+
+
+def judge(heads: Sequence[Head], access: Access, prefix: str) -> Judged:
+    """Apply the access rules to all documents, and find those that newer ones replace."""
+    prefix = clean(prefix)
+    groups = {head.id: access.groups_for(head.id, prefix, head.groups) for head in heads}
+    problems = [problem for head in heads for problem in _unknown_groups(head, access)]
+    problems += access.unmatched(groups, prefix)
+    under_rules = [
+        head if head.groups == groups[head.id] else head.model_copy(update={"groups": groups[head.id]})
+        for head in heads
+    ]
+    superseded, doubts = find_superseded(under_rules, prefix)
+    return Judged(groups, superseded, (*problems, *doubts))
+
+
+def open_file(file: File, folder: Path) -> Opened:
+    """Read one file. Whatever is wrong with it is one problem (a head may have several), never an exception."""
+    suffix = file.path.suffix.lower()
+    if suffix not in READABLE:
         hint = "convert it to Markdown or HTML, or move it out of the documents' folder"
-        return None, [Problem(file=name, found=f"a {suffix or 'nameless'} file", expected=", ".join(_READ), hint=hint)]
-    text, problem = _decode(path, name, folder)
-    if text is None:
-        return None, [problem] if problem else []
-    if suffix in _HTML:
-        extracted, blocks, title = html_blocks(text)
-        document = Document(id=name, text=extracted, blocks=blocks, title=title or _first_title(blocks))
-        return (document, []) if blocks else (None, [_empty(name)])
-    front = read_front(text, name)
+        found = f"a {suffix or 'nameless'} file"
+        return _refused(file, Unreadable(found, ", ".join(READABLE), hint))
+    try:
+        data = _bytes(file.path, folder)
+    except Unreadable as error:
+        return _refused(file, error)
+    sha = hashlib.sha256(data).hexdigest()
+    try:
+        if suffix in _BINARY:
+            return _finished(file, _BINARY[suffix](data), sha)
+        decoded = decode(data, markup=suffix in (".html", ".htm"))
+        note = f"{file.name}: read as {decoded.encoding}, since it is not UTF-8" if decoded.guessed else ""
+        if len(decoded.text) > LARGEST_TEXT:
+            raise Unreadable(f"{len(decoded.text):,} characters", f"at most {LARGEST_TEXT:,}", "split the file")
+        if suffix in _TEXT:
+            return _finished(file, _TEXT[suffix](decoded.text), sha, note)
+        return _with_head(file, decoded.text, sha, note)
+    except Unreadable as error:
+        return _refused(file, error, sha)
+
+
+def _with_head(file: File, text: str, sha: str, note: str) -> Opened:
+    front = read_front(text, file.name)
     if not front.readable:
-        return None, list(front.problems)
-    blocks = markdown_blocks(text, front.body) if suffix in _MARKDOWN else text_blocks(text, front.body)
+        return Opened(None, front.problems, note, sha)
+    blocks = _WITH_HEAD[file.path.suffix.lower()](text, front.body)
     if not blocks:
-        return None, [*front.problems, _empty(name)]
+        return Opened(None, (*front.problems, _empty(file.name)), note, sha)
     document = Document(
-        id=name,
+        id=file.name,
         text=text,
         blocks=blocks,
-        title=front.title or _first_title(blocks),
+        title=front.title or first_title(blocks),
         updated=front.updated,
         supersedes=front.supersedes,
         groups=front.groups,
     )
-    return document, list(front.problems)
+    return Opened(document, front.problems, note, sha)
 
 
-def _decode(path: Path, name: str, folder: Path) -> tuple[str | None, Problem | None]:
-    """Return the file's text, or the reason there is none."""
+def _finished(file: File, parsed: Parsed, sha: str, note: str = "") -> Opened:
+    if not parsed.blocks:
+        return Opened(None, (_empty(file.name),), note, sha)
+    document = Document(id=file.name, text=parsed.text, blocks=parsed.blocks, title=parsed.title, pages=parsed.pages)
+    return Opened(document, (), note, sha)
+
+
+def _bytes(path: Path, folder: Path) -> bytes:
+    """Return a file's bytes. Raises Unreadable when it may not, or should not, be opened."""
     if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-        return None, Problem(file=name, found="a link out of the documents' folder", hint="copy the file here")
+        raise Unreadable("a link out of the documents' folder", hint="copy the file here")
     try:
-        data = path.read_bytes()
+        if not path.is_file():  # a pipe would wait for ever
+            raise Unreadable("no regular file", "a file levers may read", "remove it from the documents' folder")
+        size = path.stat().st_size
+        if size > _LARGEST:
+            raise Unreadable(f"{size:,} bytes", f"at most {_LARGEST:,}", "split the file")
+        return path.read_bytes()
     except OSError as error:
-        return None, Problem(file=name, found=error.strerror or "an unreadable file", expected="a file levers may read")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return None, Problem(file=name, found="UTF-16", expected="UTF-8", hint="save the file as UTF-8")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = line_at(data[: error.start].decode("utf-8", "replace"), len(data))
-        found = f"byte 0x{data[error.start]:02x}, which is not UTF-8"
-        return None, Problem(file=name, line=line, found=found, expected="UTF-8", hint="save the file as UTF-8")
-    if "\0" in text:
-        line = line_at(text, text.index("\0"))
-        return None, Problem(file=name, line=line, found="NUL bytes: a binary file", expected="text")
-    return text, None
+        raise Unreadable(error.strerror or "an unreadable file", "a file levers may read") from error
 
 
-def _first_title(blocks: tuple[object, ...]) -> str | None:
-    titles = (getattr(block, "title", "") for block in blocks if getattr(block, "level", 0) == 1)
-    return next(titles, None) or None
+def _refused(file: File, error: Unreadable, sha: str = "") -> Opened:
+    problem = Problem(file=file.name, line=error.line, found=error.found, expected=error.expected, hint=error.hint)
+    return Opened(None, (problem,), "", sha)
 
 
 def _empty(name: str) -> Problem:
     return Problem(file=name, found="no text", expected="a document with text", hint="fill it or remove it")
 
 
-def _unknown_groups(document: Document, access: Access) -> list[Problem]:
+def _unknown_groups(document: Head, access: Access) -> Iterable[Problem]:
     """Report groups of a front matter that the access file does not know: nobody could read the document."""
     return [
         Problem(

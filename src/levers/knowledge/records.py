@@ -23,20 +23,43 @@ class Block(Record):
     title: str = ""
 
 
-class Document(Record):
-    """A file that was read. `id` is its path with the project's prefix: `docs/policies/returns.md`.
+class Parsed(Record):
+    """What a reader makes of a file: text, the blocks in it, a title if one is known, and where each page starts."""
 
-    `text` is the decoded file for Markdown and text, the extracted text for HTML; blocks point into it.
+    text: str
+    blocks: tuple[Block, ...] = ()
+    title: str | None = None
+    pages: tuple[int, ...] = ()
+
+
+class Head(Record):
+    """A document without its text. `id` is its path with the project's prefix: `docs/policies/returns.md`.
+
     `updated` is an ISO date; `supersedes` holds ids as they were written; empty `groups` means public.
     """
 
     id: str
-    text: str
-    blocks: tuple[Block, ...] = ()
     title: str | None = None
     updated: str | None = None
     supersedes: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+
+
+class Document(Head):
+    """A file that was read.
+
+    `text` is the decoded file for Markdown and text, the extracted text for other kinds; blocks point into it.
+    `pages` holds the offset where each page (or slide) starts, for kinds that have pages.
+    """
+
+    text: str
+    blocks: tuple[Block, ...] = ()
+    pages: tuple[int, ...] = ()
+
+    @property
+    def head(self) -> Head:
+        """The document without its text."""
+        return Head(**{name: getattr(self, name) for name in Head.model_fields})
 
 
 class Superseded(Record):
@@ -54,7 +77,7 @@ class Chunking(Record):
 
 
 class Chunk(Record):
-    """A piece of one section. `section` is the heading's slug, empty before the first heading."""
+    """A piece of one section. `section` is the heading's slug, empty before the first heading; `page` counts from 1."""
 
     document: str
     section: str
@@ -62,6 +85,7 @@ class Chunk(Record):
     text: str
     start: int
     end: int
+    page: int | None = None
     groups: tuple[str, ...] = ()
     current: bool = True
 
@@ -72,7 +96,10 @@ class Chunk(Record):
 
 
 class Found(Record):
-    """A passage that search brought. `score` is BM25, cosine similarity, or the fused score (0 to 1), by mode."""
+    """A passage that search brought. `score` is BM25, cosine similarity, or the fused score (0 to 1), by mode.
+
+    `page`, from 1, is where it starts, for kinds of files that have pages.
+    """
 
     document: str
     section: str
@@ -80,4 +107,5 @@ class Found(Record):
     text: str
     start: int
     end: int
+    page: int | None = None
     score: float = 0.0

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from levers.errors import Problem
 from levers.knowledge.access import did_you_mean
-from levers.knowledge.records import Document, Superseded
+from levers.knowledge.records import Head, Superseded
 
 
-def find_superseded(documents: Sequence[Document], prefix: str) -> tuple[tuple[Superseded, ...], tuple[Problem, ...]]:
+def find_superseded(documents: Sequence[Head], prefix: str) -> tuple[tuple[Superseded, ...], tuple[Problem, ...]]:
     """Return what search must leave out, and the claims that cannot be followed.
 
     A document is superseded when another one names it under `supersedes`, or when one of the same title and the same
@@ -18,7 +18,7 @@ def find_superseded(documents: Sequence[Document], prefix: str) -> tuple[tuple[S
     """
     named, problems = _named(documents, prefix)
     gone = {old: Superseded(document=old, by=new, why=f"{new} supersedes it") for old, new in named.items()}
-    editions: dict[tuple[str, tuple[str, ...]], list[Document]] = defaultdict(list)
+    editions: dict[tuple[str, tuple[str, ...]], list[Head]] = defaultdict(list)
     for document in documents:
         if document.title and document.updated and document.id not in gone:
             editions[document.title.casefold(), document.groups].append(document)
@@ -31,7 +31,7 @@ def find_superseded(documents: Sequence[Document], prefix: str) -> tuple[tuple[S
     return tuple(gone[name] for name in sorted(gone)), tuple(problems)
 
 
-def _named(documents: Sequence[Document], prefix: str) -> tuple[dict[str, str], list[Problem]]:
+def _named(documents: Sequence[Head], prefix: str) -> tuple[dict[str, str], list[Problem]]:
     """Return {old: new} as documents claim it, circles taken out."""
     known = {document.id for document in documents}
     claims: dict[str, str] = {}

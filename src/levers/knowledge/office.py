@@ -1,0 +1,112 @@
+"""Read Word documents and PowerPoint slides: headings, paragraphs and tables in order, a page for every slide."""
+
+import re
+from typing import Any
+
+from levers.knowledge.optional import need
+from levers.knowledge.reading import Unreadable, Writer, bars, open_package
+from levers.knowledge.records import Parsed
+
+_HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
+
+
+def read_docx(data: bytes) -> Parsed:
+    """Read a Word document. Headings are paragraphs of the styles Title and Heading 1 to 9 or with an outline level."""
+    package = open_package(data, ".docx")
+    docx = need("docx", "python-docx")
+    writer = Writer()
+    try:
+        document = docx.Document(package)
+        for item in document.iter_inner_content():
+            if hasattr(item, "rows"):
+                writer.write(_table(item), "table")
+            elif level := _level(item):
+                writer.heading(item.text, level)
+            else:
+                writer.write(_lines(item.text))
+        title = str(document.core_properties.title or "")
+    except Unreadable:
+        raise
+    except Exception as error:  # the parts of a package may contradict each other in any way
+        raise _damaged(".docx", error) from error
+    parsed = writer.done()
+    return parsed if parsed.title else parsed.model_copy(update={"title": title.strip() or None})
+
+
+def read_pptx(data: bytes) -> Parsed:
+    """Read slides: a page and a heading for each, its texts and tables from top to bottom, then its notes."""
+    package = open_package(data, ".pptx")
+    pptx = need("pptx", "python-pptx")
+    writer = Writer()
+    try:
+        slides = pptx.Presentation(package)
+        for number, slide in enumerate(slides.slides, start=1):
+            writer.page()
+            title = slide.shapes.title
+            named = title.text_frame.text if title is not None and title.has_text_frame else ""
+            writer.heading(named if named.strip() else f"Slide {number}", 2)
+            own = None if title is None else title.shape_id
+            for shape in _in_order(slide.shapes):
+                if shape.shape_id != own:
+                    _shape(shape, writer)
+            if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
+                writer.write(_lines(slide.notes_slide.notes_text_frame.text))
+        title = str(slides.core_properties.title or "").strip()
+    except Unreadable:
+        raise
+    except Exception as error:  # as above
+        raise _damaged(".pptx", error) from error
+    parsed = writer.done(title or None)
+    only_titles = all(block.kind == "heading" for block in parsed.blocks)
+    return Parsed(text="") if only_titles and not re.sub(r"Slide \d+", "", parsed.text).strip() else parsed
+
+
+def _in_order(shapes: Any) -> list[Any]:
+    """Return the shapes of a slide, those in groups included, from top to bottom and left to right."""
+    found: list[Any] = []
+    for shape in shapes:
+        found += _in_order(shape.shapes) if hasattr(shape, "shapes") else [shape]
+    return sorted(found, key=lambda shape: (shape.top or 0, shape.left or 0))
+
+
+def _shape(shape: Any, writer: Writer) -> None:
+    if getattr(shape, "has_table", False) and shape.has_table:
+        writer.write(_table(shape.table), "table")
+    elif shape.has_text_frame:
+        writer.write(_lines(shape.text_frame.text))
+
+
+def _level(paragraph: Any) -> int:
+    """Return a heading's level, 0 for other paragraphs."""
+    name = (paragraph.style.name or "") if paragraph.style is not None else ""
+    if name.lower() == "title":
+        return 1
+    found = _HEADING.match(name)
+    if found:
+        return int(found[1])
+    levels = paragraph._p.xpath("./w:pPr/w:outlineLvl/@w:val")
+    return int(levels[0]) + 1 if levels and levels[0].isdigit() and int(levels[0]) < 9 else 0
+
+
+def _table(table: Any) -> str:
+    """Return a table as lines between bars; a cell that spans several is written once."""
+    lines = []
+    for row in table.rows:
+        cells: list[str] = []
+        last = None
+        for cell in row.cells:
+            element = getattr(cell, "_tc", None)
+            if element is None or element is not last:
+                cells.append(cell.text if hasattr(cell, "text") else "")
+            last = element
+        lines.append(bars(cells))
+    return "\n".join(line for line in lines if line)
+
+
+def _lines(text: str) -> str:
+    return "\n".join(line for each in re.split(r"[\n\v\r]", text) if (line := each.strip()))
+
+
+def _damaged(kind: str, error: Exception) -> Unreadable:
+    reason = str(error).split("\n", 1)[0][:120] or type(error).__name__
+    return Unreadable(f"a damaged {kind} file ({reason})", f"a {kind} file", "save or fetch it again")

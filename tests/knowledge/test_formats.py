@@ -1,0 +1,178 @@
+"""Files of every kind, whole and broken: what is read, where it stands, and what is said about the rest."""
+
+import random
+
+import pytest
+from knowledge.conftest import write
+from knowledge.makers import STORY, damage, make_all, make_docx, make_pdf, make_pptx, make_xlsx
+
+from levers.knowledge import chunk, read_library
+from levers.knowledge.decode import decode
+from levers.knowledge.reading import Unreadable
+
+
+def read(tmp_path, name: str, content: bytes | str):
+    write(tmp_path / "docs", {name: content})
+    library = read_library(tmp_path / "docs", "docs")
+    assert library.problems == ()
+    return library.documents[0]
+
+
+def parts(document):
+    return [(block.kind, block.level, document.text[block.start : block.end]) for block in document.blocks]
+
+
+def test_pdf_keeps_pages_headings_and_paragraphs(tmp_path):
+    pages = [
+        [(20, "Tents"), (11, "A tent is light."), (11, "It keeps dry."), (11, ""), (11, "Pitch it early.")],
+        [(14, "Care"), (11, "Dry the tent before you pack it.")],
+    ]
+    document = read(tmp_path, "a.pdf", make_pdf(pages))
+    assert parts(document) == [
+        ("heading", 1, "Tents"),
+        ("text", 0, "A tent is light.\nIt keeps dry."),
+        ("text", 0, "Pitch it early."),
+        ("heading", 2, "Care"),
+        ("text", 0, "Dry the tent before you pack it."),
+    ]
+    assert document.title == "Tents"
+    assert [(each.section, each.heading, each.page) for each in chunk(document)] == [
+        ("tents", "Tents", 1),
+        ("care", "Tents > Care", 2),
+    ]
+
+
+def test_word_keeps_headings_and_tables_in_their_places(tmp_path):
+    document = read(tmp_path, "a.docx", make_docx())
+    assert parts(document) == [
+        ("heading", 1, "Tents"),
+        ("text", 0, STORY),
+        ("heading", 2, "Sizes"),
+        ("table", 0, "| Model | Weight |\n| Fjell | 2 kg |"),
+        ("text", 0, "Poles are sold apart."),
+    ]
+    assert [each.page for each in chunk(document)] == [None, None]
+
+
+def test_slides_are_pages_with_titles_tables_and_notes(tmp_path):
+    document = read(tmp_path, "a.pptx", make_pptx())
+    assert parts(document) == [
+        ("heading", 2, "Tents"),
+        ("text", 0, STORY),
+        ("heading", 2, "Boots"),
+        ("text", 0, "Boots are waxed by hand."),
+        ("table", 0, "| Boot | Price |\n| Alm | 90 |"),
+        ("text", 0, "Say that wax is extra."),
+    ]
+    assert [(each.page, each.section) for each in chunk(document)] == [(1, "tents"), (2, "boots")]
+
+
+def test_rows_of_data_explain_themselves(tmp_path):
+    sheet = read(tmp_path / "x", "a.xlsx", make_xlsx())
+    assert parts(sheet) == [
+        ("heading", 2, "Stock"),
+        ("table", 0, "| Model: Fjell | Weight: 2 | Price: 199.5 |"),
+        ("table", 0, "| Model: Dal | Price: 99 |"),
+    ]
+    semicolons = read(tmp_path / "c", "a.csv", '\ufeffName;Note\nFjell;"light; dry"\n\nDal;\n'.encode())
+    assert [text for *_, text in parts(semicolons)] == ["| Name: Fjell | Note: light; dry |", "| Name: Dal |"]
+    lines = '{"title": "Fjell", "text": "Light.\\n\\nDry.", "price": 9}\n\n{"price": {"eur": 4}}\n'
+    assert parts(read(tmp_path / "j", "a.jsonl", lines)) == [
+        ("heading", 2, "Fjell"),
+        ("text", 0, "Light."),
+        ("text", 0, "Dry."),
+        ("table", 0, "| price: 9 |"),
+        ("heading", 2, "Row 3"),
+        ("table", 0, '| price: {"eur": 4} |'),
+    ]
+
+
+def test_every_chunk_of_every_kind_is_an_exact_span(tmp_path):
+    write(tmp_path / "docs", {f"good.{kind}": content for kind, content in make_all().items()})
+    library = read_library(tmp_path / "docs", "docs")
+    assert library.problems == () and len(library.documents) == 9
+    for document in library.documents:
+        assert all(each.text == document.text[each.start : each.end] for each in chunk(document))
+        assert STORY in document.text or document.id.endswith("xlsx")
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Le café de la gare est fermé à Noël, dit-il. Il coûte 3 € « net » – voilà.", "cp1252"),
+        ("Предложение действует до конца месяца, доставка бесплатная по всей стране.", "cp1251"),
+        ("この製品の保証期間は購入日から一年間です。修理は無料で行います。", "shift_jis"),
+    ],
+)
+def test_encodings_are_found_and_said(tmp_path, text, encoding):
+    assert decode(text.encode(encoding)).text == text
+    write(tmp_path / "docs", {"a.txt": text.encode(encoding), "b.txt": text})
+    library = read_library(tmp_path / "docs", "docs")
+    assert [document.text for document in library.documents] == [text, text]
+    assert len(library.notes) == 1 and library.notes[0].startswith("docs/a.txt: read as ")
+
+
+def test_encodings_that_are_marked_or_declared():
+    assert decode("für".encode("utf-16")).text == "für" == decode("\ufefffür".encode()).text
+    page = "<meta charset=windows-1250><p>Žlutý kůň</p>"
+    assert decode(page.encode("cp1250"), markup=True).text == page
+    with pytest.raises(Unreadable, match="control character 0x07"):
+        decode(b"a\nb\x07")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("a.pdf", make_pdf([[(11, "Secret")]], password=True), "encrypted"),
+        ("a.pdf", make_pdf([[]]), "scan"),
+        ("a.pdf", b"%PDF-1.7 and no more", "cut"),
+        ("a.docx", b"\xd0\xcf\x11\xe0" + b"0" * 900, "encrypted"),
+        ("a.xlsx", b"PK\x03\x04 nothing", "damaged or cut"),
+        ("a.csv", 'a,b\n1,2\n1,"2\n', "cannot be read"),
+        ("a.csv", "a,b\n1,2\n1\n", "1 cells"),
+        ("a.jsonl", '{"a": 1}\n[1]\n', "JSON list"),
+        ("a.jsonl", '{"a": 1}\n{"a": \n', "not JSON"),
+        ("a.jsonl", "", "no text"),
+        ("a.zip", b"PK", "a .zip file"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_problem(tmp_path, name, content, found):
+    write(tmp_path / "docs", {name: content, "good.md": "# Good\n\nText."})
+    library = read_library(tmp_path / "docs", "docs")
+    assert [problem.file for problem in library.problems] == [f"docs/{name}"]
+    assert found in library.problems[0].found
+    assert [document.id for document in library.documents] == ["docs/good.md"]
+
+
+def test_a_zip_bomb_is_not_opened(tmp_path):
+    import io
+    import zipfile
+
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as package:
+        package.writestr("word/document.xml", b"0" * 60_000_000)
+    write(tmp_path / "docs", {"bomb.docx": out.getvalue()})
+    assert "60,000,000 bytes packed" in read_library(tmp_path / "docs", "docs").problems[0].found
+
+
+def test_500_damaged_files_are_named_and_the_good_ones_read(tmp_path):
+    """Each is a problem, or the damage did no harm: then the text is that of the good file."""
+    good = make_all()
+    write(tmp_path / "good", {f"good.{kind}": content for kind, content in good.items()})
+    whole = {document.id: document.text for document in read_library(tmp_path / "good", "").documents}
+    chance = random.Random(7)
+    names = {}
+    for at in range(500):
+        kind = list(good)[at % len(good)]
+        name = f"broken{at:03d}.{kind}"
+        names[name] = whole[f"good.{kind}"]
+        write(tmp_path / "all", {name: damage(good[kind], kind, chance)})
+    write(tmp_path / "all", {f"good.{kind}": content for kind, content in good.items()})
+    library = read_library(tmp_path / "all", "")
+    told = [problem.file for problem in library.problems]
+    assert len(told) == len(set(told)) and not set(told) - set(names)
+    read_anyway = {document.id: document.text for document in library.documents}
+    assert {name: read_anyway.pop(name) for name in whole} == whole
+    assert set(read_anyway) | set(told) == set(names)
+    assert {name for name, text in read_anyway.items() if text != names[name]} == set()
+    assert len(read_anyway) <= 25
