@@ -1,68 +1,75 @@
-"""Build an index of a documents' folder once per content, open it again by its digest, and search it."""
+"""Build an index of a documents' folder, keep it up to date, open any version by its digest, and search it."""
 
-import os
-import shutil
-import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from levers.errors import LeversError, Problem
+from levers.errors import LeversError
+from levers.knowledge import words
 from levers.knowledge.access import Access
-from levers.knowledge.chunk import chunk, under_headings
+from levers.knowledge.catalog import NOBODY, TABLE, WORDS, State, family, find_state, revoked
 from levers.knowledge.fuse import distinct, fuse
-from levers.knowledge.library import Library, read_library
-from levers.knowledge.records import Chunk, Chunking, Found, Mode, Superseded
-from levers.knowledge.store import Store, readers_filter, write_table
-from levers.ledger import Record, digest, write_atomic
+from levers.knowledge.library import check_folder, clean
+from levers.knowledge.optional import need
+from levers.knowledge.records import Chunking, Found, Mode
+from levers.knowledge.store import Hits, Rows, audience_filter, ordered
+from levers.knowledge.update import Progress, Update, update
 from levers.model.contract import Embedder
 
-Progress = Callable[[int, int], None]
-
-_FORMAT = 1  # part of every digest: raise it when the table's layout or the search text changes
-_BATCH = 256  # passages embedded at a time, so that a replaying embedder loses little when killed
 _POOL = 100  # passages each path ranks before fusion
-_STALE = 3600  # seconds after which an unfinished build is litter of a killed process
 
 
-class Manifest(Record):
-    """What an index holds, beside its table. `under`: document → heading without text → the sections below it."""
+class View:
+    """What one reader may find: a mask over places, one over row numbers, and the same as a condition for the store."""
 
-    digest: str
-    embedder: str
-    chunking: Chunking
-    chunks: tuple[Chunk, ...]
-    superseded: tuple[Superseded, ...] = ()
-    under: dict[str, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
+    def __init__(self, rows: Rows, allowed: frozenset[int], closed: frozenset[str]) -> None:
+        """Allow the chunks of these audiences, without those of closed documents."""
+        self.places: NDArray[np.bool_] = np.isin(rows.audience, list(allowed))
+        if closed:
+            self.places &= np.array([document not in closed for document in rows.documents], dtype=np.bool_)
+        self.numbers = np.zeros(rows.size, dtype=np.bool_)
+        self.numbers[rows.numbers[self.places]] = True
+        self.where = audience_filter(allowed, closed)
 
 
 class Index:
-    """Chunks that can be searched. Immutable: other content is another index with another digest."""
+    """Chunks that can be searched. One version: other content is another version with another digest."""
 
-    def __init__(self, folder: Path, embedder: Embedder, access: Access, problems: Sequence[Problem] = ()) -> None:
-        """Open the index in `folder`; `access` tells the users' groups. `problems` are those of the documents read."""
-        manifest = Manifest.model_validate_json((folder / "manifest.json").read_text(encoding="utf-8"))
-        if manifest.embedder != embedder.id:
+    def __init__(self, home: Path, state: State, embedder: Embedder, access: Access) -> None:
+        """Open a version; `access` tells the users' groups, and the rules of now close what they no longer allow."""
+        if state.embedder != embedder.id:
             hint = "build the index again with this embedder"
-            raise LeversError(f"the index was made with {manifest.embedder}, not {embedder.id}", hint)
-        self.digest = manifest.digest
-        self.superseded = manifest.superseded
-        self.problems = tuple(problems)
+            raise LeversError(f"the index was made with {state.embedder}, not {embedder.id}", hint)
+        self.digest = state.digest
+        self.superseded = state.superseded
+        self.problems = (*(problem for each in state.files for problem in each.problems), *state.problems)
+        self.notes = tuple(each.note for each in state.files if each.note)
         self.access = access
+        self.updated: Update | None = None
         self._embedder = embedder
-        self._under = manifest.under
-        self._chunks: dict[str, list[Chunk]] = {}
-        for piece in manifest.chunks:
-            self._chunks.setdefault(piece.document, []).append(piece)
-        self._store = Store(folder / "table") if manifest.chunks else None
+        self._state = state
+        self._files = {each.name: each for each in state.files if each.head}
+        self._revoked = revoked(state, access)
+        self._rows = Rows(home / TABLE, state.table) if any(each.chunks for each in state.files) else None
+        self._segments = [home / WORDS / name for name in state.segments]
+        self._words: words.Words | None = None
+        self._views: dict[frozenset[str], View] = {}
+        self._spans: dict[str, tuple[int, int]] = {}
+        for place, document in enumerate(self._rows.documents if self._rows else ()):
+            self._spans[document] = (self._spans.get(document, (place, 0))[0], place + 1)
+
+    @property
+    def documents(self) -> tuple[str, ...]:
+        """The ids of all documents held, superseded ones included."""
+        return tuple(self._files)
 
     def chunks(self) -> list[Found]:
         """Return every chunk that search can bring to someone, by document and position."""
-        return [_found(piece) for pieces in self._chunks.values() for piece in pieces if piece.current]
+        if self._rows is None:
+            return []
+        return self._rows.found(np.flatnonzero(self._rows.audience != NOBODY))
 
     def section(self, document: str, slug: str | None = None) -> list[Found]:
         """Return the chunks of a section, in order; superseded documents included, access not asked.
@@ -70,18 +77,24 @@ class Index:
         A heading without text of its own stands for the sections under it; without a slug the whole document is
         meant. Empty when there is no such document or section.
         """
-        pieces = self._chunks.get(document, [])
+        if self._rows is None or document not in self._spans:
+            return []
+        pieces = self._rows.found(np.arange(*self._spans[document]))
         if slug:
-            wanted = (slug, *self._under.get(document, {}).get(slug, ()))
+            wanted = (slug, *self._files[document].under.get(slug, ()))
             pieces = [piece for piece in pieces if piece.section in wanted]
-        return [_found(piece) for piece in pieces]
+        return pieces
 
     def may_read(self, document: str, user: str | None = None) -> bool:
         """Tell whether search may show a document to a user; a superseded one is shown to nobody."""
-        pieces = self._chunks.get(document)
-        if not pieces or not pieces[0].current:
+        held = self._files.get(document)
+        if held is None or not held.current or document not in self._spans:
             return False
-        return not pieces[0].groups or not self.access.groups_of(user).isdisjoint(pieces[0].groups)
+        groups = self.access.groups_of(user)
+        return all(
+            not audience or not groups.isdisjoint(audience)
+            for audience in (held.groups, self._revoked.get(document, ()))
+        )
 
     def search(
         self,
@@ -124,19 +137,38 @@ class Index:
         asking = [None] * len(queries) if users is None else list(users)
         if len(asking) != len(queries):
             raise ValueError(f"{len(queries)} queries but {len(asking)} users")
-        if self._store is None or not queries or k < 1:
+        if self._rows is None or not queries or k < 1:
             return [[] for _ in queries]
         vectors = None if mode == "bm25" else self._embedder.embed(list(queries), "query")
         depth = max(_POOL, 2 * k)
         ranked: list[list[list[Found]]] = []
         for at, (query, user) in enumerate(zip(queries, asking, strict=True)):
-            where = readers_filter(self.access.groups_of(user))
-            words = self._store.bm25(query, where, depth) if mode != "dense" else []
-            near = self._store.dense(vectors[at], where, depth) if vectors is not None and query.strip() else []
-            paths = [[Found(**row, score=score) for row, score in hits] for hits in (words, near)]
+            view = self._view(self.access.groups_of(user))
+            paths: list[list[Found]] = [[], []]
+            if mode != "dense":
+                paths[0] = self._rows.found(*self._bm25(query, view, depth))
+            if vectors is not None and query.strip():
+                paths[1] = self._rows.found(*self._rows.dense(vectors[at], view.places, view.where, depth))
             merged = fuse(*paths) if mode == "hybrid" else [*paths[0], *paths[1]]
             ranked.append(distinct(merged, k))
         return ranked
+
+    def _bm25(self, query: str, view: View, depth: int) -> Hits:
+        assert self._rows is not None
+        if self._words is None:
+            self._words = words.Words([words.load(path) for path in self._segments], self._rows.size)
+        numbers, scores = self._words.search(query, view.numbers, depth)
+        return ordered(self._rows.places(numbers), scores, depth)
+
+    def _view(self, groups: frozenset[str]) -> View:
+        """Return what members of these groups may find; the same groups see the same."""
+        assert self._rows is not None
+        theirs = groups & {each for audience in self._state.audiences for each in audience} if groups else groups
+        asked = groups if self._revoked else theirs
+        if asked not in self._views:
+            closed = frozenset(name for name, now in self._revoked.items() if now and groups.isdisjoint(now))
+            self._views[asked] = View(self._rows, self._state.readable(groups), closed)
+        return self._views[asked]
 
 
 def build(
@@ -148,79 +180,26 @@ def build(
     chunking: Chunking | None = None,
     on_progress: Progress | None = None,
 ) -> Index:
-    """Read a folder of documents and return its index, made under `folder` unless one of the same content is there.
+    """Return the index of a folder of documents as they are now, kept under `folder`; only what changed is done.
 
-    `prefix` is the documents' folder as the project writes it. Files that cannot be read are in `Index.problems`.
-    The index appears in one step: a build that is killed leaves nothing that could be mistaken for it.
-    `on_progress` is told (passages embedded, passages in all). Raises UserError when there is no such folder.
+    `prefix` is the documents' folder as the project writes it. Files that cannot be read are in `Index.problems`,
+    what the update took in `Index.updated`. The new version appears in one step: a build that is killed leaves the
+    last one as it was, and goes on where it stopped. `on_progress` is told (passages embedded, passages in all).
+    Raises UserError when there is no such folder.
     """
-    library = read_library(documents_dir, prefix, access)
     settings = chunking or Chunking()
-    manifest = plan_index(library, embedder.id, settings)
-    target = folder / manifest.digest
-    if not (target / "manifest.json").is_file():
-        _make(target, manifest, embedder, on_progress)
-    return Index(target, embedder, access, library.problems)
+    fresh = State(embedder=embedder.id, chunking=settings, prefix=clean(prefix))
+    home = family(folder, embedder.id, settings, fresh.prefix)
+    check_folder(documents_dir, fresh.prefix)
+    home.mkdir(parents=True, exist_ok=True)
+    with need("filelock").FileLock(home / "lock"):
+        state, took = update(home, documents_dir, fresh, access, embedder, on_progress)
+        index = Index(home, state, embedder, access)
+    index.updated = took
+    return index
 
 
 def open_index(folder: Path, name: str, embedder: Embedder, access: Access) -> Index:
-    """Open the index of that digest under `folder`. Raises LeversError when it is not there."""
-    if not (folder / name / "manifest.json").is_file():
-        raise LeversError(f"there is no index {name}", "build it again: the documents changed or it was deleted")
-    return Index(folder / name, embedder, access)
-
-
-def plan_index(library: Library, embedder: str, chunking: Chunking) -> Manifest:
-    """Cut a library into chunks and name the index they make, before anything is embedded."""
-    old = {superseded.document for superseded in library.superseded}
-    chunks = [
-        piece for document in library.documents for piece in chunk(document, chunking, current=document.id not in old)
-    ]
-    under = {document.id: below for document in library.documents if (below := under_headings(document))}
-    return Manifest(
-        digest=digest([_FORMAT, embedder, chunking, chunks, library.superseded, under]),
-        embedder=embedder,
-        chunking=chunking,
-        chunks=tuple(chunks),
-        superseded=library.superseded,
-        under=under,
-    )
-
-
-def _make(target: Path, manifest: Manifest, embedder: Embedder, on_progress: Progress | None) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target.parent)
-    part = Path(tempfile.mkdtemp(dir=target.parent, prefix=".", suffix=".part"))
-    try:
-        if manifest.chunks:
-            vectors = _embed([piece.searchable for piece in manifest.chunks], embedder, on_progress)
-            write_table(part / "table", manifest.chunks, vectors)
-        write_atomic(part / "manifest.json", manifest.model_dump_json())
-        part.chmod(0o755)
-        try:
-            os.rename(part, target)
-        except OSError:
-            if not (target / "manifest.json").is_file():  # else another process was faster: its index is the same
-                raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _embed(texts: Sequence[str], embedder: Embedder, on_progress: Progress | None) -> NDArray[np.float32]:
-    parts = []
-    for start in range(0, len(texts), _BATCH):
-        parts.append(np.asarray(embedder.embed(texts[start : start + _BATCH], "passage"), dtype=np.float32))
-        if on_progress:
-            on_progress(min(start + _BATCH, len(texts)), len(texts))
-    return np.concatenate(parts)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what builds that were killed long ago left behind."""
-    for part in folder.glob(".*.part"):
-        if time.time() - part.stat().st_mtime > _STALE:
-            shutil.rmtree(part, ignore_errors=True)
-
-
-def _found(piece: Chunk) -> Found:
-    return Found(**piece.model_dump(exclude={"groups", "current"}))
+    """Open the version of that digest under `folder`. Raises LeversError when it is not there."""
+    home, state = find_state(folder, name)
+    return Index(home, state, embedder, access)

@@ -106,12 +106,7 @@ def files(documents_dir: Path, prefix: str) -> list[File]:
     Raises UserError when there is no such folder.
     """
     prefix = clean(prefix)
-    if not documents_dir.is_dir():
-        file, hint = (
-            prefix or documents_dir.name,
-            "name the folder under knowledge.documents in levers.yaml, or make it",
-        )
-        raise UserError(Problem(file=file, found="no folder", expected="a folder of documents", hint=hint))
+    check_folder(documents_dir, prefix)
     found: list[str] = []
     for base, folders, names in os.walk(documents_dir):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -119,6 +114,16 @@ def files(documents_dir: Path, prefix: str) -> list[File]:
         below = Path(base).relative_to(documents_dir)
         found += [(below / name).as_posix() for name in kept if Path(name).suffix.lower() not in _BESIDE]
     return [File(documents_dir / name, f"{prefix}/{name}" if prefix else name) for name in sorted(found)]
+
+
+def check_folder(documents_dir: Path, prefix: str) -> None:
+    """Raise UserError when there is no such folder."""
+    if not documents_dir.is_dir():
+        file, hint = (
+            prefix or documents_dir.name,
+            "name the folder under knowledge.documents in levers.yaml, or make it",
+        )
+        raise UserError(Problem(file=file, found="no folder", expected="a folder of documents", hint=hint))
 
 
 def clean(prefix: str) -> str:

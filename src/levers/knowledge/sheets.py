@@ -18,7 +18,7 @@ _TEXTS = ("text", "content", "body", "contents")
 
 
 def read_xlsx(data: bytes) -> Parsed:
-    """Read a workbook: a heading for each sheet, its first filled row as the names of the columns; values, not formulas."""
+    """Read a workbook: a heading for each sheet, its first filled row names the columns; values, no formulas."""
     package = open_package(data, ".xlsx")
     openpyxl = need("openpyxl")
     writer = Writer()

@@ -1,85 +1,222 @@
-"""Chunks in a LanceDB table: BM25 and vectors; the readers' filter works inside every search, before ranking."""
+"""Chunks and their vectors in a LanceDB table: rows are added, deleted and given other readers; versions stay readable."""
 
-from collections.abc import Collection, Sequence
+import datetime
+import warnings
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from levers.knowledge.optional import need
-from levers.knowledge.records import Chunk
-
-Hits: TypeAlias = list[tuple[dict[str, Any], float]]
+from levers.knowledge.records import Chunk, Found
 
 TABLE = "chunks"
-VECTOR_INDEX_ABOVE = 5_000  # rows; below, an exact scan takes milliseconds
-_EXACT_TEXT_BELOW = 20_000  # rows that one worker indexes, so that BM25 is the same on every machine
-_COLUMNS = ("document", "section", "heading", "text", "start", "end")
+EXACT_BELOW = 50_000  # rows whose vectors are all compared: milliseconds, and the same result on every machine
+_UNINDEXED = 0.1  # share of rows outside the vector index from which it is brought up to date
+_COLUMNS = ("document", "section", "heading", "text", "start", "end", "page")
+_NAMES = 500  # documents named in one condition
+_KEPT = datetime.timedelta(days=36_500)  # versions stay until they are purged: a run may come back to its own
 
 
-def write_table(folder: Path, chunks: Sequence[Chunk], vectors: NDArray[np.float32]) -> None:
-    """Write chunks and their unit vectors, shape (chunks, dimension), as a table with its indexes."""
-    lance, arrow, kinds = need("lancedb"), need("pyarrow"), need("lancedb.index", "lancedb")
-    table = lance.connect(str(folder)).create_table(TABLE, _rows(arrow, chunks, vectors))
-    workers = 1 if len(chunks) < _EXACT_TEXT_BELOW else None
-    table.create_index("searchable", config=kinds.FTS(num_workers=workers))
-    if len(chunks) > VECTOR_INDEX_ABOVE:
-        partitions = max(8, int(len(chunks) ** 0.5) // 2)
-        table.create_index("vector", config=kinds.IvfFlat(distance_type="dot", num_partitions=partitions))
-        table.create_index("groups", config=kinds.LabelList())
+class Hits(NamedTuple):
+    """Places in `Rows`, best first, ties by document and start; with their scores."""
+
+    places: NDArray[np.int64]
+    scores: NDArray[np.float64]
 
 
-def _rows(arrow: Any, chunks: Sequence[Chunk], vectors: NDArray[np.float32]) -> Any:
+class Table:
+    """The table as its one writer sees it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the table in a folder, if there is one."""
+        self._folder = folder
+        self._base = need("lancedb").connect(str(folder))
+        self._table = self._base.open_table(TABLE) if (folder / f"{TABLE}.lance").is_dir() else None
+
+    @property
+    def version(self) -> int:
+        """The number of the newest version; 0 before there is a table."""
+        return int(self._table.version) if self._table is not None else 0
+
+    def restore(self, version: int) -> None:
+        """Go back to a version: what a killed writer did after it is undone."""
+        if version == self.version:
+            return
+        if version == 0:
+            self._base.drop_table(TABLE)
+            self._table = None
+        elif self._table is not None:
+            self._table.checkout(version)
+            self._table.restore()
+
+    def add(self, chunks: Sequence[Chunk], first: int, audiences: Sequence[int], vectors: NDArray[np.float32]) -> None:
+        """Add chunks as rows `first`, `first + 1` …; `vectors` are unit vectors, shape (chunks, dimension)."""
+        rows = _rows(chunks, first, audiences, vectors)
+        if self._table is None:
+            self._table = self._base.create_table(TABLE, rows)
+        else:
+            self._table.add(rows)
+
+    def delete(self, documents: Collection[str]) -> None:
+        """Delete the rows of documents."""
+        if self._table is not None:
+            for condition in _named(documents):
+                self._table.delete(condition)
+
+    def give(self, audiences: Mapping[str, int]) -> None:
+        """Give documents other readers."""
+        by_number: dict[int, list[str]] = {}
+        for document, audience in audiences.items():
+            by_number.setdefault(audience, []).append(document)
+        for audience, documents in sorted(by_number.items()):
+            for condition in _named(documents):
+                self._table.update(where=condition, values={"audience": audience})  # type: ignore[union-attr]
+
+    def vectors_of(self, documents: Collection[str]) -> dict[str, NDArray[np.float32]]:
+        """Return what was embedded of documents: searchable text to vector."""
+        found: dict[str, NDArray[np.float32]] = {}
+        if self._table is None:
+            return found
+        for condition in _named(documents):
+            rows = self._table.search().where(condition).select(["heading", "text", "vector"]).limit(None).to_arrow()
+            headings, texts = rows["heading"].to_pylist(), rows["text"].to_pylist()
+            for heading, text, vector in zip(headings, texts, _vectors(rows), strict=True):
+                found[f"{heading}\n{text}" if heading else text] = vector
+        return found
+
+    def numbers(self) -> NDArray[np.int64]:
+        """Return the numbers of the rows that the newest version holds."""
+        if self._table is None:
+            return np.zeros(0, dtype=np.int64)
+        found: NDArray[np.int64] = self._table.search().select(["row"]).limit(None).to_arrow()["row"].to_numpy()
+        return found
+
+    def index(self) -> None:
+        """Make or refresh the index over vectors where there are too many to compare them all."""
+        count = 0 if self._table is None else self._table.count_rows()
+        if self._table is None or count <= EXACT_BELOW:
+            return
+        kinds = need("lancedb.index", "lancedb")
+        names = {each.name for each in self._table.list_indices()}
+        if "vector_idx" not in names:
+            partitions = max(8, int(count**0.5) // 2)
+            self._table.create_index("vector", config=kinds.IvfFlat(distance_type="dot", num_partitions=partitions))
+            self._table.create_index("audience", config=kinds.Bitmap())
+        elif self._table.index_stats("vector_idx").num_unindexed_rows > _UNINDEXED * count:
+            self._table.optimize(cleanup_older_than=_KEPT)
+
+    def purge(self) -> None:
+        """Remove every version but the newest, and from the files whatever no row holds any more."""
+        if self._table is not None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that older readers fail is what purging means
+                self._table.optimize(cleanup_older_than=datetime.timedelta(0), delete_unverified=True)
+
+
+class Rows:
+    """One version of the table, opened for reading: chunks sorted by document and start, each at its place from 0."""
+
+    def __init__(self, folder: Path, version: int) -> None:
+        """Read the chunks; vectors are read when they are first needed."""
+        self._table = need("lancedb").connect(str(folder)).open_table(TABLE)
+        self._table.checkout(version)
+        columns = ["row", "audience", *_COLUMNS]
+        read = self._table.search().select(columns).limit(None).to_arrow()
+        self._read = read.sort_by([("document", "ascending"), ("start", "ascending"), ("row", "ascending")])
+        self.numbers: NDArray[np.int64] = self._read["row"].to_numpy()
+        self.audience: NDArray[np.int32] = self._read["audience"].to_numpy()
+        self.documents: list[str] = self._read["document"].to_pylist()
+        self.size = int(self.numbers.max()) + 1 if len(self.numbers) else 0
+        self._places = np.full(self.size, -1, dtype=np.int64)
+        self._places[self.numbers] = np.arange(len(self.numbers))
+        self._vectors: NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        """The number of chunks."""
+        return len(self.numbers)
+
+    def places(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the places of rows by their numbers."""
+        return self._places[numbers]
+
+    def found(self, places: Sequence[int] | NDArray[np.int64], scores: Iterable[float] | None = None) -> list[Found]:
+        """Return chunks by their places, as search gives them."""
+        rows = self._read.select(list(_COLUMNS)).take(np.asarray(places, dtype=np.int64)).to_pylist()
+        given = scores if scores is not None else (0.0 for _ in rows)
+        return [Found(**row, score=float(score)) for row, score in zip(rows, given, strict=True)]
+
+    def dense(self, vector: NDArray[np.float32], visible: NDArray[np.bool_], where: str, depth: int) -> Hits:
+        """Search by a unit vector among visible places; the score is the cosine similarity.
+
+        Up to 50,000 chunks every visible vector is compared; above, the index is asked with `where`, which must mean
+        the same as `visible`.
+        """
+        if len(self) <= EXACT_BELOW:
+            places = np.flatnonzero(visible)
+            scores = (self._all() @ vector)[places].astype(np.float64)
+        else:
+            search = self._table.search(vector, vector_column_name="vector").distance_type("dot")
+            # a narrow filter may leave few rows in the nearest partitions: then all the others are searched too
+            search = search.minimum_nprobes(24).maximum_nprobes(0).where(where, prefilter=True).limit(depth)
+            rows = search.select(["row", "_distance"]).to_arrow()
+            places = self.places(rows["row"].to_numpy())
+            scores = 1.0 - rows["_distance"].to_numpy().astype(np.float64)
+        return ordered(places, scores, depth)
+
+    def _all(self) -> NDArray[np.float32]:
+        if self._vectors is None:
+            read = self._table.search().select(["row", "vector"]).limit(None).to_arrow()
+            vectors = _vectors(read)
+            self._vectors = np.empty_like(vectors)
+            self._vectors[self.places(read["row"].to_numpy())] = vectors
+        return self._vectors
+
+
+def ordered(places: NDArray[np.int64], scores: NDArray[np.float64], depth: int) -> Hits:
+    """Return the best `depth`, best first; rounded so that ties are ties on every machine, ties by place."""
+    rounded = np.round(scores, 6)
+    if len(places) > 4 * depth:
+        last = np.partition(rounded, len(rounded) - depth)[len(rounded) - depth]
+        keep = rounded >= last
+        places, rounded = places[keep], rounded[keep]
+    order = np.lexsort((places, -rounded))[:depth]
+    return Hits(places[order], rounded[order])
+
+
+def audience_filter(audiences: Collection[int], but: Collection[str] = ()) -> str:
+    """Return the SQL condition for chunks of these audiences, without those of some documents."""
+    allowed = f"audience IN ({', '.join(map(str, sorted(audiences)))})"
+    return " AND ".join([allowed, *(f"NOT ({condition})" for condition in _named(but))])
+
+
+def _named(documents: Collection[str]) -> list[str]:
+    names = sorted(documents)
+    parts = (names[at : at + _NAMES] for at in range(0, len(names), _NAMES))
+    return ["document IN (" + ", ".join("'" + name.replace("'", "''") + "'" for name in part) + ")" for part in parts]
+
+
+def _rows(chunks: Sequence[Chunk], first: int, audiences: Sequence[int], vectors: NDArray[np.float32]) -> Any:
+    arrow = need("pyarrow")
     flat = arrow.array(np.ascontiguousarray(vectors, dtype=np.float32).ravel())
     columns = {
+        "row": arrow.array(range(first, first + len(chunks)), arrow.int64()),
+        "audience": arrow.array(audiences, arrow.int32()),
         "document": [chunk.document for chunk in chunks],
         "section": [chunk.section for chunk in chunks],
         "heading": [chunk.heading for chunk in chunks],
         "text": [chunk.text for chunk in chunks],
-        "start": [chunk.start for chunk in chunks],
-        "end": [chunk.end for chunk in chunks],
-        "searchable": [chunk.searchable for chunk in chunks],
-        "public": [not chunk.groups for chunk in chunks],
-        "current": [chunk.current for chunk in chunks],
-        "groups": arrow.array([list(chunk.groups) for chunk in chunks], arrow.list_(arrow.string())),
+        "start": arrow.array([chunk.start for chunk in chunks], arrow.int64()),
+        "end": arrow.array([chunk.end for chunk in chunks], arrow.int64()),
+        "page": arrow.array([chunk.page for chunk in chunks], arrow.int32()),
         "vector": arrow.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
     }
     return arrow.table(columns)
 
 
-def readers_filter(groups: Collection[str]) -> str:
-    """Return the SQL condition for what members of these groups may find: current chunks, public or theirs."""
-    if not groups:
-        return "current AND public"
-    quoted = ", ".join("'" + group.replace("'", "''") + "'" for group in sorted(groups))
-    return f"current AND (public OR array_has_any(groups, [{quoted}]))"
-
-
-class Store:
-    """A table opened for reading. Results are (row, score), best first, ties by document and start."""
-
-    def __init__(self, folder: Path) -> None:
-        """Open the table in a folder."""
-        self._table = need("lancedb").connect(str(folder)).open_table(TABLE)
-
-    def bm25(self, query: str, where: str, depth: int) -> Hits:
-        """Search by words; a query without any gives nothing."""
-        if not query.strip():
-            return []
-        match = need("lancedb.query", "lancedb").MatchQuery(query, "searchable")
-        search = self._table.search(match, query_type="fts").where(where, prefilter=True).limit(depth)
-        return _ordered(search.select([*_COLUMNS, "_score"]).to_list(), "_score", 1.0, 0.0)
-
-    def dense(self, vector: NDArray[np.float32], where: str, depth: int) -> Hits:
-        """Search by a unit vector; the score is the cosine similarity."""
-        search = self._table.search(vector, vector_column_name="vector").distance_type("dot")
-        # a narrow filter may leave few rows in the nearest partitions: then all the others are searched too
-        search = search.minimum_nprobes(24).maximum_nprobes(0).where(where, prefilter=True).limit(depth)
-        return _ordered(search.select([*_COLUMNS, "_distance"]).to_list(), "_distance", -1.0, 1.0)
-
-
-def _ordered(rows: list[dict[str, Any]], column: str, factor: float, offset: float) -> Hits:
-    """Turn a score column into higher-is-better, rounded so that ties are ties on every machine, and sort."""
-    scored = [({name: row[name] for name in _COLUMNS}, round(offset + factor * float(row[column]), 6)) for row in rows]
-    return sorted(scored, key=lambda pair: (-pair[1], pair[0]["document"], pair[0]["start"]))
+def _vectors(rows: Any) -> NDArray[np.float32]:
+    column = rows["vector"].combine_chunks()
+    flat: NDArray[np.float32] = column.flatten().to_numpy(zero_copy_only=False)
+    return flat.reshape(len(column), -1) if len(column) else np.zeros((0, 1), dtype=np.float32)

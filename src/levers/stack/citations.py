@@ -35,7 +35,13 @@ def _citation(number: int, passage: Passage, values: list[str]) -> Citation:
 def _at(number: int, passage: Passage, start: int, end: int) -> Citation:
     quote = passage.text[start - passage.start : end - passage.start]
     return Citation(
-        number=number, document=passage.document, section=passage.section, start=start, end=end, quote=quote
+        number=number,
+        document=passage.document,
+        section=passage.section,
+        start=start,
+        end=end,
+        quote=quote,
+        page=passage.page,
     )
 
 

@@ -10,7 +10,10 @@ from levers.model.contract import Finish
 
 
 class Passage(Record):
-    """A piece of a document as a model sees it; `start` and `end` are character offsets in the document's text."""
+    """A piece of a document as a model sees it; `start` and `end` are character offsets in the document's text.
+
+    `page` counts from 1; None where documents of the kind have no pages.
+    """
 
     document: str
     section: str
@@ -18,6 +21,7 @@ class Passage(Record):
     text: str
     start: int
     end: int
+    page: int | None = None
     score: float = 0.0
 
 
@@ -119,7 +123,10 @@ class Question(Record):
 
 
 class Citation(Record):
-    """Where an answer's support stands: document, section, character span; `number` is the passage's in the prompt."""
+    """Where an answer's support stands: document, section, character span; `number` is the passage's in the prompt.
+
+    `page` is where the passage starts, for documents with pages.
+    """
 
     number: int
     document: str
@@ -127,6 +134,7 @@ class Citation(Record):
     start: int
     end: int
     quote: str
+    page: int | None = None
 
 
 class StepTrace(Record):

@@ -1,0 +1,248 @@
+"""Bring an index up to date: find what changed, embed only that, and publish the new version in one step."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from levers.knowledge import words
+from levers.knowledge.access import Access
+from levers.knowledge.catalog import HEAD, TABLE, WORDS, Audiences, Kept, State, read_state, rules_digest, write_state
+from levers.knowledge.chunk import chunk, under_headings
+from levers.knowledge.library import File, Opened, clean, files, judge, open_file
+from levers.knowledge.records import Chunk
+from levers.knowledge.store import Table
+from levers.ledger import Record
+from levers.model.contract import Embedder
+
+Progress = Callable[[int, int], None]
+
+SLAB = 2048  # chunks embedded and written at a time: what a kill can lose
+_SETTLED_AFTER = 2.0  # seconds after which a file system's clock shows another change
+_REUSED_AT_MOST = 2000  # changed files whose old vectors are looked up, to embed only what is new in them
+
+
+class Update(Record):
+    """What bringing an index up to date took: files by what happened to them, chunks embedded or taken over."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    embedded: int = 0
+    reused: int = 0
+    seconds: float = 0.0
+
+    @property
+    def anything(self) -> bool:
+        """Tell whether a file was added, changed or removed."""
+        return bool(self.added or self.changed or self.removed)
+
+
+@dataclass
+class _Work:
+    """One update under way."""
+
+    home: Path
+    embedder: Embedder
+    access: Access
+    state: State
+    table: Table
+    audiences: Audiences
+    progress: Progress | None
+    vectors: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    embedded: int = 0
+    reused: int = 0
+    total: int = 0
+
+
+def update(
+    home: Path, documents: Path, fresh: State, access: Access, embedder: Embedder, progress: Progress | None
+) -> tuple[State, Update]:
+    """Make the newest version under `home` hold what the folder holds, and return it with what that took.
+
+    `fresh` is the state to start from where there is none. The caller holds the lock. A kill at any instant leaves the
+    last published version as it was, and what was embedded since is not embedded again.
+    """
+    begun = time.perf_counter()
+    state = read_state(home / HEAD) or fresh
+    old = {each.name: each for each in state.files}
+    listed = files(documents, state.prefix)
+    kept, opened = _compare(listed, old, documents)
+    gone = sorted(set(old) - {each.name for each in listed})
+    same = rules_digest(access) == state.rules
+    if state.digest and not opened and not gone and same and (home / f"{state.digest}.json").is_file():
+        if kept != list(state.files):
+            state = state.model_copy(update={"files": tuple(kept)})
+            write_state(home / HEAD, state)
+        return state, Update(seconds=time.perf_counter() - begun)
+    table = Table(home / TABLE)
+    table.restore(state.table)
+    work = _Work(home, embedder, access, state, table, Audiences(state.audiences), progress)
+    work.state = state.model_copy(update={"digest": ""})
+    replaced = [each.name for each, _ in opened if each.name in old]
+    if len(replaced) + len(gone) <= _REUSED_AT_MOST:
+        work.vectors = table.vectors_of([*replaced, *gone])
+    _drop(work, gone)
+    _write(work, opened, old)
+    done = _publish(work, kept)
+    found = Update(
+        added=len(opened) - len(replaced),
+        changed=len(replaced),
+        removed=len(gone),
+        embedded=work.embedded,
+        reused=work.reused,
+        seconds=time.perf_counter() - begun,
+    )
+    return done, found
+
+
+def _compare(
+    listed: Sequence[File], old: dict[str, Kept], folder: Path
+) -> tuple[list[Kept], list[tuple[File, tuple[Kept, Opened]]]]:
+    """Return the files whose content is as before, and those that were read because it is not."""
+    same: list[Kept] = []
+    other: list[tuple[File, tuple[Kept, Opened]]] = []
+    for file in listed:
+        known = old.get(file.name)
+        size, modified = _stat(file.path)
+        if known and known.settled and (known.size, known.modified) == (size, modified):
+            same.append(known)
+            continue
+        settled = time.time() - modified / 1e9 > _SETTLED_AFTER
+        found = open_file(file, folder)
+        seen = {"size": size, "modified": modified, "settled": settled}
+        if known and found.sha and known.sha == found.sha:
+            same.append(known.model_copy(update=seen))
+        else:
+            head = found.document.head if found.document else None
+            kept = Kept(name=file.name, sha=found.sha, head=head, problems=found.problems, note=found.note, **seen)
+            other.append((file, (kept, found)))
+    return same, other
+
+
+def _stat(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except OSError:
+        return -1, -1
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _drop(work: _Work, names: Sequence[str]) -> None:
+    """Take files out of the table and of the state."""
+    if names:
+        work.table.delete(names)
+        left = tuple(each for each in work.state.files if each.name not in set(names))
+        _advance(work, left)
+
+
+def _write(work: _Work, opened: Sequence[tuple[File, tuple[Kept, Opened]]], old: dict[str, Kept]) -> None:
+    """Cut, embed and write the files that were read, some at a time."""
+    prepared: list[tuple[Kept, list[Chunk]]] = []
+    for _, (kept, found) in opened:
+        document = found.document
+        if document is None:
+            prepared.append((kept, []))
+            continue
+        groups = work.access.groups_for(document.id, clean(work.state.prefix), document.groups)
+        chunks = chunk(document.model_copy(update={"groups": groups}), work.state.chunking)
+        facts = {"groups": groups, "chunks": len(chunks), "under": under_headings(document)}
+        prepared.append((kept.model_copy(update=facts), chunks))
+    work.total = sum(len(chunks) for _, chunks in prepared)
+    slab: list[tuple[Kept, list[Chunk]]] = []
+    for each in prepared:
+        slab.append(each)
+        if sum(len(chunks) for _, chunks in slab) >= SLAB:
+            _write_slab(work, slab, old)
+            slab = []
+    if slab:
+        _write_slab(work, slab, old)
+
+
+def _write_slab(work: _Work, slab: Sequence[tuple[Kept, list[Chunk]]], old: dict[str, Kept]) -> None:
+    names = {kept.name for kept, _ in slab}
+    work.table.delete([name for name in names if name in old])
+    chunks = [each for _, some in slab for each in some]
+    segments, first = work.state.segments, work.state.rows
+    if chunks:
+        vectors = _embed(work, [each.searchable for each in chunks])
+        work.table.add(chunks, first, [work.audiences.number(each.groups) for each in chunks], vectors)
+        name = f"{first:09d}-{len(chunks)}-{work.table.version}.npz"
+        rows = range(first, first + len(chunks))
+        words.save(work.home / WORDS / name, words.segment(rows, [each.searchable for each in chunks]))
+        segments = (*segments, name)
+    left = tuple(each for each in work.state.files if each.name not in names)
+    work.state = work.state.model_copy(update={"segments": segments, "rows": first + len(chunks)})
+    _advance(work, (*left, *(kept for kept, _ in slab)))
+
+
+def _embed(work: _Work, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Embed texts; those that stood in the replaced files keep their vectors."""
+    new = [text for text in dict.fromkeys(texts) if text not in work.vectors]
+    if new:
+        vectors = np.asarray(work.embedder.embed(new, "passage"), dtype=np.float32)
+        fresh = dict(zip(new, vectors, strict=True))
+    else:
+        fresh = {}
+    work.embedded += len(new)
+    work.reused += len(texts) - len(new)
+    if work.progress:
+        work.progress(min(work.embedded + work.reused, work.total), work.total)
+    return np.stack([fresh[text] if text in fresh else work.vectors[text] for text in texts])
+
+
+def _advance(work: _Work, held: tuple[Kept, ...]) -> None:
+    """Write down what the table holds now, for this update to go on from if it is killed."""
+    facts = {"files": held, "table": work.table.version, "audiences": tuple(work.audiences.known)}
+    work.state = work.state.model_copy(update=facts)
+    write_state(work.home / HEAD, work.state)
+
+
+def _publish(work: _Work, seen: Sequence[Kept]) -> State:
+    """Judge all documents together, give each its readers, and name the version."""
+    looked = {each.name: each for each in seen}
+    held = sorted((looked.get(each.name, each) for each in work.state.files), key=lambda each: each.name)
+    judged = judge([each.head for each in held if each.head], work.access, work.state.prefix)
+    replaced = {each.document for each in judged.superseded}
+    files_now: list[Kept] = []
+    moved: dict[str, int] = {}
+    for each in held:
+        facts = {"groups": judged.groups.get(each.name, ()), "current": each.name not in replaced}
+        if (each.groups, each.current) != (facts["groups"], facts["current"]):
+            moved[each.name] = work.audiences.number(judged.groups.get(each.name, ()), each.name not in replaced)
+        files_now.append(each.model_copy(update=facts))
+    if moved:
+        work.table.give(moved)
+    work.table.index()
+    _tidy(work)
+    state = work.state.model_copy(
+        update={
+            "files": tuple(files_now),
+            "table": work.table.version,
+            "audiences": tuple(work.audiences.known),
+            "rules": rules_digest(work.access),
+            "superseded": judged.superseded,
+            "problems": judged.problems,
+        }
+    ).named()
+    write_state(work.home / f"{state.digest}.json", state)
+    write_state(work.home / HEAD, state)
+    return state
+
+
+def _tidy(work: _Work) -> None:
+    """Merge the smallest segments when there are too many; the old files stay for the versions that name them."""
+    names = sorted(work.state.segments, key=lambda name: (work.home / WORDS / name).stat().st_size)
+    if len(names) <= words.SEGMENTS:
+        return
+    small = names[: len(names) - words.SEGMENTS // 2]
+    alive = np.zeros(work.state.rows, dtype=np.bool_)
+    alive[work.table.numbers()] = True
+    merged = words.merge([words.load(work.home / WORDS / name) for name in small], alive)
+    name = f"merged-{work.state.rows:09d}-{work.table.version}.npz"
+    words.save(work.home / WORDS / name, merged)
+    kept = tuple(each for each in work.state.segments if each not in small)
+    work.state = work.state.model_copy(update={"segments": (*kept, name)})
