@@ -19,7 +19,23 @@ if TYPE_CHECKING:
     from levers.plan import Advice, Circumstances, Plan
     from levers.stack import Answer, Stack
     from levers.trial import Trial
-    from levers.verbs import advise, ask, check, diagnose, init, load, plan, pull, report, run, search, trial
+    from levers.verbs import (
+        advise,
+        ask,
+        bench,
+        check,
+        diagnose,
+        index,
+        init,
+        load,
+        plan,
+        pull,
+        report,
+        run,
+        search,
+        trial,
+        watch,
+    )
 
 # Name to the module that defines it: loaded on first use, so that `import levers` stays light.
 _HOMES = {
@@ -36,7 +52,7 @@ _HOMES = {
     "Trial": "levers.trial",
     "UserError": "levers.errors",
     **dict.fromkeys(
-        ("advise", "ask", "check", "diagnose", "init", "load", "plan", "pull", "report", "run", "search", "trial"),
+        "advise ask bench check diagnose index init load plan pull report run search trial watch".split(),  # noqa: SIM905
         "levers.verbs",
     ),
 }
@@ -57,8 +73,10 @@ __all__ = [
     "__version__",
     "advise",
     "ask",
+    "bench",
     "check",
     "diagnose",
+    "index",
     "init",
     "load",
     "plan",
@@ -67,6 +85,7 @@ __all__ = [
     "run",
     "search",
     "trial",
+    "watch",
 ]
 
 

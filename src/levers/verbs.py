@@ -1,7 +1,10 @@
 """The verbs of levers as functions, for notebooks and scripts; the command line calls the same ones."""
 
 import json
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from levers.diagnosis import Diagnosis
@@ -9,16 +12,20 @@ from levers.diagnosis import diagnose as run_diagnosis
 from levers.economics import Offer, StepTime, Usage
 from levers.economics import gates as known_gates
 from levers.errors import Problem, UserError
-from levers.knowledge import Index
-from levers.ledger import Record, write_atomic
+from levers.knowledge import Chunking, Index, Update
+from levers.knowledge import purge as purge_indexes
+from levers.knowledge.beir import read_beir
+from levers.knowledge.measure import Measured, measure
+from levers.knowledge.watch import changes
+from levers.ledger import Record, digest, write_atomic
 from levers.lever import LEVERS, Pulled, Situation, lever
 from levers.lever.figures import gate_check
 from levers.loop import Checked, Loop, OnStep, Project, Run, check, record_opening
-from levers.model import known_reference
+from levers.model import known_reference, open_embedder
 from levers.plan import Advice, Circumstances, GateCheck, Plan, choose
 from levers.plan import advise as give_advice
 from levers.stack import Answer, Passage, Question, Retrieve, Stack, answer
-from levers.stack.workshop import passage
+from levers.stack.workshop import INDEXES, passage
 from levers.task import Partition, Task, init
 from levers.task import load as load_task
 from levers.trial import Comparison, Trial, compare
@@ -28,6 +35,7 @@ from levers.view.ownership import run_offers
 
 SAVED = "run.json"
 LATEST = "latest.json"
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Measurement(Record):
@@ -35,6 +43,29 @@ class Measurement(Record):
 
     trial: Trial
     comparison: Comparison | None = None
+
+
+class Indexed(Record):
+    """An index brought up to date: what it holds, what that took, and what could not be read.
+
+    `lag` is the time in seconds from the last saved change to the index that shows it, None where nothing changed;
+    `wanted` is the task's `targets.freshness` in seconds.
+    """
+
+    digest: str
+    documents: int
+    passages: int
+    update: Update
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+    lag: float | None = None
+    wanted: float | None = None
+    purged: bool = False
+
+    @property
+    def fresh(self) -> bool:
+        """Tell whether the change showed as soon as the task wants it."""
+        return self.lag is None or self.wanted is None or self.lag <= self.wanted
 
 
 class Answered(Record):
@@ -141,6 +172,56 @@ def search(project: Project, query: str, user: str | None = None, k: int = 4) ->
     return tuple(passage(each) for each in found)
 
 
+def index(project: Project, purge: bool = False) -> Indexed:
+    """Bring the index up to date with the documents. `purge` removes all other versions, and deleted text with them."""
+    found = project.refresh() or _index(project)
+    took = found.updated or Update()
+    if purge:
+        purge_indexes(project.task.state / INDEXES, found.digest)
+        found = project.refresh() or found
+    return _indexed(project, found, took, purge)
+
+
+def watch(project: Project, stop: Event | None = None) -> Iterator[Indexed]:
+    """Bring the index up to date now and after every saved change, and yield each time; ends when `stop` is set."""
+    yield index(project)
+    material = project.task.config.knowledge
+    beside = [project.task.root / material.access] if material.access else []
+    for _ in changes(project.task.documents or project.task.root, beside, stop):
+        yield index(project)
+
+
+def _indexed(project: Project, found: Index, took: Update, purged: bool) -> Indexed:
+    wanted = project.task.config.targets.freshness
+    return Indexed(
+        digest=found.digest,
+        documents=len(found.documents),
+        passages=found.size,
+        update=took,
+        problems=found.problems,
+        notes=found.notes,
+        lag=took.lag,
+        wanted=float(wanted[:-1]) * _SECONDS[wanted[-1]] if wanted else None,
+        purged=purged,
+    )
+
+
+def bench(
+    folder: Path, split: str = "test", embed: str = "minilm", words: Sequence[int] = (), progress: Progress = silent
+) -> list[Measured]:
+    """Measure search on a data set in BEIR's form: BM25, dense and hybrid, for every chunk size in `words`.
+
+    Without sizes each document is one chunk. Indexes are kept under `.levers/bench`, so a second run embeds nothing.
+    Raises UserError with every problem of the folder's files.
+    """
+    judged = read_beir(folder, split)
+    embedder = open_embedder(embed)
+    state = Path(".levers") / "bench" / digest([str(folder.resolve())], 12)
+    sizes: list[Chunking | None] = [Chunking(words=each) for each in words]
+    show = partial(progress, "embed passages")
+    return [row for size in sizes or [None] for row in measure(judged, embedder, state, size, on_progress=show)]
+
+
 def headroom(diagnosis: Diagnosis) -> dict[str, dict[str, Any]]:
     """Return the headroom by lever: gain and interval in pass share, and in mean credit."""
     found: dict[str, dict[str, Any]] = {}
@@ -215,11 +296,15 @@ def _index(project: Project) -> Index:
 __all__ = [
     "Answered",
     "Checked",
+    "Indexed",
+    "Measured",
     "Measurement",
     "ask",
+    "bench",
     "check",
     "diagnose",
     "headroom",
+    "index",
     "init",
     "load",
     "plan",
@@ -228,4 +313,5 @@ __all__ = [
     "run",
     "search",
     "trial",
+    "watch",
 ]

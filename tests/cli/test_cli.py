@@ -20,7 +20,8 @@ from levers.cli import app
 from levers.verbs import finished
 
 GOLDEN = Path(__file__).with_name("golden")
-VERBS = ("init", "check", "run", "trial", "diagnose", "plan", "pull", "ask", "search", "report", "advise", "cost")
+VERBS = ("init", "check", "run", "trial", "diagnose", "plan", "pull", "ask", "search", "index", "bench")
+VERBS += ("report", "advise", "cost")
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 TERMINAL = {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1", "FORCE_COLOR": "", "GITHUB_ACTIONS": ""}
 

@@ -99,7 +99,7 @@ def test_every_chunk_of_every_kind_is_an_exact_span(tmp_path):
 @pytest.mark.parametrize(
     ("text", "encoding"),
     [
-        ("Le café de la gare est fermé à Noël, dit-il. Il coûte 3 € « net » – voilà.", "cp1252"),
+        ("Le café de la gare est fermé à Noël, dit-il. Il coûte 3 € « net », voilà.", "cp1252"),
         ("Предложение действует до конца месяца, доставка бесплатная по всей стране.", "cp1251"),
         ("この製品の保証期間は購入日から一年間です。修理は無料で行います。", "shift_jis"),
     ],

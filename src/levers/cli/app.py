@@ -142,6 +142,48 @@ def search(
 
 
 @app.command()
+def index(
+    folder: Folder = HERE,
+    watch: Annotated[bool, typer.Option("--watch", help="Stay, and follow every saved change.")] = False,
+    purge: Annotated[bool, typer.Option("--purge", help="Remove old versions, and deleted text with them.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring the index up to date with the documents. Exit code 1: later than targets.freshness."""
+    with guarded(as_json), Progress() as progress:
+        opened = _open(folder, progress)
+        found = verbs.index(opened, purge)
+        _show_index(found, as_json)
+        if watch:
+            for found in verbs.watch(opened):
+                if found.update.anything:
+                    _show_index(found, as_json)
+    raise typer.Exit(DONE if found.fresh else NO)
+
+
+def _show_index(found: verbs.Indexed, as_json: bool) -> None:
+    emit(as_json, lambda: shapes.indexed(found), lambda: views.indexed(found))
+    for problem in found.problems:
+        err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def bench(
+    kind: Annotated[str, typer.Argument(help="What to measure: retrieval.")],
+    directory: Annotated[Path, typer.Argument(help="A data set in BEIR's form.")],
+    split: Annotated[str, typer.Option(help="Which qrels: test, train, dev.")] = "test",
+    embed: Annotated[str, typer.Option(help="The embedding model.")] = "minilm",
+    words: Annotated[list[int] | None, typer.Option(help="Chunk size, repeatable; else whole documents.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure search on a data set with known answers: BM25, dense and hybrid."""
+    with guarded(as_json), Progress() as progress:
+        if kind != "retrieval":
+            raise UserError(Problem(file="KIND", found=repr(kind), expected="retrieval"))
+        found = verbs.bench(directory, split, embed, words or (), progress)
+    emit(as_json, lambda: {"rows": [shapes.plain(each) for each in found]}, lambda: views.benched(found))
+
+
+@app.command()
 def report(
     run: Annotated[str | None, typer.Option("--run", help="A run's id; the latest unless given.")] = None,
     project: ProjectOption = HERE,

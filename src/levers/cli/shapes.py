@@ -9,7 +9,7 @@ from levers.loop import Measured, Run, Step
 from levers.plan import Plan
 from levers.stack import Passage
 from levers.trial import Trial
-from levers.verbs import Answered, Measurement, headroom
+from levers.verbs import Answered, Indexed, Measurement, headroom
 
 
 def plain(record: Record) -> dict[str, Any]:
@@ -29,6 +29,7 @@ def trial(found: Trial) -> dict[str, Any]:
         "usage": plain(found.usage),
         "cost_per_answer": found.cost_per_answer,
         "cost_source": found.cost_source,
+        "leaks": plain(found.leaks) if found.leaks else None,
         "latency": {step: {"p50": each.p50_ms, "p95": each.p95_ms} for step, each in found.latency.items()},
     }
 
@@ -136,3 +137,8 @@ def answered(found: Answered) -> dict[str, Any]:
 def passages(found: tuple[Passage, ...]) -> dict[str, Any]:
     """`levers search`."""
     return {"passages": [plain(each) for each in found]}
+
+
+def indexed(found: Indexed) -> dict[str, Any]:
+    """`levers index`."""
+    return {**plain(found), "fresh": found.fresh}

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from levers.loop import Checked
 from levers.stack import Answer, Passage
+from levers.verbs import Indexed, Measured
 
 
 def checked(found: Checked) -> RenderableType:
@@ -48,6 +49,42 @@ def passages(found: tuple[Passage, ...]) -> RenderableType:
         return Text("nothing found that this user may read")
     parts: list[RenderableType] = []
     for number, each in enumerate(found, start=1):
-        place = f"[{number}] {each.document}#{each.section} {each.start}-{each.end} (score {each.score:.4f})"
+        page = f" page {each.page}" if each.page else ""
+        place = f"[{number}] {each.document}#{each.section}{page} {each.start}-{each.end} (score {each.score:.4f})"
         parts += [Text(place, "bold"), Padding(Text(each.text), (0, 0, 1, 4))]
     return Group(*parts)
+
+
+def indexed(found: Indexed) -> RenderableType:
+    """`levers index`: what is held, what changed, what that took, and how soon a change showed."""
+    took = found.update
+    lines = [f"{found.documents} documents, {found.passages} passages, index {found.digest}"]
+    if took.anything:
+        files = f"{took.added} added, {took.changed} changed, {took.removed} removed"
+        lines.append(f"{files}; {took.embedded} passages embedded, {took.reused} kept; {took.seconds:.1f} s")
+    else:
+        lines.append(f"nothing changed; {took.seconds:.1f} s")
+    if found.lag is not None:
+        target = "" if found.wanted is None else f", target {found.wanted:.0f} s: {'met' if found.fresh else 'missed'}"
+        lines.append(f"the last change showed after {found.lag:.1f} s{target}")
+    if found.purged:
+        lines.append("older versions and deleted text are gone")
+    return Text("\n".join([*lines, *found.notes]))
+
+
+def benched(found: list[Measured]) -> RenderableType:
+    """`levers bench retrieval`: a row for each way of searching."""
+    names = ("search", "words", "chunks", "nDCG@10", "95 %", "recall@5", "recall@10", "recall@100", "MRR@10", "ms")
+    table = Table(*names, box=None)
+    for each in found:
+        table.add_row(
+            each.mode,
+            "whole" if each.words is None else str(each.words),
+            f"{each.chunks:,}",
+            f"{each.ndcg:.3f}",
+            f"{each.low:.3f} to {each.high:.3f}",
+            *(f"{each.recall[depth]:.3f}" for depth in (5, 10, 100)),
+            f"{each.mrr:.3f}",
+            f"{each.ms:.1f}",
+        )
+    return Group(table, Text(f"{found[0].queries} queries; ms: median of a search without embedding the query", "dim"))

@@ -2,9 +2,10 @@
 
 from levers.knowledge.access import Access, Rule, load_access
 from levers.knowledge.chunk import chunk
-from levers.knowledge.index import Index, build, open_index
+from levers.knowledge.index import Index, build, open_index, purge
 from levers.knowledge.library import Library, read_library
 from levers.knowledge.records import Chunk, Chunking, Document, Found, Mode, Superseded
+from levers.knowledge.update import Update
 
 __all__ = [
     "Access",
@@ -17,9 +18,11 @@ __all__ = [
     "Mode",
     "Rule",
     "Superseded",
+    "Update",
     "build",
     "chunk",
     "load_access",
     "open_index",
+    "purge",
     "read_library",
 ]

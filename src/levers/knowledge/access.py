@@ -28,8 +28,9 @@ class Rule(Record):
 class Access(Record):
     """The access rules of a project. Without rules and groups everything is public.
 
-    As in a CODEOWNERS file the last matching rule decides. Groups named in a document's front matter replace the
-    rule's; an empty list there does not open what a rule closes.
+    `groups` maps a group to its members: users, or other groups, whose members then belong to it too. A name that is a
+    group's is never a user's. As in a CODEOWNERS file the last matching rule decides. Groups named in a document's
+    front matter replace the rule's; an empty list there does not open what a rule closes.
     """
 
     groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
@@ -38,14 +39,19 @@ class Access(Record):
 
     def groups_of(self, user: str | None) -> frozenset[str]:
         """Return a user's groups; no user, or one nobody knows, belongs to none and sees public matter only."""
-        if user is None:
+        if user is None or user in self.groups:
             return frozenset()
-        return frozenset(name for name, users in self.groups.items() if user in users)
+        found: set[str] = set()
+        new = {user}
+        while new:  # a group may be in a group, in a circle too
+            new = {name for name, members in self.groups.items() if not new.isdisjoint(members)} - found
+            found |= new
+        return frozenset(found)
 
     @property
     def users(self) -> frozenset[str]:
         """Every user the file names."""
-        return frozenset(user for users in self.groups.values() for user in users)
+        return frozenset(user for users in self.groups.values() for user in users) - set(self.groups)
 
     def groups_for(self, document: str, prefix: str, own: Iterable[str] = ()) -> tuple[str, ...]:
         """Return the groups that may read a document, sorted; `own` are those of its front matter. Empty means all."""

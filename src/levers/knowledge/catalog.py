@@ -13,7 +13,7 @@ from levers.ledger import Record, digest, write_atomic
 
 FORMAT = 2  # part of every digest: raise it when readers, chunks, the table or the search text change
 NOBODY, EVERYBODY = 0, 1  # audiences that every index has
-HEAD = "head.json"
+HEAD, LOCK = "head.json", "lock"
 TABLE, WORDS = "table", "words"
 
 

@@ -1,5 +1,6 @@
 """Build an index of a documents' folder, keep it up to date, open any version by its digest, and search it."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,13 +10,13 @@ from numpy.typing import NDArray
 from levers.errors import LeversError
 from levers.knowledge import words
 from levers.knowledge.access import Access
-from levers.knowledge.catalog import NOBODY, TABLE, WORDS, State, family, find_state, revoked
+from levers.knowledge.catalog import LOCK, NOBODY, TABLE, WORDS, State, family, find_state, revoked
 from levers.knowledge.fuse import distinct, fuse
-from levers.knowledge.library import check_folder, clean
+from levers.knowledge.library import Folder, check_folder, clean
 from levers.knowledge.optional import need
 from levers.knowledge.records import Chunking, Found, Mode
 from levers.knowledge.store import Hits, Rows, audience_filter, ordered
-from levers.knowledge.update import Progress, Update, update
+from levers.knowledge.update import Progress, Source, Update, sweep, update
 from levers.model.contract import Embedder
 
 _POOL = 100  # passages each path ranks before fusion
@@ -52,7 +53,7 @@ class Index:
         self._state = state
         self._files = {each.name: each for each in state.files if each.head}
         self._revoked = revoked(state, access)
-        self._rows = Rows(home / TABLE, state.table) if any(each.chunks for each in state.files) else None
+        self._rows = Rows(home / TABLE, state.table, state.rows) if any(each.chunks for each in state.files) else None
         self._segments = [home / WORDS / name for name in state.segments]
         self._words: words.Words | None = None
         self._views: dict[frozenset[str], View] = {}
@@ -64,6 +65,11 @@ class Index:
     def documents(self) -> tuple[str, ...]:
         """The ids of all documents held, superseded ones included."""
         return tuple(self._files)
+
+    @property
+    def size(self) -> int:
+        """The number of chunks held."""
+        return len(self._rows) if self._rows else 0
 
     def chunks(self) -> list[Found]:
         """Return every chunk that search can bring to someone, by document and position."""
@@ -109,8 +115,8 @@ class Index:
         `users` names who asks, one for each query; without it only public passages are found. What a user may not
         read takes no part in the ranking.
         """
-        ranked = self._rank(queries, users, k, mode)
-        return [[group[0] for group in groups] for groups in ranked]
+        ranked = self.ranking(queries, users=users, depth=max(_POOL, 2 * k), mode=mode)
+        return [[group[0] for group in distinct(found, k)] for found in ranked]
 
     def rank_of(
         self,
@@ -127,21 +133,29 @@ class Index:
         A passage taken out as a duplicate has the rank of the one that was kept.
         """
         wanted = {(found.document, found.start) for found in self.section(document, slug)}
-        groups = self._rank([query], [user], depth, mode)[0]
+        groups = distinct(self.ranking([query], users=[user], depth=max(_POOL, 2 * depth), mode=mode)[0], depth)
         places = ({(each.document, each.start) for each in group} for group in groups)
         return next((rank for rank, place in enumerate(places, 1) if place & wanted), None)
 
-    def _rank(
-        self, queries: Sequence[str], users: Sequence[str | None] | None, k: int, mode: Mode
-    ) -> list[list[list[Found]]]:
+    def ranking(
+        self,
+        queries: Sequence[str],
+        *,
+        users: Sequence[str | None] | None = None,
+        depth: int = _POOL,
+        mode: Mode = "hybrid",
+    ) -> list[list[Found]]:
+        """Return all that search ranks for each query, best first, near-duplicates included.
+
+        Each way of searching contributes its first `depth` passages.
+        """
         asking = [None] * len(queries) if users is None else list(users)
         if len(asking) != len(queries):
             raise ValueError(f"{len(queries)} queries but {len(asking)} users")
-        if self._rows is None or not queries or k < 1:
+        if self._rows is None or not queries or depth < 1:
             return [[] for _ in queries]
         vectors = None if mode == "bm25" else self._embedder.embed(list(queries), "query")
-        depth = max(_POOL, 2 * k)
-        ranked: list[list[list[Found]]] = []
+        ranked: list[list[Found]] = []
         for at, (query, user) in enumerate(zip(queries, asking, strict=True)):
             view = self._view(self.access.groups_of(user))
             paths: list[list[Found]] = [[], []]
@@ -149,8 +163,7 @@ class Index:
                 paths[0] = self._rows.found(*self._bm25(query, view, depth))
             if vectors is not None and query.strip():
                 paths[1] = self._rows.found(*self._rows.dense(vectors[at], view.places, view.where, depth))
-            merged = fuse(*paths) if mode == "hybrid" else [*paths[0], *paths[1]]
-            ranked.append(distinct(merged, k))
+            ranked.append(fuse(*paths) if mode == "hybrid" else [*paths[0], *paths[1]])
         return ranked
 
     def _bm25(self, query: str, view: View, depth: int) -> Hits:
@@ -187,13 +200,26 @@ def build(
     last one as it was, and goes on where it stopped. `on_progress` is told (passages embedded, passages in all).
     Raises UserError when there is no such folder.
     """
-    settings = chunking or Chunking()
-    fresh = State(embedder=embedder.id, chunking=settings, prefix=clean(prefix))
-    home = family(folder, embedder.id, settings, fresh.prefix)
-    check_folder(documents_dir, fresh.prefix)
+    source = Folder(documents_dir, prefix)
+    check_folder(documents_dir, clean(prefix))
+    return build_from(source, clean(prefix), access, embedder, folder, chunking, on_progress)
+
+
+def build_from(
+    source: Source,
+    prefix: str,
+    access: Access,
+    embedder: Embedder,
+    folder: Path,
+    chunking: Chunking | None = None,
+    on_progress: Progress | None = None,
+) -> Index:
+    """Do as `build` for documents of any source; ids start with `prefix`."""
+    fresh = State(embedder=embedder.id, chunking=chunking or Chunking(), prefix=prefix)
+    home = family(folder, embedder.id, fresh.chunking, prefix)
     home.mkdir(parents=True, exist_ok=True)
-    with need("filelock").FileLock(home / "lock"):
-        state, took = update(home, documents_dir, fresh, access, embedder, on_progress)
+    with need("filelock").FileLock(home / LOCK):
+        state, took = update(home, source, fresh, access, embedder, on_progress)
         index = Index(home, state, embedder, access)
     index.updated = took
     return index
@@ -203,3 +229,17 @@ def open_index(folder: Path, name: str, embedder: Embedder, access: Access) -> I
     """Open the version of that digest under `folder`. Raises LeversError when it is not there."""
     home, state = find_state(folder, name)
     return Index(home, state, embedder, access)
+
+
+def purge(folder: Path, name: str) -> None:
+    """Keep only the version of that digest under `folder`: all others go, and deleted text with them, from every file.
+
+    It must be the newest of its kind. Stacks that name another version cannot be asked until the index is built again.
+    Raises LeversError when the version is not there.
+    """
+    home, _ = find_state(folder, name)
+    with need("filelock").FileLock(home / LOCK):
+        sweep(home, name)
+    for other in folder.iterdir():
+        if other != home:
+            shutil.rmtree(other, ignore_errors=True)

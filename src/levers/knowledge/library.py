@@ -47,6 +47,29 @@ _BESIDE = frozenset(  # files that lie beside documents and hold no prose
 _LARGEST = 100_000_000  # bytes of a file
 
 
+class Folder(NamedTuple):
+    """A documents' folder as a source of files; `prefix` is how the project writes it."""
+
+    path: Path
+    prefix: str
+
+    def files(self) -> "list[File]":
+        """Return the files that are or should be documents, sorted by name."""
+        return files(self.path, self.prefix)
+
+    def look(self, file: "File") -> tuple[int, int]:
+        """Return a file's size and time of change in ns, by which it is known again."""
+        try:
+            stat = file.path.stat()
+        except OSError:
+            return -1, -1
+        return stat.st_size, stat.st_mtime_ns
+
+    def open(self, file: "File") -> "Opened":
+        """Read a file."""
+        return open_file(file, self.path)
+
+
 class Library(Record):
     """A folder as read: documents sorted by id, problems with file and line, and superseded documents.
 

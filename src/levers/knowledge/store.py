@@ -1,4 +1,4 @@
-"""Chunks and their vectors in a LanceDB table: rows are added, deleted and given other readers; versions stay readable."""
+"""Chunks and their vectors in a LanceDB table: rows are added, deleted, given other readers; old versions stay."""
 
 import datetime
 import warnings
@@ -108,19 +108,26 @@ class Table:
         elif self._table.index_stats("vector_idx").num_unindexed_rows > _UNINDEXED * count:
             self._table.optimize(cleanup_older_than=_KEPT)
 
-    def purge(self) -> None:
-        """Remove every version but the newest, and from the files whatever no row holds any more."""
+    def rewrite(self) -> None:
+        """Write all rows anew, so that no file of the newest version holds what was deleted."""
+        if self._table is not None:
+            rows = self._table.search().limit(None).to_arrow()
+            self._table = self._base.create_table(TABLE, rows, mode="overwrite")
+            self.index()
+
+    def forget(self) -> None:
+        """Remove every version but the newest, files included; readers of an older one will fail."""
         if self._table is not None:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that older readers fail is what purging means
+                warnings.simplefilter("ignore")  # that older readers fail is what forgetting means
                 self._table.optimize(cleanup_older_than=datetime.timedelta(0), delete_unverified=True)
 
 
 class Rows:
     """One version of the table, opened for reading: chunks sorted by document and start, each at its place from 0."""
 
-    def __init__(self, folder: Path, version: int) -> None:
-        """Read the chunks; vectors are read when they are first needed."""
+    def __init__(self, folder: Path, version: int, size: int) -> None:
+        """Read the chunks; vectors are read when they are first needed. `size` is above every row number ever given."""
         self._table = need("lancedb").connect(str(folder)).open_table(TABLE)
         self._table.checkout(version)
         columns = ["row", "audience", *_COLUMNS]
@@ -129,7 +136,7 @@ class Rows:
         self.numbers: NDArray[np.int64] = self._read["row"].to_numpy()
         self.audience: NDArray[np.int32] = self._read["audience"].to_numpy()
         self.documents: list[str] = self._read["document"].to_pylist()
-        self.size = int(self.numbers.max()) + 1 if len(self.numbers) else 0
+        self.size = size
         self._places = np.full(self.size, -1, dtype=np.int64)
         self._places[self.numbers] = np.arange(len(self.numbers))
         self._vectors: NDArray[np.float32] | None = None

@@ -4,15 +4,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from levers.errors import LeversError
 from levers.knowledge import words
 from levers.knowledge.access import Access
 from levers.knowledge.catalog import HEAD, TABLE, WORDS, Audiences, Kept, State, read_state, rules_digest, write_state
 from levers.knowledge.chunk import chunk, under_headings
-from levers.knowledge.library import File, Opened, clean, files, judge, open_file
+from levers.knowledge.library import File, Opened, clean, judge
 from levers.knowledge.records import Chunk
 from levers.knowledge.store import Table
 from levers.ledger import Record
@@ -26,7 +28,10 @@ _REUSED_AT_MOST = 2000  # changed files whose old vectors are looked up, to embe
 
 
 class Update(Record):
-    """What bringing an index up to date took: files by what happened to them, chunks embedded or taken over."""
+    """What bringing an index up to date took: files by what happened to them, chunks embedded or taken over.
+
+    `lag` is the time in seconds from the newest change among them to the index that shows it, None on a first build.
+    """
 
     added: int = 0
     changed: int = 0
@@ -34,6 +39,7 @@ class Update(Record):
     embedded: int = 0
     reused: int = 0
     seconds: float = 0.0
+    lag: float | None = None
 
     @property
     def anything(self) -> bool:
@@ -58,10 +64,23 @@ class _Work:
     total: int = 0
 
 
+class Source(Protocol):
+    """Where documents come from: a folder, or a data set."""
+
+    def files(self) -> list[File]:
+        """Return what there is, sorted by name."""
+
+    def look(self, file: File) -> tuple[int, int]:
+        """Return size and time of change in ns, by which an unchanged file is known."""
+
+    def open(self, file: File) -> Opened:
+        """Read one file."""
+
+
 def update(
-    home: Path, documents: Path, fresh: State, access: Access, embedder: Embedder, progress: Progress | None
+    home: Path, source: Source, fresh: State, access: Access, embedder: Embedder, progress: Progress | None
 ) -> tuple[State, Update]:
-    """Make the newest version under `home` hold what the folder holds, and return it with what that took.
+    """Make the newest version under `home` hold what the source holds, and return it with what that took.
 
     `fresh` is the state to start from where there is none. The caller holds the lock. A kill at any instant leaves the
     last published version as it was, and what was embedded since is not embedded again.
@@ -69,8 +88,8 @@ def update(
     begun = time.perf_counter()
     state = read_state(home / HEAD) or fresh
     old = {each.name: each for each in state.files}
-    listed = files(documents, state.prefix)
-    kept, opened = _compare(listed, old, documents)
+    listed = source.files()
+    kept, opened = _compare(listed, old, source)
     gone = sorted(set(old) - {each.name for each in listed})
     same = rules_digest(access) == state.rules
     if state.digest and not opened and not gone and same and (home / f"{state.digest}.json").is_file():
@@ -95,40 +114,40 @@ def update(
         embedded=work.embedded,
         reused=work.reused,
         seconds=time.perf_counter() - begun,
+        lag=max(0.0, time.time() - max(kept.modified for _, (kept, _) in opened) / 1e9) if opened and old else None,
     )
     return done, found
 
 
 def _compare(
-    listed: Sequence[File], old: dict[str, Kept], folder: Path
+    listed: Sequence[File], old: dict[str, Kept], source: Source
 ) -> tuple[list[Kept], list[tuple[File, tuple[Kept, Opened]]]]:
     """Return the files whose content is as before, and those that were read because it is not."""
     same: list[Kept] = []
     other: list[tuple[File, tuple[Kept, Opened]]] = []
     for file in listed:
         known = old.get(file.name)
-        size, modified = _stat(file.path)
+        size, modified = source.look(file)
         if known and known.settled and (known.size, known.modified) == (size, modified):
             same.append(known)
             continue
         settled = time.time() - modified / 1e9 > _SETTLED_AFTER
-        found = open_file(file, folder)
-        seen = {"size": size, "modified": modified, "settled": settled}
+        found = source.open(file)
         if known and found.sha and known.sha == found.sha:
-            same.append(known.model_copy(update=seen))
+            same.append(known.model_copy(update={"size": size, "modified": modified, "settled": settled}))
         else:
-            head = found.document.head if found.document else None
-            kept = Kept(name=file.name, sha=found.sha, head=head, problems=found.problems, note=found.note, **seen)
+            kept = Kept(
+                name=file.name,
+                size=size,
+                modified=modified,
+                settled=settled,
+                sha=found.sha,
+                head=found.document.head if found.document else None,
+                problems=found.problems,
+                note=found.note,
+            )
             other.append((file, (kept, found)))
     return same, other
-
-
-def _stat(path: Path) -> tuple[int, int]:
-    try:
-        stat = path.stat()
-    except OSError:
-        return -1, -1
-    return stat.st_size, stat.st_mtime_ns
 
 
 def _drop(work: _Work, names: Sequence[str]) -> None:
@@ -231,6 +250,34 @@ def _publish(work: _Work, seen: Sequence[Kept]) -> State:
     write_state(work.home / f"{state.digest}.json", state)
     write_state(work.home / HEAD, state)
     return state
+
+
+def sweep(home: Path, name: str) -> None:
+    """Rewrite the newest version so that nothing else is left under `home`. The caller holds the lock.
+
+    Raises LeversError when the version of that digest is not the newest.
+    """
+    state = read_state(home / HEAD)
+    if state is None or state.digest != name:
+        raise LeversError(f"{name} is not the newest index", "bring the index up to date, then purge")
+    table = Table(home / TABLE)
+    table.restore(state.table)
+    table.rewrite()
+    alive = np.zeros(state.rows, dtype=np.bool_)
+    alive[table.numbers()] = True
+    merged: tuple[str, ...] = ()
+    if state.segments:
+        merged = (f"purged-{state.rows:09d}-{table.version}.npz",)
+        parts = [words.load(home / WORDS / each) for each in state.segments]
+        words.save(home / WORDS / merged[0], words.merge(parts, alive))
+    for _ in range(2):  # a kill between the two leaves a good version, and old files that the next purge removes
+        state = state.model_copy(update={"table": table.version, "segments": merged})
+        write_state(home / f"{name}.json", state)
+        write_state(home / HEAD, state)
+        table.forget()
+    for path in [*home.glob("*.json"), *home.glob(f"{WORDS}/*")]:
+        if path.name not in (HEAD, f"{name}.json", *merged):
+            path.unlink()
 
 
 def _tidy(work: _Work) -> None:

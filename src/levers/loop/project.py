@@ -47,6 +47,14 @@ class Project:
         prefix = self.task.config.knowledge.documents or ""
         return self.workshop.build(self.task.documents, prefix, partial(self.progress, "embed passages"))
 
+    def refresh(self) -> Index | None:
+        """Read the access rules and the documents again, and return the index of now."""
+        material = self.task.config.knowledge
+        self.access = load_access(self.task.root / material.access if material.access else None, material.access)
+        self.workshop.access = self.access
+        self.__dict__.pop("index", None)
+        return self.index
+
     @cached_property
     def bench(self) -> Bench:
         """The bench to measure stacks on, with the price of the answering model."""

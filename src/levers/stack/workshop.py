@@ -69,7 +69,7 @@ class ProjectWorkshop:
     def build(self, documents: Path, prefix: str, on_progress: Callable[[int, int], None] | None = None) -> Index:
         """Index a folder of documents, or open the index that has this content."""
         index = build(documents, prefix, self.access, self.embedder(), self.state / INDEXES, on_progress=on_progress)
-        self._finders.setdefault(index.digest, IndexFinder(index))
+        self._finders[index.digest] = IndexFinder(index)  # under the access rules of now
         return index
 
     def embedder(self) -> Embedder:

@@ -44,6 +44,9 @@ def check_models(written: Written, root: Path, known: KnownReference | None) -> 
             continue
         job = _JOBS.get(role)
         problem = known(reference, job, root) if known and job else check_reference(reference, role)
+        if role == "rerank":
+            hint = "hybrid search ranks alone in this version; remove the line or write null"
+            problem = Problem(file="", found=show(reference), expected="null: nothing reranks yet", hint=hint)
         if problem:
             place = {"file": written.file, "line": written.line(("models", role)), "field": f"models.{role}"}
             problems.append(problem.model_copy(update=place))

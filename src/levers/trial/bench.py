@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from levers.stack import Passage, Stack, Workshop, answerer
+from levers.stack import Given, Inline, Passage, Stack, Workshop, answerer
 from levers.task.records import Case, Partition, Task
 from levers.trial.measure import CostOf, run_trial
-from levers.trial.records import Outcome, Trial
+from levers.trial.records import Leaks, Outcome, Trial
 
 Progress = Callable[[str, int, int], None]
 """Hears what is being done, how much is done, and out of how much."""
@@ -18,6 +18,9 @@ class Library(Protocol):
 
     def evidence(self, case: Case) -> tuple[Passage, ...]:
         """Return the passages the case names as evidence; none when the documents do not hold them."""
+
+    def may_read(self, document: str, user: str | None) -> bool:
+        """Tell whether the access rules let a user read a document."""
 
     def rank(self, case: Case, stack: Stack) -> int | None:
         """Return the best rank (from 1) of the case's evidence in the stack's search; None beyond the first 50."""
@@ -48,7 +51,7 @@ class Bench:
 
     def _run(self, stack: Stack, cases: Sequence[Case], what: str) -> Trial:
         self.progress(what, 0, len(cases))
-        return run_trial(
+        trial = run_trial(
             self.task,
             cases,
             answerer(stack, self.workshop),
@@ -57,3 +60,19 @@ class Bench:
             cost_source=self.cost_source,
             on_progress=lambda done, total: self.progress(what, done, total),
         )
+        return trial.model_copy(update={"leaks": self._leaks(stack, cases, trial.outcomes)})
+
+    def _leaks(self, stack: Stack, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> Leaks:
+        """Hold what every case was shown against the access rules."""
+        part = stack.part("inline")
+        inlined = [name for name, _ in part.documents] if isinstance(part, Inline) else []
+        attempts, leaks = 0, []
+        for case, outcome in zip(cases, outcomes, strict=True):
+            wanted = {each.document for each in self.library.evidence(case)}
+            attempts += any(not self.library.may_read(name, case.user) for name in wanted)
+            given = stack.part("given")
+            handed = given.passages.get(case.id, ()) if isinstance(given, Given) else ()  # a probe may show anything
+            shown = {each.document for each in outcome.answer.passages} - {each.document for each in handed}
+            if any(not self.library.may_read(name, case.user) for name in (*shown, *inlined)):
+                leaks.append(case.id)
+        return Leaks(attempts=attempts, leaks=tuple(leaks))

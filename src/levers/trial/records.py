@@ -46,11 +46,22 @@ class Latency(Record):
     p95_ms: float
 
 
+class Leaks(Record):
+    """Access rules over a trial. `attempts` counts the cases whose evidence their user may not read.
+
+    `leaks` names the cases whose prompt or citations held a document that their user may not read: it must be empty.
+    """
+
+    attempts: int
+    leaks: tuple[str, ...] = ()
+
+
 class Trial(Record):
     """A stack over one partition of a task: outcomes in case order, and the figures derived from them.
 
     `quality` is the share of cases that pass, `interval` its Wilson 95 % interval, `score` the mean graded credit.
-    `cost_per_answer` is USD, None when no price is known; `latency` is by step name, "total" included.
+    `cost_per_answer` is USD, None when no price is known; `latency` is by step name, "total" included. `leaks` is None
+    where nobody looked.
     """
 
     stack: str
@@ -64,6 +75,7 @@ class Trial(Record):
     cost_per_answer: float | None
     cost_source: str
     latency: dict[str, Latency]
+    leaks: Leaks | None = None
 
     def outcome(self, case: str) -> Outcome:
         """Return the outcome of that case. Raises KeyError when the case was not in the trial."""

@@ -24,6 +24,10 @@ class Shelf:
             found.extend(passage(each) for each in self._index.section(document, section))
         return tuple(dict.fromkeys(found))
 
+    def may_read(self, document: str, user: str | None) -> bool:
+        """Tell whether the access rules let a user read a document; without documents there is nothing to hide."""
+        return self._index is None or self._index.may_read(document, user)
+
     def rank(self, case: Case, stack: Stack) -> int | None:
         """Return the best rank of any of the case's evidence for its question and user, None beyond the first 50."""
         part = stack.part("retrieve")

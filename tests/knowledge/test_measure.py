@@ -1,0 +1,96 @@
+import gzip
+import json
+import math
+
+import numpy as np
+import pytest
+from knowledge.conftest import write
+
+from levers.errors import UserError
+from levers.knowledge import Access, Chunking, build
+from levers.knowledge.beir import read_beir
+from levers.knowledge.measure import Asked, compare_chunkings, evidence_ranks, measure, score
+
+TEXTS = {"d1": "tents are light", "d2": "boots are heavy", "d3": "ropes are long and light", "d4": "lamps shine"}
+
+
+def jsonl(rows) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    corpus = jsonl({"_id": name, "title": "", "text": text} for name, text in TEXTS.items())
+    write(
+        tmp_path,
+        {
+            "corpus.jsonl.gz": gzip.compress(corpus.encode()),
+            "queries.jsonl": jsonl([{"_id": "q1", "text": "light ropes"}, {"_id": "q2", "text": "shining lamps"}]),
+            "qrels/test.tsv": "query-id\tcorpus-id\tscore\nq1\td3\t2\nq1\td1\t1\nq2\td2\t1\nq2\td4\t0\n",
+        },
+    )
+    return tmp_path
+
+
+def test_a_data_set_is_measured_as_the_definitions_say(folder, embedder):
+    judged = read_beir(folder)
+    assert judged.grades == {"q1": {"d3": 2, "d1": 1}, "q2": {"d2": 1}} and len(judged.corpus) == 4
+    bm25, dense = measure(judged, embedder, folder / "indexes", modes=["bm25", "dense"])
+    # q1: d3 then d1, the ideal order; q2: only d4 holds its words, and d4 does not count
+    assert (bm25.ndcg, bm25.mrr, bm25.recall[5]) == pytest.approx((0.5, 0.5, 0.5))
+    assert dense.recall[100] == 1 and dense.chunks == 4 and dense.words is None and bm25.ms > 0
+    assert bm25.low <= bm25.ndcg <= bm25.high
+    embedder.batches.clear()
+    assert measure(judged, embedder, folder / "indexes", modes=["bm25"])[0].ndcg == bm25.ndcg
+    assert embedder.batches == [("query", 2)]
+
+
+def test_figures_are_those_of_the_field():
+    found = score({"q": {"a": 1, "b": 1}}, {"q": {"x": 3.0, "a": 2.0, "y": 1.0}})
+    ideal = 1 + 1 / math.log2(3)
+    assert found["ndcg"] == pytest.approx((1 / math.log2(3)) / ideal)
+    assert (found["mrr"], found["recall"]) == (0.5, {5: 0.5, 10: 0.5, 100: 0.5})
+    assert score({"q": {"a": 1}, "silent": {"b": 1}}, {"q": {"a": 1.0}, "silent": {}})["mrr"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("queries.jsonl", '{"_id": "q1", "text": "a"}\n{"id": 1}\n', ["queries.jsonl:2"]),
+        ("queries.jsonl", '{"_id": "q1", "text": "a"}\n', ["qrels/test.tsv: found query 'q2'"]),
+        ("qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1 d1 1\n", ["qrels/test.tsv:2"]),
+        ("qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td9\t1\n", ["document 'd9'"]),
+        ("corpus.jsonl.gz", b"\x1f\x8b broken", ["corpus.jsonl.gz"]),
+    ],
+)
+def test_what_is_wrong_with_a_data_set_is_said(folder, name, content, told):
+    write(folder, {name: content})
+    with pytest.raises(UserError) as caught:
+        read_beir(folder)
+    assert all(each in str(caught.value) for each in told)
+
+
+def test_missing_files_and_splits_are_named_together(folder):
+    (folder / "queries.jsonl").unlink()
+    with pytest.raises(UserError) as caught:
+        read_beir(folder, "dev")
+    assert len(caught.value.problems) == 2 and "splits test" in str(caught.value)
+
+
+def test_chunkings_are_compared_on_the_same_questions(tmp_path, embedder):
+    filler = "Words that say nothing of use stand here in a row. " * 12
+    page = "".join(
+        f"## Part {at}\n\n{filler}\n\nThe key of room{at} hangs at hook{at}.\n\n{filler}\n\n" for at in range(6)
+    )
+    write(tmp_path, {"docs/rooms.md": f"# Rooms\n\n{page}"})
+    asked = [Asked(query=f"hook{at} of room{at}", sections=(("docs/rooms.md", f"part-{at}"),)) for at in range(6)]
+
+    def build_with(chunking: Chunking):
+        return build(tmp_path / "docs", "docs", Access(), embedder, tmp_path / "indexes", chunking)
+
+    ranked = compare_chunkings(asked, build_with, [Chunking(words=400), Chunking(words=20), Chunking(words=160)], k=1)
+    assert [each.recall for each in ranked] == sorted((each.recall for each in ranked), reverse=True)
+    best = ranked[0]
+    assert best.recall == np.mean([rank == 1 for rank in evidence_ranks(build_with(best.chunking), asked)])
+    nowhere = Asked(query="hook1", sections=(("docs/none.md", None),))
+    assert evidence_ranks(build_with(best.chunking), [nowhere]) == (None,)

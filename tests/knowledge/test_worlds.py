@@ -1,0 +1,145 @@
+"""Generated worlds of users, nested groups, rules and revocations: nobody sees, or can infer, what they may not read.
+
+`LEVERS_WORLDS` sets how many; the suite tries a few, a release tries 10,000.
+"""
+
+import math
+import os
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from knowledge.conftest import HashingEmbedder, write
+
+from levers.knowledge import Access, Index, Mode, Rule, build, open_index
+from levers.knowledge.words import K1, B, words
+
+WORLDS = int(os.environ.get("LEVERS_WORLDS", "30"))
+CHANGES = 5  # of rights, in each world
+USERS = ["ana", "ben", "eva", "kim", None, "stranger"]
+GROUPS = ["staff", "legal", "o'brien", "a, b", "ünï"]
+FOLDERS = ["", "hr/", "hr/pay/", "law/"]
+RULES = {  # each with what it means, told apart from the code under test
+    "**": lambda place: True,
+    "hr/**": lambda place: place.startswith("hr/"),
+    "docs/hr/*": lambda place: place == "hr/",
+    "hr/pay/": lambda place: place == "hr/pay/",
+    "law/*": lambda place: place == "law/",
+}
+MODES: tuple[Mode, ...] = ("hybrid", "bm25", "dense")
+SUBJECTS = ["tent", "boot", "rope", "price", "refund", "lamp", "margin"]
+
+
+class World:
+    """Documents with secrets, and rights that change."""
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        self.chance = random.Random(seed)
+        self.folder = folder
+        self.pages: dict[str, tuple[str, set[str], str]] = {}
+        for at in range(self.chance.randint(3, 9)):
+            place = self.chance.choice(FOLDERS)
+            own = set(self.chance.sample(GROUPS, self.chance.choice([0, 0, 0, 1, 2])))
+            text = f"secret{at}x " + " ".join(self.chance.choices(SUBJECTS, k=self.chance.randint(2, 12)))
+            self.pages[f"docs/{place}d{at}.md"] = (place, own, text)
+            head = f"---\ngroups: {sorted(own)!r}\n---\n" if own else ""
+            write(folder, {f"docs/{place}d{at}.md": f"{head}{text}\n"})
+        self.members: dict[str, set[str]] = {group: set() for group in GROUPS}
+        self.rules: list[tuple[str, set[str]]] = []
+        for _ in range(6):
+            self.change()
+
+    def change(self) -> None:
+        """A user joins or leaves a group, a group is put into another, a rule comes, goes or moves."""
+        group, other = self.chance.sample(GROUPS, 2)
+        user = self.chance.choice(USERS[:4])
+        kind = self.chance.choice(["join", "leave", "move", "nest", "rule", "unrule", "shuffle"])
+        if kind == "join":
+            self.members[group].add(user)
+        elif kind == "leave":
+            self.members[group].discard(user)
+        elif kind == "move":
+            self.members[group].discard(user)
+            self.members[other].add(user)
+        elif kind == "nest":
+            self.members[group] ^= {other}
+        elif kind == "rule":
+            self.rules.append(
+                (self.chance.choice(list(RULES)), {group, other} if self.chance.random() < 0.3 else {group})
+            )
+        elif kind == "unrule" and self.rules:
+            self.rules.pop(self.chance.randrange(len(self.rules)))
+        else:
+            self.chance.shuffle(self.rules)
+
+    def access(self) -> Access:
+        groups = {name: tuple(sorted(members)) for name, members in self.members.items()}
+        rules = tuple(Rule(path=path, groups=tuple(sorted(named))) for path, named in self.rules)
+        return Access(groups=groups, rules=rules)
+
+    def inside(self, user: str | None, group: str, seen: frozenset[str] = frozenset()) -> bool:
+        """Follow memberships downwards, from the group to the user; the code goes upwards."""
+        if user in self.members[group]:
+            return True
+        nested = [each for each in self.members[group] & set(GROUPS) if each not in seen]
+        return any(self.inside(user, each, seen | {group}) for each in nested)
+
+    def open_to(self, user: str | None) -> set[str]:
+        allowed = set()
+        for name, (place, own, _) in self.pages.items():
+            ruled = [named for path, named in self.rules if RULES[path](place)]
+            audience = own or (ruled[-1] if ruled else set())
+            if not audience or any(self.inside(user, group) for group in audience):
+                allowed.add(name)
+        return allowed
+
+    def build(self, embedder: HashingEmbedder) -> Index:
+        return build(self.folder / "docs", "docs", self.access(), embedder, self.folder / "indexes")
+
+
+def bm25(texts: dict[str, str], query: str) -> dict[str, float]:
+    """BM25 from its definition, over these texts and no others."""
+    bags = {name: Counter(words(text)) for name, text in texts.items()}
+    mean = sum(bag.total() for bag in bags.values()) / max(len(bags), 1)
+    scores = dict.fromkeys(bags, 0.0)
+    for word in words(query):
+        holding = sum(word in bag for bag in bags.values())
+        rarity = math.log(1 + (len(bags) - holding + 0.5) / (holding + 0.5))
+        for name, bag in bags.items():
+            weight = bag[word] + K1 * (1 - B + B * bag.total() / mean)
+            scores[name] += rarity * bag[word] * (K1 + 1) / weight if bag[word] else 0.0
+    return {name: score for name, score in scores.items() if score > 0}
+
+
+def shown(index: Index, user: str | None) -> set[str]:
+    """Everything that any way of searching brings this user, secrets asked for by name included."""
+    queries = [" ".join(SUBJECTS), "secret0x secret1x secret2x secret3x secret4x"]
+    found: set[str] = set()
+    for mode in MODES:
+        for passages in index.search(queries, users=[user] * 2, k=50, mode=mode):
+            found |= {passage.document for passage in passages}
+    return found
+
+
+@pytest.mark.parametrize("seed", range(WORLDS))
+def test_nobody_sees_or_infers_what_they_may_not_read(seed, tmp_path):
+    world, embedder = World(seed, tmp_path), HashingEmbedder()
+    index = world.build(embedder)
+    for _ in range(CHANGES):
+        world.change()
+        old = open_index(tmp_path / "indexes", index.digest, embedder, world.access())
+        new = world.build(embedder)
+        for user in USERS:
+            allowed = world.open_to(user)
+            assert shown(old, user) <= allowed  # an old version, the rights of now: revocation is at once
+            assert shown(new, user) == allowed
+            assert {name for name in world.pages if new.may_read(name, user)} == allowed
+            for hidden in set(world.pages) - allowed:
+                assert new.rank_of(world.pages[hidden][2], hidden, user=user) is None
+            title = {name: f"{name.rsplit('/', 1)[-1].removesuffix('.md')}\n{world.pages[name][2]}" for name in allowed}
+            scores = {
+                each.document: each.score for each in new.ranking(["tent price lamp"], users=[user], mode="bm25")[0]
+            }
+            assert scores == pytest.approx(bm25(title, "tent price lamp"), abs=2e-6)
+        index = new
