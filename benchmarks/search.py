@@ -87,7 +87,7 @@ def _rows(project: Path, queries: list[str], embedder: Remembering) -> list[Row]
                 "numpy dot product and top k, no filter",
                 limit * 1000 / len(queries),
                 "ms per query",
-                "mostly the store's fixed cost per call; for 100,000 chunks see docs/decisions/0002-lancedb.md",
+                "mostly fixed costs per call; a filter, passages and their order are what the dot product lacks",
             )
         )
     return rows

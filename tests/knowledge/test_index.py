@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from levers.errors import LeversError, UserError
 from levers.knowledge import Access, Chunk, Chunking, Found, Index, Mode, Rule, build, load_access, open_index, store
-from levers.knowledge.fuse import distinct, fuse
+from levers.knowledge.fuse import at_edges, distinct, fuse, grow
 from levers.knowledge.index import View
 from levers.knowledge.store import Rows, Table
 from levers.knowledge.words import Words, segment
@@ -213,6 +213,30 @@ def test_duplicates_go_but_another_figure_or_name_stays():
     groups = distinct([first, copy, other, named, elsewhere, *short], 10)
     assert [[found.start for found in group] for group in groups] == [[0, 200, 800], [400], [600], [1000], [1100]]
     assert [group[0].start for group in distinct([first, copy, other], 1)] == [0]
+
+
+def test_the_best_passages_stand_at_the_edges():
+    ranked = [passage(str(at)) for at in range(1, 6)]
+    assert [each.text for each in at_edges(ranked)] == ["1", "3", "5", "4", "2"]
+    assert at_edges([]) == [] and at_edges(ranked[:1]) == ranked[:1]
+
+
+def test_a_passage_grows_within_its_section_and_its_characters_keep_their_places(tmp_path, embedder):
+    part = "\n\n".join(f"Point {at} names mark{at} and says some more about it here." for at in range(12))
+    text = f"# One\n\n{part}\n\n---\n\nThe end of one.\n\n# Two\n\nAnother section with mark99.\n"
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/a.md").write_text(text)
+    index = build(tmp_path / "docs", "docs", Access(), embedder, tmp_path / "indexes", Chunking(words=20))
+    small = index.search(["mark5"], k=1, mode="bm25")[0][0]
+    wide = index.search(["mark5"], k=1, mode="bm25", widen=70)[0][0]
+    assert small.text in wide.text and len(small.text) < len(wide.text) and len(wide.text.split()) <= 70
+    for number in range(12):
+        at = wide.text.find(f"mark{number} ")
+        assert at < 0 or text[wide.start + at :].startswith(f"mark{number} ")
+    everything = index.search(["mark5"], k=3, mode="bm25", widen=10_000)[0]
+    assert [each.section for each in everything] == ["one"] and "The end of one." in everything[0].text
+    assert len(everything[0].text) == everything[0].end - everything[0].start
+    assert grow(passage("elsewhere", 9000), index.section("docs/a.md"), 50).text == "elsewhere"
 
 
 # --- nobody sees what they may not -------------------------------------------------------------------------------

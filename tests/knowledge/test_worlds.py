@@ -15,7 +15,7 @@ from knowledge.conftest import HashingEmbedder, write
 from levers.knowledge import Access, Index, Mode, Rule, build, open_index
 from levers.knowledge.words import K1, B, words
 
-WORLDS = int(os.environ.get("LEVERS_WORLDS", "12"))
+WORLDS = int(os.environ.get("LEVERS_WORLDS", "6"))
 CHANGES = 5  # of rights, in each world
 USERS = ["ana", "ben", "eva", "kim", None, "stranger"]
 GROUPS = ["staff", "legal", "o'brien", "a, b", "ünï"]

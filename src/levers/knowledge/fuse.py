@@ -1,13 +1,15 @@
-"""Merge two rankings, and take near-duplicates out of a result."""
+"""Merge two rankings, take near-duplicates out of a result, widen passages and put them in a good order."""
 
 import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from levers.knowledge.chunk import size
 from levers.knowledge.records import Found
 
 _SAME = 0.9  # share of common words from which two passages may be the same
 _COPY = 12  # words from which a literal copy under another heading is a duplicate
+_GAP = 200  # characters between two passages from which they do not belong together
 _WORD = re.compile(r"\w+")
 
 
@@ -47,6 +49,49 @@ def distinct(ranking: Sequence[Found], k: int) -> list[list[Found]]:
         elif len(kept) < k:
             kept.append([found])
     return kept
+
+
+def grow(found: Found, pieces: Sequence[Found], words: int) -> Found:
+    """Return a passage with its neighbours among `pieces` (a document's, in order) of the same section.
+
+    Neighbours come in turns, after and before, while the whole stays within `words`. What stands between two pieces
+    (blank lines, a rule) becomes as many line breaks, so that every character keeps its place from `start` on.
+    """
+    places = [at for at, piece in enumerate(pieces) if piece.start == found.start and piece.end == found.end]
+    if not places:
+        return found
+    first = last = places[0]
+    held = size(found.text)
+    closed: set[int] = set()
+    while len(closed) < 2:
+        for step in (1, -1):
+            at = last + 1 if step == 1 else first - 1
+            if step in closed or not 0 <= at < len(pieces) or not _joins(pieces, at, step, found.section):
+                closed.add(step)
+                continue
+            held += size(pieces[at].text)
+            if held > words:
+                closed |= {1, -1}
+                break
+            first, last = min(first, at), max(last, at)
+    text = pieces[first].text
+    for at in range(first + 1, last + 1):
+        text += "\n" * (pieces[at].start - pieces[at - 1].end) + pieces[at].text
+    start, end = pieces[first].start, pieces[last].end
+    return found.model_copy(update={"text": text, "start": start, "end": end, "page": pieces[first].page})
+
+
+def at_edges(ranked: Sequence[Found]) -> list[Found]:
+    """Return passages with the best at both ends of the context and the weakest in the middle.
+
+    Models use the start and the end of a long context best (Liu et al., "Lost in the Middle", 2024).
+    """
+    return [*ranked[::2], *reversed(ranked[1::2])]
+
+
+def _joins(pieces: Sequence[Found], at: int, step: int, section: str) -> bool:
+    before, after = (pieces[at - 1], pieces[at]) if step == 1 else (pieces[at], pieces[at + 1])
+    return pieces[at].section == section and 0 <= after.start - before.end <= _GAP
 
 
 def _twins(one: Found, other: Found) -> bool:

@@ -11,7 +11,7 @@ from levers.errors import LeversError
 from levers.knowledge import words
 from levers.knowledge.access import Access
 from levers.knowledge.catalog import LOCK, NOBODY, TABLE, WORDS, State, family, find_state, revoked
-from levers.knowledge.fuse import distinct, fuse
+from levers.knowledge.fuse import distinct, fuse, grow
 from levers.knowledge.library import Folder, check_folder, clean
 from levers.knowledge.optional import need
 from levers.knowledge.records import Chunking, Found, Mode
@@ -56,6 +56,7 @@ class Index:
         self._rows = Rows(home / TABLE, state.table, state.rows) if any(each.chunks for each in state.files) else None
         self._segments = [home / WORDS / name for name in state.segments]
         self._words: words.Words | None = None
+        self._listed: list[Found] | None = None
         self._views: dict[frozenset[str], View] = {}
         self._spans: dict[str, tuple[int, int]] = {}
         for place, document in enumerate(self._rows.documents if self._rows else ()):
@@ -73,9 +74,10 @@ class Index:
 
     def chunks(self) -> list[Found]:
         """Return every chunk that search can bring to someone, by document and position."""
-        if self._rows is None:
-            return []
-        return self._rows.found(np.flatnonzero(self._rows.audience != NOBODY))
+        if self._listed is None:
+            rows = self._rows
+            self._listed = rows.found(np.flatnonzero(rows.audience != NOBODY)) if rows else []
+        return list(self._listed)
 
     def section(self, document: str, slug: str | None = None) -> list[Found]:
         """Return the chunks of a section, in order; superseded documents included, access not asked.
@@ -109,14 +111,29 @@ class Index:
         users: Sequence[str | None] | None = None,
         k: int = 4,
         mode: Mode = "hybrid",
+        widen: int = 0,
     ) -> list[list[Found]]:
         """Return the `k` best passages for each query, best first, near-duplicates taken out.
 
         `users` names who asks, one for each query; without it only public passages are found. What a user may not
-        read takes no part in the ranking.
+        read takes no part in the ranking. `widen` gives each passage its neighbours of the same section, up to so
+        many words: search small, read big. A passage that stands in a wider one already makes room for the next.
         """
         ranked = self.ranking(queries, users=users, depth=max(_POOL, 2 * k), mode=mode)
-        return [[group[0] for group in distinct(found, k)] for found in ranked]
+        if not widen:
+            return [[group[0] for group in distinct(found, k)] for found in ranked]
+        return [self._widened([group[0] for group in distinct(found, len(found))], k, widen) for found in ranked]
+
+    def _widened(self, ranked: Sequence[Found], k: int, words: int) -> list[Found]:
+        wide: list[Found] = []
+        for found in ranked:
+            if len(wide) == k:
+                break
+            if not any(
+                each.document == found.document and each.start <= found.start and found.end <= each.end for each in wide
+            ):
+                wide.append(grow(found, self.section(found.document), words))
+        return wide
 
     def rank_of(
         self,

@@ -128,12 +128,12 @@ def _compare(
     for file in listed:
         known = old.get(file.name)
         size, modified = source.look(file)
-        if known and known.settled and (known.size, known.modified) == (size, modified):
+        if known and known.settled and known.sha and (known.size, known.modified) == (size, modified):
             same.append(known)
             continue
         settled = time.time() - modified / 1e9 > _SETTLED_AFTER
         found = source.open(file)
-        if known and found.sha and known.sha == found.sha:
+        if known and known.sha == found.sha and (found.sha or known.problems == found.problems):
             same.append(known.model_copy(update={"size": size, "modified": modified, "settled": settled}))
         else:
             kept = Kept(
