@@ -32,12 +32,16 @@ class Passage(NamedTuple):
 
 
 class Form(NamedTuple):
-    """How a reply is to be written: `rules` ask for it, `before` and `after` surround the answer."""
+    """How a reply is to be written: `rules` ask for it, `before` and `after` surround the answer.
+
+    `refusing` says how a missing answer is put, with "{r}" for the phrase, where the form has a wording of its own.
+    """
 
     rules: tuple[str, ...]
     before: str
     after: str
     kind: str
+    refusing: str = ""
 
 
 def layout(passages: list[Passage], question: str, rng: random.Random) -> tuple[str, list[int]]:
@@ -134,12 +138,17 @@ def explained_labels(key: str, topics: list[str], rng: random.Random) -> str:
 
 
 class Field(NamedTuple):
-    """A key of a JSON reply, its value, the placeholder that stands for it, and the rule that explains it."""
+    """A key of a JSON reply, its value, the placeholder that stands for it, and the rule that explains it.
+
+    `missing` and `otherwise` are a flag's values where the answer is missing and where it is not, as they are written.
+    """
 
     key: str
     value: object
     shown: str
     rule: str
+    missing: str = ""
+    otherwise: str = ""
 
 
 def json_fields(rng: random.Random, topic: str | None, topics: list[str], source: int | None) -> list[Field]:
@@ -174,7 +183,9 @@ def flag(rng: random.Random, holds: bool) -> Field:
     when, otherwise = (there, lacking) if told == "present" else (lacking, there)
     filled = rule.format(k=wording.quoted(key, rng), y=yes, n=no, w=when, o=otherwise)
     value = true if holds == (told == "present") else false
-    return Field(key, value, rng.choice(("...", f"{yes} or {no}", f"{yes}/{no}", f"{yes}|{no}")), filled)
+    shown = rng.choice(("...", f"{yes} or {no}", f"{yes}/{no}", f"{yes}|{no}"))
+    missing, otherwise = (no, yes) if told == "present" else (yes, no)
+    return Field(key, value, shown, filled, missing, otherwise)
 
 
 def json_form(rng: random.Random, others: list[Field], flagged: Field | None) -> Form:
@@ -182,7 +193,16 @@ def json_form(rng: random.Random, others: list[Field], flagged: Field | None) ->
     answer = Field(
         rng.choice(wording.ANSWER_KEYS), "@@", rng.choice(("...", "…", "the answer", "<answer>", "text")), ""
     )
-    kept = [answer]
+    kept, refusing = [answer], ""
+    if flagged is not None and rng.random() < 0.5:
+        labels = rng.sample([flagged.missing, flagged.otherwise], 2)
+        flagged = flagged._replace(rule=wording.label_rule(flagged.key, labels, rng))
+        refusing = rng.choice(wording.JOINT_RULES)
+        names = {"a": f'"{answer.key}"', "k": f'"{flagged.key}"', "n": flagged.otherwise, "v": flagged.missing}
+        if rng.random() < 0.5:
+            names |= {"n": f'"{flagged.otherwise}"', "v": f'"{flagged.missing}"'}
+        for name, text in names.items():
+            refusing = refusing.replace(f"{{{name}}}", text)
     for field in (*others, *([flagged] if flagged else [])):
         if field.key not in {other.key for other in kept}:
             kept.append(field)
@@ -190,7 +210,8 @@ def json_form(rng: random.Random, others: list[Field], flagged: Field | None) ->
         kept.reverse()
     before, after = wording.as_json({field.key: field.value for field in kept}, rng).split("@@")
     rules = tuple(field.rule for field in kept if field.rule)
-    return Form((wording.json_rule({field.key: field.shown for field in kept}, rng), *rules), before, after, "json")
+    asked = wording.json_rule({field.key: field.shown for field in kept}, rng)
+    return Form((asked, *rules), before, after, "json", refusing)
 
 
 def cited_form(rng: random.Random, source: int) -> Form:

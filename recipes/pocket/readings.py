@@ -156,7 +156,7 @@ def choose_form(
         with_topic = topic is not None and rng.random() < 0.6
         with_source = source is not None and rng.random() < 0.25
         shown = json_fields(rng, topic if with_topic else None, topics, source if with_source else None)
-        return json_form(rng, shown, flag(rng, holds) if holds is not None and rng.random() < 0.4 else None)
+        return json_form(rng, shown, flag(rng, holds) if holds is not None and rng.random() < 0.6 else None)
     if at < json_share + 0.05 and source is not None:
         return cited_form(rng, source)
     return plain_form(rng)
@@ -183,7 +183,7 @@ def assemble(
     which, at, answer = gold
     rules = [rng.choice(wording.GROUNDED), *rng.sample(MANNERS, rng.choice((0, 0, 0, 0, 1, 3))), *form.rules]
     if refusal is not None:
-        rules.append(rng.choice(wording.REFUSE_RULES).format(r=refusal))
+        rules.append((form.refusing or rng.choice(wording.REFUSE_RULES)).replace("{r}", refusal))
     if rng.random() < 0.4:
         rng.shuffle(rules)
     system = wording.join_rules([rng.choice(wording.ROLES), *rules], rng)

@@ -241,6 +241,14 @@ def help_along(model: PocketForCausalLM, work: Path, shared: Shared, number: int
                     value.grad = None
 
 
+class Start(NamedTuple):
+    """Where a run begins: finished weights or None for MiniLM, the first pool to train on, the highest rate."""
+
+    weights: Path | None
+    pool: int
+    peak: float
+
+
 class Trainer:
     """Holds what a run needs and what survives a kill.
 
@@ -249,11 +257,8 @@ class Trainer:
     """
 
     def __init__(self, work: Path, pools: int, helpers: int, start: tuple[Path | None, int]) -> None:
-        """Load the last state of a folder, or begin: from MiniLM or from finished weights.
-
-        `start` is (folder of the finished weights or None, the first pool to train on).
-        """
-        self.work = work
+        """Load the last state of a folder, or begin: from MiniLM or from finished weights."""
+        self.work, self.start = work, start
         if not (work / "tokenizer/rows.npz").exists():
             vocabulary.write(work / "tokenizer")
         self.tokenizer = PreTrainedTokenizerFast.from_pretrained(work / "tokenizer")
@@ -261,9 +266,9 @@ class Trainer:
         torch.manual_seed(SEED)
         self.model = start_model(work / "tokenizer").train()
         self.optimizer = make_optimizer(self.model)
-        self.step, done = 0, start[1]
-        if start[0] is not None:
-            self.model.load_state_dict(finished_weights(start[0], self.model))
+        self.step, done = 0, start.pool
+        if start.weights is not None:
+            self.model.load_state_dict(finished_weights(start.weights, self.model))
         if (work / "state.pt").exists():
             state = torch.load(work / "state.pt", weights_only=True)
             self.model.load_state_dict(state["model"])
@@ -314,7 +319,7 @@ class Trainer:
 
     def update(self, progress: float) -> None:
         """Take one step with the mean of the gradients at hand."""
-        rate = PEAK * min(1.0, (self.step + 1) / WARMUP) * max(0.02, 1 - progress)
+        rate = self.start.peak * min(1.0, (self.step + 1) / WARMUP) * max(0.02, 1 - progress)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["times"]
         for value in self.model.parameters():
@@ -339,7 +344,7 @@ class Trainer:
             self.waiting += 1
             self.collect()
             if self.waiting >= TOGETHER:
-                self.update((pool + number / len(batches)) / self.shared.pools)
+                self.update((pool - self.start.pool + number / len(batches)) / (self.shared.pools - self.start.pool))
         count, loss_sum, pointer, tokens = self.sums.tolist()
         seconds = time.time() - began
         self.log(
@@ -384,12 +389,13 @@ def main() -> None:
     parser.add_argument("--pools", type=int, default=400, help=f"length of training, in pools of {POOL} examples")
     parser.add_argument("--start", type=Path, default=None, help="finished weights to go on from; MiniLM by default")
     parser.add_argument("--first", type=int, default=0, help="with --start: the first pool to train on")
+    parser.add_argument("--peak", type=float, default=PEAK, help="highest learning rate; it falls to nothing")
     parser.add_argument("--helpers", type=int, default=0, help="further processes, one a core")
     parser.add_argument("--evaluate-every", type=float, default=600, help="seconds")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.work.mkdir(parents=True, exist_ok=True)
-    start = (arguments.start, arguments.first)
+    start = Start(arguments.start, arguments.first, arguments.peak)
     keep_memory()
     bfloat16_is_faster()  # before the helpers start, so that all compute alike
     Trainer(arguments.work, arguments.pools, arguments.helpers, start).run(arguments.evaluate_every)

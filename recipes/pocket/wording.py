@@ -166,6 +166,15 @@ FLAG_RULES = (
     "The value of {k} is {y} or {n}: {y} means that {w}.",
     "{k} says whether {w} ({y} or {n}).",
 )
+# What to reply where the answer is missing, for the answer's key {a} and the flag {k} at once.
+JOINT_RULES = (
+    'If the passages do not hold the answer, {a} is "{r}" and {k} is {v}.',
+    'If the answer is not there, {a} is "{r}" and {k} is {v}, else {k} is {n}.',
+    'When the text does not say, write "{r}" in {a} and {v} in {k}.',
+    'Without an answer in the documents {k} is {v} and {a} is "{r}".',
+    'Set {a} to "{r}" and {k} to {v} if you cannot find the answer, otherwise {k} to {n}.',
+    'Missing answers: {a} "{r}", {k} {v}. Found ones: {k} {n}.',
+)
 THERE = (
     "the answer is in the passages",
     "the passages answer the question",
