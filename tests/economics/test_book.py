@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from levers.economics import PriceBook, Usage, answer_cost, cost_figure
+from levers.economics import PriceBook, Usage, answer_cost, cost_figure, storage_cost, training_cost
 from levers.economics.price import BUCKETS
 from levers.errors import UserError
 
@@ -73,3 +73,24 @@ def test_the_longest_pattern_wins_and_an_exact_name_wins_over_it(tmp_path: Path)
 def test_a_free_server_of_ones_own(tmp_path: Path) -> None:
     price = book(tmp_path, "openai/llama: {input: 0, output: 0}").price("openai/llama")
     assert answer_cost(Usage(input=10**6, cache_read=10**6, output=10**6), price) == 0.0
+
+
+def test_training_and_storage_are_paid_at_their_own_price(tmp_path: Path) -> None:
+    """GPT-4o: 25 USD per 1M training tokens (facts, section 7); 2M tokens over 3 epochs are 150 USD."""
+    gpt = PriceBook.load().price("openai/gpt-4o")
+    assert training_cost(gpt, 2_000_000).value == 150 and training_cost(gpt, 2_000_000).source.startswith("S2")
+    kept = book(tmp_path, "store/mine: {storage: 0.25}").price("store/mine")
+    assert storage_cost(kept, 40).value == 10
+    with pytest.raises(UserError, match=r"prices\.yaml"):
+        training_cost(kept, 1000)
+    with pytest.raises(UserError, match="storage"):
+        storage_cost(gpt, 1)
+    with pytest.raises(UserError, match="tokens"):
+        training_cost(gpt, -1)
+
+
+def test_a_service_may_be_paid_by_the_call_alone(tmp_path: Path) -> None:
+    own = book(tmp_path, "rerank/x: {request: 0.002}\nopenai/x: {input: 1, output: 2, cache_seconds: 600}\n")
+    assert own.price("rerank/x").request == 0.002 and own.price("openai/x").cache_seconds == 600
+    with pytest.raises(UserError, match="seconds, a number"):
+        book(tmp_path, "openai/x: {input: 1, output: 2, cache_seconds: 5m}")

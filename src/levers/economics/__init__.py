@@ -28,6 +28,7 @@ from levers.economics.reference import (
     thresholds,
 )
 from levers.economics.scenarios import Scenario, scenario, scenarios
+from levers.economics.services import storage_cost, training_cost
 from levers.economics.shapes import Shape, shape, shape_of_config, shapes
 from levers.economics.totals import DAYS_PER_MONTH, Breakeven, breakeven, monthly, total_cost
 from levers.economics.usage import Usage
@@ -98,9 +99,11 @@ __all__ = [
     "shape_problems",
     "shapes",
     "source_title",
+    "storage_cost",
     "threshold",
     "thresholds",
     "total_cost",
+    "training_cost",
     "training_memory",
     "weakest",
     "with_upkeep",
