@@ -102,7 +102,7 @@ def memory(model: str, found: Memory, card: float | None, overhead: float, fits:
     if card is not None:
         said = f"{_gb(found.peak)} GB and {_gb(overhead)} GB held by the driver (assumed) on {_gb(card)} GB"
         rows.append(("fits", f"{'yes' if fits else 'no'}: {said}"))
-    note = "Estimated from the shape; agrees within 1 % with measured peaks of small models (docs/concepts/costs.md)"
+    note = "Estimated from the shape; within 15 % of measured peaks of small models on a CPU (docs/concepts/costs.md)"
     return spaced(styled(f"Memory of {model}", "bold"), parts, pairs(*rows), styled(note, "dim"))
 
 
