@@ -14,6 +14,7 @@ from levers.economics.memory import ALL_LINEARS, GB, METHODS, NF4_CONSTANTS, tra
 from levers.errors import UserError
 
 SMALL = Shape(name="small", hidden=256, layers=4, heads=8, kv_heads=2, head_size=32, inner=688, vocabulary=8000)
+WIDE = Shape(name="wide", hidden=1024, layers=2, heads=16, kv_heads=4, head_size=64, inner=4096, vocabulary=1000)
 DEEP = Shape(name="deep", hidden=384, layers=8, heads=6, kv_heads=6, head_size=64, inner=1024, vocabulary=2000)
 
 # Peaks in bytes of PyTorch's CPU allocator, taken by benchmarks/memory.py (torch 2.13.0, transformers 5.23, peft 0.21).
@@ -32,6 +33,9 @@ MEASURED: list[tuple[Shape, dict[str, Any], int]] = [
     (DEEP, {"method": "lora", "precision": "float32", "batch": 4}, 337_529_480),
     (DEEP, {"method": "prefix", "precision": "float32", "batch": 4}, 278_874_124),
     (DEEP, {"method": "full", "precision": "float32", "batch": 4, "checkpointing": True}, 285_239_796),
+    (WIDE, {"method": "full", "precision": "bfloat16"}, 284_865_006),
+    (WIDE, {"method": "lora", "precision": "float32"}, 250_411_632),
+    (WIDE, {"method": "qlora", "precision": "bfloat16"}, 130_871_332),  # bitsandbytes 0.50
 ]
 SERVED = [(SMALL, 2, 4, 42_357_888), (DEEP, 4, 4, 151_156_480), (SMALL, 2, 2, 23_574_656), (DEEP, 4, 2, 75_588_608)]
 
