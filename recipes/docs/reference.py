@@ -182,15 +182,16 @@ def graders() -> str:
     """Describe every grader, and which options belong to which."""
     from levers.task.rules import _BELONGS as BELONGS
     from levers.task.wording import FIELDS
-    from levers.trial.graders import GRADERS, compared
+    from levers.trial.graders import BATCHED, GRADERS, compared
 
     parts = [
         "# Graders",
         "A case passes when every grader that scored it passes; its credit is the mean of their credits. "
-        "A grader that breaks is recorded as not scored, with the reason.",
+        "A grader that breaks is recorded as crashed, with the reason: the case then has no score, unless another "
+        "grader fails it. Cases without a score are left out of every figure and counted beside it.",
     ]
     kinds = []
-    for kind, grader in GRADERS.items():
+    for kind, grader in {**GRADERS, **BATCHED}.items():
         check = inspect.getclosurevars(grader).nonlocals.get("check", grader)
         options = [name for name, owners in BELONGS.items() if kind in owners]
         told = " ".join((inspect.getdoc(check) or "").split())

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         bench,
         check,
         diagnose,
+        import_project,
         index,
         init,
         load,
@@ -52,7 +53,7 @@ _HOMES = {
     "Trial": "levers.trial",
     "UserError": "levers.errors",
     **dict.fromkeys(
-        "advise ask bench check diagnose index init load plan pull report run search trial watch".split(),  # noqa: SIM905
+        "advise ask bench check diagnose import_project index init load plan pull report run search trial watch".split(),  # noqa: SIM905, E501
         "levers.verbs",
     ),
 }
@@ -76,6 +77,7 @@ __all__ = [
     "bench",
     "check",
     "diagnose",
+    "import_project",
     "index",
     "init",
     "load",

@@ -28,7 +28,9 @@ from levers.stack import Answer, Passage, Question, Retrieve, Stack, answer
 from levers.stack.workshop import INDEXES, passage
 from levers.task import Partition, Task, init
 from levers.task import load as load_task
-from levers.trial import Comparison, Trial, compare
+from levers.task.importers import READERS, Written, write_project
+from levers.task.wording import did_you_mean
+from levers.trial import Comparison, Margin, Trial, compare, within_margin
 from levers.trial.bench import Progress, silent
 from levers.view import write_report
 from levers.view.ownership import run_offers
@@ -39,10 +41,11 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Measurement(Record):
-    """A trial, and how it compares with another stack's if one was named."""
+    """A trial, how it compares with another stack's if one was named, and whether it stays within a margin if asked."""
 
     trial: Trial
     comparison: Comparison | None = None
+    margin: Margin | None = None
 
 
 class Indexed(Record):
@@ -81,15 +84,37 @@ def load(path: Path | str = ".", progress: Progress = silent) -> Project:
     return Project(path, progress)
 
 
+def import_project(kind: str, path: Path | str, into: Path | str) -> Written:
+    """Make a project of what another tool wrote; `kind` names the tool. Nothing is written unless it is sound."""
+    if kind not in READERS:
+        hint = did_you_mean(kind, READERS)
+        raise UserError(
+            Problem(file="levers import", found=repr(kind), expected=f"one of {', '.join(READERS)}", hint=hint)
+        )
+    return write_project(READERS[kind](Path(path)), Path(into), Path(path).absolute().stem)
+
+
 def trial(
-    project: Project, stack: str | Stack | None = None, against: str | Stack | None = None, partition: Partition = "dev"
+    project: Project,
+    stack: str | Stack | None = None,
+    against: str | Stack | None = None,
+    partition: Partition = "dev",
+    margin: float | None = None,
 ) -> Measurement:
-    """Measure a stack over a partition, and compare it with another on the same cases. Opening test is recorded."""
+    """Measure a stack over a partition, and compare it with another on the same cases. Opening test is recorded.
+
+    With a `margin` (a share above 0 and under 1) it is tested as well whether the stack is not worse by that much.
+    """
+    if margin is not None and (against is None or not 0 < margin < 1):
+        found = f"margin {margin:g}" + (" without a stack to compare with" if against is None else "")
+        expected = "a share above 0 and under 1, beside --against"
+        raise UserError(Problem(file="levers trial", found=found, expected=expected, hint="such as --margin 0.03"))
     measured = _trial(project, _stack(project, stack), partition)
     if against is None:
         return Measurement(trial=measured)
     other = _trial(project, _stack(project, against), partition)
-    return Measurement(trial=measured, comparison=compare(other, measured, "pass"))
+    tested = within_margin(other, measured, margin) if margin is not None else None
+    return Measurement(trial=measured, comparison=compare(other, measured, "pass"), margin=tested)
 
 
 def diagnose(project: Project, stack: str | Stack | None = None) -> Diagnosis:

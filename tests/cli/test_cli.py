@@ -20,7 +20,7 @@ from levers.cli import app
 from levers.verbs import finished
 
 GOLDEN = Path(__file__).with_name("golden")
-VERBS = ("init", "check", "run", "trial", "diagnose", "plan", "pull", "ask", "search", "index", "bench")
+VERBS = ("init", "import", "check", "run", "trial", "diagnose", "plan", "pull", "ask", "search", "index", "bench")
 VERBS += ("report", "advise", "cost")
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 TERMINAL = {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1", "FORCE_COLOR": "", "GITHUB_ACTIONS": ""}
@@ -77,6 +77,10 @@ def test_trial_and_its_comparison(story: Story, ran: tuple[int, dict[str, Any]])
     compared = found["comparison"]
     assert {"difference", "interval", "p_value", "decisive", "detectable_difference"} <= set(compared)
     assert compared["difference"] == 1 and compared["decisive"] is True
+    code, found = asked("trial", "--against", "start", "--margin", "0.1", "-p", story.folder)
+    assert code == 0 and found["margin"]["not_worse"] is True and found["margin"]["equivalent"] is False
+    assert "not worse by 10%" in levers("trial", "--against", "start", "--margin", "0.1", "-p", story.folder).stdout
+    assert all(note["version"] for note in found["graders"].values())
 
 
 def test_diagnose_and_plan(story: Story, ran: tuple[int, dict[str, Any]]) -> None:
@@ -136,6 +140,8 @@ def test_a_missed_target_is_exit_code_1(tmp_path: Path) -> None:
     [
         (("trial", "--partition", "all"), "--partition"),
         (("trial", "sha256-0000"), "no such stack"),
+        (("trial", "--margin", "0.1"), "without a stack"),
+        (("trial", "--against", "start", "--margin", "3"), "margin 3"),
         (("pull", "magic"), "one of instruct"),
         (("pull", "examples", "--set", "k"), "key=value"),
         (("pull", "examples", "--set", "k=many"), "levers pull examples: k"),
@@ -146,6 +152,23 @@ def test_what_the_user_must_mend_is_exit_code_2_on_stderr(story: Story, argument
     assert result.exit_code == 2 and says in result.stderr and result.stdout == ""
     in_json = levers(*arguments, "-p", story.folder, "--json")
     assert in_json.exit_code == 2 and json.loads(in_json.stdout)["problems"]
+
+
+def test_import_makes_a_project_or_says_what_is_wrong(tmp_path: Path) -> None:
+    talks = [("Capital of France?", "Paris"), ("Capital of Italy?", "Rome"), ("Capital of Peru?", "Lima")]
+    rows = [{"messages": [{"role": "user", "content": q}, {"role": "assistant", "content": a}]} for q, a in talks]
+    path = tmp_path / "chats.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, found = asked("import", "openai", path, "--into", tmp_path / "capitals")
+    assert code == 0 and sum(found["cases"].values()) == 3 and found["graders"] == ["f1"]
+    assert asked("check", tmp_path / "capitals")[0] == 0
+    assert "next: levers check" in levers("import", "openai", path, "--into", tmp_path / "again").stdout
+    for arguments, says in (
+        (("opnai", path), 'did you mean "openai"'),
+        (("openai", tmp_path / "no.jsonl"), "no.jsonl"),
+    ):
+        result = levers("import", *arguments, "--into", tmp_path / "third")
+        assert result.exit_code == 2 and says in result.stderr and not (tmp_path / "third").exists()
 
 
 def test_every_verb_refuses_a_broken_project(tmp_path: Path) -> None:

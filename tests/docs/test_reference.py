@@ -28,7 +28,7 @@ def test_everything_public_is_on_a_page():
     from levers.task.records import GRADER_KINDS, TaskConfig
 
     assert all(f"levers.{name}\n" in PAGES["python.md"] for name in levers.__all__ if name != "__version__")
-    verbs = [command.callback.__name__ for command in app.registered_commands if command.callback]
+    verbs = [each.name or each.callback.__name__ for each in app.registered_commands if each.callback]
     assert all(f"## levers {verb}\n" in PAGES["commands.md"] for verb in verbs)
     assert all(f"`{field}`" in PAGES["levers-yaml.md"] for field in TaskConfig.model_fields)
     assert all(f"| `{kind}` |" in PAGES["graders.md"] for kind in GRADER_KINDS)

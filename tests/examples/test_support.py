@@ -18,7 +18,7 @@ from rapidfuzz import fuzz, process
 from levers.knowledge import Access, Chunk, Library, chunk, load_access, read_library
 from levers.stack.records import Answer
 from levers.task import Task, check, init, load
-from levers.trial.graders import grade
+from levers.trial.graders import Kit, grade
 from levers.trial.text import contains
 
 ROOT = Path(str(resources.files("levers") / "examples" / "support"))
@@ -249,10 +249,11 @@ def task() -> Task:
 
 
 def test_the_graders_pass_the_expected_answer_and_fail_another(task):
+    kit = Kit(schemas=task.schemas, root=task.root)
     for case in task.cases:
         wanted = case.expected["answer"]
         for text in wanted if isinstance(wanted, list | tuple) else [wanted]:
             said = Answer(id=case.id, text=json.dumps({"answer": text, "handover": case.expected["handover"]}))
-            assert all(grade(spec, case, said, task.schemas).passed for spec in task.config.graders), case.id
+            assert all(grade(spec, case, said, kit).passed for spec in task.config.graders), case.id
         wrong = Answer(id=case.id, text=json.dumps({"answer": "a blue moon", "handover": "yes"}))
-        assert not all(grade(spec, case, wrong, task.schemas).passed for spec in task.config.graders)
+        assert not all(grade(spec, case, wrong, kit).passed for spec in task.config.graders)

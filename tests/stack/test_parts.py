@@ -87,7 +87,7 @@ def test_every_user_searches_under_their_own_rights_and_order_is_kept() -> None:
     desk = Desk()
     users = ["mira", None, "mira", "ana"]
     questions = [Question(id=str(n), input=f"q{n}", user=user) for n, user in enumerate(users)]
-    found = answerer(BARE.with_part(Retrieve(index="i")), desk, batch=3)(questions)
+    found = list(answerer(BARE.with_part(Retrieve(index="i")), desk)(questions))
     assert [each.id for each in found] == ["0", "1", "2", "3"]
     assert ["for staff" in str(each.prompt) for each in found] == [True, False, True, False]
     assert desk.searched == [(("q0", "q2"), "mira"), (("q1",), None), (("q3",), "ana")]

@@ -7,7 +7,7 @@ from typing import Any
 from levers.economics.usage import Usage
 from levers.stack.records import Answer, Citation, Question, StepTrace
 from levers.task.records import Case, GraderSpec, Partition, Task, TaskConfig
-from levers.trial import Grade, grade
+from levers.trial import Grade, Kit, grade
 
 
 def a_case(expected: Any, *, id: str = "c1", evidence: tuple[str, ...] = (), partition: Partition = "dev") -> Case:
@@ -19,7 +19,7 @@ def a_spec(kind: str, **fields: Any) -> GraderSpec:
 
 
 def a_grade(kind: str, expected: Any, text: str, schemas: dict[str, Any] | None = None, **fields: Any) -> Grade:
-    return grade(a_spec(kind, **fields), a_case(expected), Answer(id="c1", text=text), schemas or {})
+    return grade(a_spec(kind, **fields), a_case(expected), Answer(id="c1", text=text), Kit(schemas=schemas or {}))
 
 
 def a_citation(document: str, section: str, quote: str = "within 3 days") -> Citation:

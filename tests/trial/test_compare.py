@@ -1,7 +1,7 @@
 import pytest
 
 from levers.errors import LeversError
-from levers.trial import Trial, compare, compare_grader, mcnemar_exact, run_trial
+from levers.trial import Trial, compare, compare_grader, mcnemar_exact, run_trial, within_margin
 
 from .make import a_case, a_spec, a_task, answering
 
@@ -34,8 +34,28 @@ def test_a_trial_against_itself_shows_nothing():
     for measure in ("pass", "score"):
         found = compare(a_trial(range(5)), a_trial(range(5)), measure)
         assert (found.difference, found.p_value, found.decisive) == (0, 1, False)
-        assert (found.interval.low, found.interval.high) == (0, 0)
+        assert found.interval.low <= 0 <= found.interval.high
         assert found.detectable_difference > 0.1
+    passes = compare(a_trial(range(5)), a_trial(range(5))).interval
+    assert passes.high > 0.05, "that none of 20 cases changed does not show that none ever would"
+
+
+def test_cases_without_a_score_are_left_out_of_both_sides():
+    before, after = a_trial(range(0, 4)), a_trial(range(2, 16))
+    lame = after.outcomes[0].model_copy(update={"scored": False, "passed": False})
+    found = compare(before, after.model_copy(update={"outcomes": (lame, *after.outcomes[1:])}))
+    assert (found.cases, found.unscored, found.lost) == (19, 1, 1)
+    none = after.model_copy(update={"outcomes": tuple(o.model_copy(update={"scored": False}) for o in after.outcomes)})
+    with pytest.raises(LeversError, match="no case was scored"):
+        compare(before, none)
+
+
+def test_a_margin_asks_whether_the_later_one_is_not_worse():
+    before, after = a_trial(range(0, 10)), a_trial(range(0, 9))
+    assert within_margin(before, before, 0.2).equivalent
+    assert not within_margin(before, after, 0.05).not_worse
+    assert within_margin(before, after, 0.3, "score").not_worse
+    assert within_margin(before, a_trial(range(0, 18)), 0.1).not_worse
 
 
 def test_scores_are_compared_by_their_differences():

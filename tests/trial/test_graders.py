@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from levers.stack.records import Answer
 from levers.task.records import GRADER_KINDS
-from levers.trial import GRADERS, grade
+from levers.trial import BATCHED, GRADERS, Kit, grade
 from levers.trial.graders.compared import json_object
 
 from .make import a_case, a_citation, a_grade, a_spec
@@ -20,7 +20,7 @@ SCHEMA = {
 
 
 def test_every_kind_of_grader_is_registered():
-    assert set(GRADERS) == set(GRADER_KINDS)
+    assert set(GRADERS) | set(BATCHED) == set(GRADER_KINDS) and not set(GRADERS) & set(BATCHED)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,9 @@ def test_contains_looks_for_expected_fields_in_plain_text_where_others_do_not():
 
 
 def test_a_cut_answer_says_so():
-    found = grade(a_spec("exact", field="a"), a_case({"a": "b"}), Answer(id="c1", text='{"a": "', finish="length"), {})
+    found = grade(
+        a_spec("exact", field="a"), a_case({"a": "b"}), Answer(id="c1", text='{"a": "', finish="length"), Kit()
+    )
     assert "token limit" in found.why
 
 
@@ -156,13 +158,13 @@ def test_a_schema_that_points_to_the_network_is_not_fetched(monkeypatch):
 )
 def test_citation(citations, passed):
     case = a_case("x", evidence=("docs/returns.md#refunds", "docs/faq.md"))
-    found = grade(a_spec("citation"), case, Answer(id="c1", text="x", citations=tuple(citations)), {})
+    found = grade(a_spec("citation"), case, Answer(id="c1", text="x", citations=tuple(citations)), Kit())
     assert (found.passed, found.credit) == (passed, float(passed))
 
 
 def test_a_case_without_evidence_is_not_scored_on_citations():
-    found = grade(a_spec("citation"), a_case("x"), Answer(id="c1", text="x"), {})
-    failed = grade(a_spec("citation"), a_case("x"), Answer(id="c1", text="", error="down"), {})
+    found = grade(a_spec("citation"), a_case("x"), Answer(id="c1", text="x"), Kit())
+    failed = grade(a_spec("citation"), a_case("x"), Answer(id="c1", text="", error="down"), Kit())
     assert (found.credit, found.passed) == (failed.credit, failed.passed) == (None, None)
     assert found.why and "down" in failed.why
 
@@ -172,7 +174,7 @@ def test_a_failed_answer_gets_nothing_and_says_why(kind):
     case = a_case("30 days", evidence=("d.md#s",))
     for fields in ({"error": "the server said 500"}, {"finish": "error"}):
         answer = Answer(id="c1", text="30 days", citations=(a_citation("d.md", "s"),), **fields)
-        found = grade(a_spec(kind, pattern="."), case, answer, {})
+        found = grade(a_spec(kind, pattern="."), case, answer, Kit())
         assert (found.credit, found.passed) == (0, False)
         assert found.why == f"no answer: {fields.get('error', 'the model gave an error')}"
 
@@ -210,7 +212,7 @@ json_values = st.recursive(
 def test_any_answer_yields_a_well_formed_grade(kind, expected, text, field):
     case = a_case(tuple(expected) if isinstance(expected, list) else expected, evidence=("a#b",))
     spec = a_spec(kind, field=field, schema="s", threshold=0.5)
-    found = grade(spec, case, Answer(id="c1", text=text), {"s": SCHEMA})
+    found = grade(spec, case, Answer(id="c1", text=text), Kit(schemas={"s": SCHEMA}))
     assert (found.credit is None) is (found.passed is None)
     assert found.credit is None or 0 <= found.credit <= 1
     assert found.passed or found.why

@@ -37,18 +37,19 @@ def test_without_a_price_there_is_no_cost():
     assert (trial.cost_per_answer, trial.cost_source) == (None, "unknown")
 
 
-def test_progress_is_told_and_many_cases_go_in_batches():
+def test_progress_is_told_as_answers_come_in_whatever_order():
     cases = [a_case("yes", id=str(index)) for index in range(70)]
     asked, told = [], []
     replies = answering({case.id: "yes" for case in cases})
 
     def answerer(questions):
         asked.append(len(questions))
-        return replies(questions)
+        return reversed(replies(questions))
 
     trial = run_trial(a_task(cases), cases, answerer, stack="s", on_progress=lambda *at: told.append(at))
-    assert (asked, told) == ([32, 32, 6], [(32, 70), (64, 70), (70, 70)])
-    assert trial.quality == 1
+    assert asked == [70], "a server is kept full when it is given everything at once"
+    assert told == [(done, 70) for done in range(1, 71)]
+    assert trial.quality == 1 and [each.case for each in trial.outcomes] == [case.id for case in cases]
 
 
 def test_a_question_never_carries_what_is_expected():
@@ -69,8 +70,38 @@ def test_a_case_passes_when_all_that_is_scored_passes():
 
 def test_what_nobody_could_grade_is_no_pass():
     outcome = judge(a_task(CASES, a_spec("citation")), CASES[0], Answer(id="a", text="yes"))
-    assert (outcome.passed, outcome.score) == (False, 0.0)
+    assert (outcome.passed, outcome.scored, outcome.failed) == (False, False, False)
     assert outcome.grades[0].credit is None
+
+
+def test_a_crash_is_a_record_and_never_a_score():
+    cases = [a_case("30 days", id=str(n)) for n in range(3)] + [a_case("many", id="3")]
+    task = a_task(cases, a_spec("contains"), a_spec("numeric"))
+    replies = {"0": "30 days", "1": "30 days", "2": "no", "3": "many"}
+    trial = run_trial(task, cases, answering(replies), stack="s")
+    crashed = trial.outcome("3")
+    assert crashed.grade("numeric").crashed and crashed.grade("contains").passed
+    assert (crashed.scored, crashed.passed, crashed.failed) == (False, False, False)
+    assert (trial.quality, trial.unscored, trial.score) == (pytest.approx(2 / 3), 1, pytest.approx(2 / 3))
+    failing = judge(task, cases[3], Answer(id="3", text="nothing"))
+    assert failing.failed, "what fails one grader fails, whatever another that broke would have said"
+
+
+def test_a_trial_that_nobody_could_score_is_no_zero():
+    cases = [a_case("yes", id="a")]
+    with pytest.raises(LeversError, match="no grader could score") as raised:
+        run_trial(a_task(cases, a_spec("code")), cases, answering({"a": "yes"}), stack="s")
+    assert "names no command" in raised.value.hint
+
+
+def test_cases_of_one_source_are_counted_together():
+    cases = [a_case("yes", id=str(n), evidence=(f"docs/{n // 5}.md#s",)) for n in range(20)]
+    replies = {case.id: "yes" if int(case.id) // 5 % 2 else "no" for case in cases}
+    trial = run_trial(a_task(cases), cases, answering(replies), stack="s")
+    assert (trial.quality, trial.clustered.clusters) == (0.5, 4)
+    assert trial.clustered.interval.high - trial.clustered.interval.low > trial.interval.high - trial.interval.low
+    tagged = a_case("yes").model_copy(update={"tags": ("hard", "source:faq")})
+    assert (tagged.source, cases[0].source, a_case("yes").source) == ("faq", "docs/0.md", "c1")
 
 
 def test_graders_of_one_name_are_told_apart():
@@ -94,10 +125,13 @@ def test_cases_that_make_no_trial(cases, message):
 
 
 def test_an_answerer_must_answer_what_it_was_asked():
-    with pytest.raises(LeversError, match="another order"):
-        run_trial(a_task(CASES), CASES, lambda qs: answering(REPLIES)(qs)[::-1], stack="s")
-    with pytest.raises(LeversError, match="3 of 4"):
-        run_trial(a_task(CASES), CASES, lambda qs: answering(REPLIES)(qs)[:3], stack="s")
+    for wrong, message in (
+        (lambda found: [*found, found[0]], "answered already"),
+        (lambda found: [found[0].model_copy(update={"id": "x"})], "not asked"),
+        (lambda found: found[:3], "3 of 4"),
+    ):
+        with pytest.raises(LeversError, match=message):
+            run_trial(a_task(CASES), CASES, lambda asked, wrong=wrong: wrong(answering(REPLIES)(asked)), stack="s")
 
 
 def test_outcomes_must_be_those_of_the_cases():

@@ -11,7 +11,16 @@ from levers.cli.console import DONE, MEND, NO, emit, err, guarded, out
 from levers.errors import Problem, UserError
 from levers.loop import Project, Run
 from levers.task import Partition
-from levers.view import Progress, comparison_lines, diagnosis_table, plan_table, step_line, story, trial_table
+from levers.view import (
+    Progress,
+    comparison_lines,
+    diagnosis_table,
+    margin_line,
+    plan_table,
+    step_line,
+    story,
+    trial_table,
+)
 
 app = typer.Typer(
     name="levers",
@@ -47,6 +56,22 @@ def init(
         emit(as_json, lambda: {"path": str(path)}, lambda: f"{path} is ready; next: levers run {path}")
 
 
+@app.command("import")
+def import_project(
+    kind: Annotated[
+        str,
+        typer.Argument(help="promptfoo, autorag, ragas, deepeval, beir, openai, tensorzero or otel.", metavar="KIND"),
+    ],
+    path: Annotated[Path, typer.Argument(help="The file or folder that the other tool wrote.")],
+    into: Annotated[Path, typer.Option("--into", help="A new or empty folder for the project.")],
+    as_json: Json = False,
+) -> None:
+    """Make a project of another tool's evaluation set."""
+    with guarded(as_json):
+        found = verbs.import_project(kind, path, into)
+        emit(as_json, lambda: shapes.plain(found), lambda: views.imported(found))
+
+
 @app.command()
 def check(folder: Folder = HERE, as_json: Json = False) -> None:
     """Validate everything at once; writes nothing."""
@@ -72,15 +97,18 @@ def trial(
     stack: StackName = None,
     against: Annotated[str | None, typer.Option(help="Compare with this stack on the same cases.")] = None,
     partition: Annotated[str, typer.Option(help="dev, test (recorded) or edge.")] = "dev",
+    margin: Annotated[float | None, typer.Option(help="Test whether it is not worse by this share of passes.")] = None,
     project: ProjectOption = HERE,
     as_json: Json = False,
 ) -> None:
     """Measure a stack; compare two on the same cases."""
     with guarded(as_json), Progress() as progress:
-        found = verbs.trial(_open(project, progress), stack, against, _partition(partition))
+        found = verbs.trial(_open(project, progress), stack, against, _partition(partition), margin)
     emit(as_json, lambda: shapes.measurement(found), lambda: trial_table(found.trial))
     if found.comparison and not as_json:
         out.print(comparison_lines(found.comparison))
+    if found.margin and not as_json:
+        out.print(margin_line(found.margin))
 
 
 @app.command()

@@ -26,6 +26,9 @@ def trial(found: Trial) -> dict[str, Any]:
         "quality": found.quality,
         "interval": plain(found.interval),
         "score": found.score,
+        "unscored": found.unscored,
+        "clustered": plain(found.clustered) if found.clustered else None,
+        "graders": {name: plain(note) for name, note in found.graders.items()},
         "usage": plain(found.usage),
         "cost_per_answer": found.cost_per_answer,
         "cost_source": found.cost_source,
@@ -37,7 +40,9 @@ def trial(found: Trial) -> dict[str, Any]:
 def measurement(found: Measurement) -> dict[str, Any]:
     """`levers trial`."""
     compared = plain(found.comparison) if found.comparison else None
-    return {**trial(found.trial), "comparison": compared}
+    verdict = {"not_worse": found.margin.not_worse, "equivalent": found.margin.equivalent} if found.margin else {}
+    margin = {**plain(found.margin), **verdict} if found.margin else None
+    return {**trial(found.trial), "comparison": compared, "margin": margin}
 
 
 def diagnosis(found: Diagnosis) -> dict[str, Any]:

@@ -7,7 +7,17 @@ from rich.text import Text
 
 from levers.loop import Checked
 from levers.stack import Answer, Passage
+from levers.task.importers import Written
 from levers.verbs import Indexed, Measured
+
+
+def imported(found: Written) -> RenderableType:
+    """`levers import`: what was taken over, and what to look at."""
+    cases = ", ".join(f"{count} {partition}" for partition, count in found.cases.items() if count)
+    documents = f", {found.documents} documents" if found.documents else ""
+    lines = [f"{found.path} is ready: {cases} cases{documents}; graders: {', '.join(found.graders)}"]
+    lines += [f"note: {note}" for note in found.notes]
+    return Text("\n".join([*lines, f"next: levers check {found.path}"]))
 
 
 def checked(found: Checked) -> RenderableType:

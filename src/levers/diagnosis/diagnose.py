@@ -24,7 +24,7 @@ def diagnose(bench: Bench, stack: Stack, trial: Trial) -> Diagnosis:
     if trial.partition != "dev":
         raise LeversError(f"a diagnosis looks at dev cases only, not at {trial.partition}")
     cases = bench.task.partition("dev")
-    failing = [case for case in cases if not trial.outcome(case.id).passed]
+    failing = [case for case in cases if trial.outcome(case.id).failed]
     runs = Runs(bench, stack, trial)
     needed = prune(runs, failing, climb(runs, failing))
     needs = {case.id: needs_of(case, needed[case.id], bench, stack) for case in failing if case.id in needed}

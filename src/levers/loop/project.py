@@ -15,6 +15,7 @@ from levers.stack import Instruct, ModelRef, Stack
 from levers.stack.workshop import ProjectWorkshop
 from levers.task import Task, load
 from levers.trial.bench import Bench, Progress, silent
+from levers.trial.graders import Kit
 from levers.trial.shelf import Shelf
 
 CURRENT = "stack.json"
@@ -66,7 +67,24 @@ class Project:
             cost_of=partial(answer_cost, price=price) if price else None,
             cost_source=_source(price) if price else "no price known",
             progress=self.progress,
+            kit=self._kit(),
         )
+
+    def _kit(self) -> Kit:
+        """What graders may use: schemas, files, models and the access rules of this project."""
+        return Kit(
+            schemas=self.task.schemas,
+            root=self.task.root,
+            open_model=lambda reference: self.workshop.model(ModelRef(id=reference)),
+            embedder=self.workshop.embedder,
+            readable=self._readable if self.index else None,
+            tables=self.task.config.knowledge.tables,
+        )
+
+    def _readable(self, document: str, user: str | None) -> bool:
+        """Tell whether a user may read a document; what is no document of the project is nobody's secret."""
+        index = self.index
+        return index is None or index.may_read(document, user) or not index.section(document)
 
     def start(self) -> Stack:
         """Return the plain prompt: the answer model and the team's brief, nothing else."""

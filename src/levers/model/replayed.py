@@ -43,16 +43,24 @@ class Replayed:
 
     def answer(self, asks: Sequence[Ask]) -> list[Reply]:
         """Answer from the ledger where it can, else from the model; what comes is kept as it comes."""
-        keys = [digest(["reply", self.id, ask], 32) for ask in asks]
-        known = {key: Reply.model_validate(value) for key, value in self._replay.get(keys).items()}
-        missing = {key: ask for key, ask in zip(keys, asks, strict=True) if key not in known}
+        replies = {place: reply for done in self.stream(asks) for place, reply in done.items()}
+        return [replies[place] for place in range(len(asks))]
+
+    def stream(self, asks: Sequence[Ask]) -> Iterator[dict[int, Reply]]:
+        """Give {place among the asks: reply}: first what the ledger holds, then the rest as it comes and is kept."""
+        places: dict[str, list[int]] = {}
+        for place, ask in enumerate(asks):
+            places.setdefault(digest(["reply", self.id, ask], 32), []).append(place)
+        known = {key: Reply.model_validate(value) for key, value in self._replay.get(places).items()}
+        if known:
+            yield {place: reply for key, reply in known.items() for place in places[key]}
+        missing = {key: asks[found[0]] for key, found in places.items() if key not in known}
         # Shortest first and whole chunks, so that the chunks after a kill are those of an undisturbed run.
         names = sorted(missing, key=lambda key: (sum(len(each.content) for each in missing[key].messages), key))
         for fresh in self._fresh([missing[name] for name in names]):
             named = {names[place]: reply for place, reply in fresh.items()}
-            known.update(named)
             self._replay.put({key: reply.model_dump() for key, reply in named.items() if reply.finish != "error"})
-        return [known[key] for key in keys]
+            yield {place: reply for key, reply in named.items() for place in places[key]}
 
     def _fresh(self, asks: list[Ask]) -> Iterator[dict[int, Reply]]:
         if not asks:

@@ -1,13 +1,14 @@
 """Answer questions with a stack: fold its parts over a batch of drafts, then ask the model once for all of them."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from levers.errors import LeversError
 from levers.ledger import digest
 from levers.model.contract import Ask, Model, Reply
+from levers.model.replayed import Streams
 from levers.stack.citations import cite
 from levers.stack.prompt import Draft, messages
 from levers.stack.records import (
@@ -46,10 +47,24 @@ class Workshop(Protocol):
 
 def answer(stack: Stack, questions: Sequence[Question], workshop: Workshop) -> list[Answer]:
     """Answer a batch of questions, in their order. A question that fails is an answer with `error` set."""
+    answers = {place: found for place, found in stream(stack, questions, workshop)}
+    if len(answers) != len(questions):
+        raise LeversError(f"stack {digest(stack)} answered {len(answers)} of {len(questions)} questions")
+    return [answers[place] for place in range(len(questions))]
+
+
+def stream(stack: Stack, questions: Sequence[Question], workshop: Workshop) -> Iterator[tuple[int, Answer]]:
+    """Yield (place among the questions, answer) as soon as each is there, in any order."""
     drafts = assemble(stack, questions, workshop)
     asks = [ask(stack, draft) for draft in drafts]
-    replies = workshop.model(stack.model).answer(asks)
-    return [_answer(draft, sent, reply) for draft, sent, reply in zip(drafts, asks, replies, strict=True)]
+    model = workshop.model(stack.model)
+    if isinstance(model, Streams):
+        for done in model.stream(asks):
+            for place, reply in done.items():
+                yield place, _answer(drafts[place], asks[place], reply)
+        return
+    for place, (draft, sent, reply) in enumerate(zip(drafts, asks, model.answer(asks), strict=True)):
+        yield place, _answer(draft, sent, reply)
 
 
 def assemble(stack: Stack, questions: Sequence[Question], workshop: Workshop) -> list[Draft]:
@@ -130,15 +145,10 @@ def _answer(draft: Draft, sent: Ask, reply: Reply) -> Answer:
     )
 
 
-def answerer(stack: Stack, workshop: Workshop, batch: int = 64) -> Callable[[Sequence[Question]], list[Answer]]:
-    """Return the stack as a function from questions to answers, working `batch` questions at a time."""
+def answerer(stack: Stack, workshop: Workshop) -> Callable[[Sequence[Question]], Iterator[Answer]]:
+    """Return the stack as a function from questions to answers, each given as soon as it is there."""
 
-    def run(questions: Sequence[Question]) -> list[Answer]:
-        answers: list[Answer] = []
-        for start in range(0, len(questions), batch):
-            answers.extend(answer(stack, questions[start : start + batch], workshop))
-        if [each.id for each in answers] != [each.id for each in questions]:
-            raise LeversError(f"stack {digest(stack)} answered out of order")
-        return answers
+    def run(questions: Sequence[Question]) -> Iterator[Answer]:
+        return (found for _, found in stream(stack, questions, workshop))
 
     return run

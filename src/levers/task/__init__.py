@@ -17,6 +17,7 @@ from levers.task.records import (
     Targets,
     Task,
     TaskConfig,
+    ToneRules,
     Traffic,
 )
 from levers.task.schema import json_schema
@@ -34,6 +35,7 @@ __all__ = [
     "Targets",
     "Task",
     "TaskConfig",
+    "ToneRules",
     "Traffic",
     "available",
     "check",

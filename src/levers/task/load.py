@@ -195,6 +195,9 @@ def _read_files(reading: _Reading, written: Written, there: set[str]) -> None:
     for place, spec in written.graders():
         if spec.schema_file and spec.schema_file not in reading.schemas:
             _read_schema(reading, written, place, spec.schema_file)
+        for option, named in (("labels", spec.labels), ("database", spec.database)):
+            if named and not (root / named).is_file():
+                reading.problems.append(_absent(root, written, ("graders", place, option), named, "a file"))
 
 
 def _read_schema(reading: _Reading, written: Written, place: int, name: str) -> None:

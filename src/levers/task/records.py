@@ -1,15 +1,29 @@
 """The task: cases, graders, material, targets and traffic, as typed records."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import ConfigDict, Field
 
 from levers.ledger import Message, Record, digest
 
 Partition = Literal["dev", "test", "edge"]
-GraderKind = Literal["exact", "contains", "f1", "regex", "numeric", "schema", "choice", "citation"]
-GRADER_KINDS: tuple[GraderKind, ...] = ("exact", "contains", "f1", "regex", "numeric", "schema", "choice", "citation")
+GraderKind = Literal[
+    "exact",
+    "contains",
+    "f1",
+    "regex",
+    "numeric",
+    "schema",
+    "choice",
+    "citation",
+    "tone",
+    "sql",
+    "code",
+    "semantic",
+    "judge",
+]
+GRADER_KINDS: tuple[GraderKind, ...] = get_args(GraderKind)
 PARTITIONS: tuple[Partition, ...] = ("dev", "test", "edge")
 
 
@@ -29,6 +43,12 @@ class Case(Record):
         """The input as one text: the last user turn."""
         return self.input if isinstance(self.input, str) else self.input[-1].content
 
+    @property
+    def source(self) -> str:
+        """What the case was written from: its tag `source:…`, else its first evidence's document, else itself."""
+        tagged = next((tag.removeprefix("source:") for tag in self.tags if tag.startswith("source:")), "")
+        return tagged or (self.evidence[0].partition("#")[0] if self.evidence else self.id)
+
 
 class Example(Record):
     """A reviewed pair to tune on or to show: the turns before the answer, and the answer."""
@@ -44,23 +64,49 @@ class Example(Record):
         return self.messages[-1].content
 
 
+class ToneRules(Record):
+    """How an answer must sound, as rules. Patterns are regular expressions, searched without regard to case."""
+
+    min_words: int | None = Field(default=None, ge=1)
+    max_words: int | None = Field(default=None, ge=1)
+    max_sentences: int | None = Field(default=None, ge=1)
+    require: tuple[str, ...] = ()
+    forbid: tuple[str, ...] = ()
+
+
 class GraderSpec(Record):
     """A grader as the task names it. `field` grades one field of a JSON answer and of a JSON expectation."""
 
     kind: GraderKind
     field: str | None = None
+    named: str | None = Field(default=None, min_length=1)
+    only: tuple[str, ...] | None = Field(default=None, min_length=1)
     schema_file: str | None = Field(default=None, alias="schema")
     choices: tuple[str, ...] | None = None
     pattern: str | None = None
     threshold: float | None = Field(default=None, ge=0, le=1)
     tolerance: float | None = Field(default=None, ge=0)
+    relative: float | None = Field(default=None, ge=0)
+    unit: str | None = None
+    support: Literal["evidence", "answer"] | None = None
+    rules: ToneRules | None = None
+    labels: str | None = None
+    database: str | None = None
+    command: tuple[str, ...] | None = Field(default=None, min_length=1)
+    model: str | None = None
+    rubric: str | None = None
+    pairwise: bool | None = None
 
     model_config = ConfigDict(populate_by_name=True)
 
     @property
     def name(self) -> str:
-        """How reports call it: `contains:answer`."""
-        return f"{self.kind}:{self.field}" if self.field else self.kind
+        """How reports call it: its own name if it has one, else `contains:answer`."""
+        return self.named or (f"{self.kind}:{self.field}" if self.field else self.kind)
+
+    def grades(self, case: Case) -> bool:
+        """Say whether the grader is for this case: for all of them, or for those with one of its tags."""
+        return self.only is None or not set(self.only).isdisjoint(case.tags)
 
 
 class Material(Record):

@@ -13,6 +13,7 @@ from levers.task.config import Written
 from levers.task.golden import Golden
 from levers.task.records import Case, GraderKind, GraderSpec
 from levers.task.text import show
+from levers.task.units import UNITS, unit
 from levers.task.wording import did_you_mean, nearest
 
 _PROVIDERS = ("hf", "openai", "anthropic")
@@ -22,9 +23,26 @@ _BELONGS: dict[str, tuple[GraderKind, ...]] = {
     "schema": ("schema",),
     "choices": ("choice",),
     "pattern": ("regex",),
-    "threshold": ("f1",),
+    "threshold": ("f1", "semantic", "judge", "tone"),
     "tolerance": ("numeric",),
+    "relative": ("numeric",),
+    "unit": ("numeric",),
+    "support": ("citation",),
+    "rules": ("tone",),
+    "labels": ("judge", "tone"),
+    "database": ("sql",),
+    "command": ("code",),
+    "model": ("judge",),
+    "rubric": ("judge",),
+    "pairwise": ("judge",),
 }
+# What a grader of a kind cannot do without: the option, what it holds, a hint.
+_NEEDED: tuple[tuple[GraderKind, str, str, str], ...] = (
+    ("choice", "choices", "the list of allowed answers", "add choices: [first, second]"),
+    ("schema", "schema", "the JSON Schema file an answer must follow", "add schema: answer.schema.json"),
+    ("code", "command", "the command that decides", "add command: [python, check.py]"),
+    ("judge", "model", "the model that judges", "add model: openai/gpt-4o, stronger than the one that answers"),
+)
 _NUMBER = re.compile(r"[0-9]")
 
 
@@ -92,7 +110,7 @@ def check_graders(written: Written, golden: Golden) -> list[Problem]:
     for place, spec in written.graders():
         faults = _options(spec) or _against_cases(spec, golden)
         if spec.name in seen:
-            hint = "keep one, or let them grade different fields"
+            hint = "keep one, let them grade different fields, or give one a name: named: …"
             faults.append(("kind", f"a second grader {spec.name}", "one grader of a kind for a field", hint))
         seen[spec.name] = place
         for field, found, expected, hint in faults:
@@ -116,25 +134,29 @@ Fault = tuple[str, str, str, str]
 def _options(spec: GraderSpec) -> list[Fault]:
     """Check a grader by itself: what it needs is there, and nothing that another kind would need."""
     faults = []
-    options = {
-        "schema": spec.schema_file,
-        "choices": spec.choices,
-        "pattern": spec.pattern,
-        "threshold": spec.threshold,
-        "tolerance": spec.tolerance,
-    }
+    options = {name: getattr(spec, "schema_file" if name == "schema" else name) for name in _BELONGS}
     for option, kinds in _BELONGS.items():
         if options[option] is not None and spec.kind not in kinds:
             hint = f"remove it, or write kind: {kinds[0]}"
             faults.append(
-                (option, f"{option} on a grader of kind {spec.kind}", f"{option} only with kind {kinds[0]}", hint)
+                (
+                    option,
+                    f"{option} on a grader of kind {spec.kind}",
+                    f"{option} only with kind {' or '.join(kinds)}",
+                    hint,
+                )
             )
-    if spec.kind == "choice" and not spec.choices:
-        faults.append(("choices", "nothing", "the list of allowed answers", "add choices: [first, second]"))
-    if spec.kind == "schema" and not spec.schema_file:
-        faults.append(
-            ("schema", "nothing", "the JSON Schema file an answer must follow", "add schema: answer.schema.json")
-        )
+    for kind, option, holds, hint in _NEEDED:
+        if spec.kind == kind and not options[option]:
+            faults.append((option, "nothing", holds, hint))
+    if spec.kind == "tone" and spec.rules is None and spec.labels is None:
+        faults.append(("rules", "neither rules nor labels", "one of them", "add rules: {max_words: 60}"))
+    if spec.unit is not None and unit(spec.unit) is None:
+        faults.append(("unit", show(spec.unit), "a unit that levers can convert", did_you_mean(spec.unit, UNITS)))
+    for place, pattern in enumerate((*spec.rules.require, *spec.rules.forbid) if spec.rules else ()):
+        if why := _pattern_fault(pattern):
+            hint = f"pattern {place + 1} of require and forbid"
+            faults.append(("rules", f"{show(pattern)}: {why}", "regular expressions", hint))
     if spec.pattern is not None and (why := _pattern_fault(spec.pattern)):
         faults.append(
             (
@@ -156,9 +178,14 @@ def _pattern_fault(pattern: str) -> str | None:
 
 
 def _against_cases(spec: GraderSpec, golden: Golden) -> list[Fault]:
-    """Check a grader against every case's expectation; one fault tells how many cases fail it and the first of them."""
+    """Check a grader against its cases' expectations; one fault tells how many cases fail it and the first of them."""
+    cases = [case for case in golden.cases if spec.grades(case)]
+    if golden.cases and not cases:
+        known = sorted({tag for case in golden.cases for tag in case.tags})
+        found = f"tags that no case has: {', '.join(spec.only or ())}"
+        return [("only", found, "a tag of some case", did_you_mean((spec.only or ("",))[0], known))]
     if spec.field is not None and not _needs_no_expectation(spec):
-        bare = [case for case in golden.cases if not isinstance(case.expected, dict) or spec.field not in case.expected]
+        bare = [case for case in cases if not isinstance(case.expected, dict) or spec.field not in case.expected]
         if bare:
             found = f"a field that {_count(bare, golden)} not have in expected"
             hint = f'write expected as {{"{spec.field}": …}} in every case, or drop field'
@@ -180,14 +207,16 @@ def _against_cases(spec: GraderSpec, golden: Golden) -> list[Fault]:
     if spec.kind not in demand:
         return []
     holds, expected, hint = demand[spec.kind]
-    failing = [case for case in golden.cases if not all(map(holds, _accepted(case, spec.field)))]
+    failing = [case for case in cases if not all(map(holds, _accepted(case, spec.field)))]
     where = "choices" if spec.kind == "choice" else "kind"
     return [(where, f"an expectation that {_count(failing, golden)} not meet", expected, hint)] if failing else []
 
 
 def _needs_no_expectation(spec: GraderSpec) -> bool:
     """Say whether a grader judges the answer alone, whatever the case expects."""
-    return spec.kind in ("schema", "citation") or (spec.kind == "regex" and spec.pattern is not None)
+    if spec.kind == "citation":
+        return spec.support != "answer"
+    return spec.kind in ("schema", "tone", "code") or (spec.kind == "regex" and spec.pattern is not None)
 
 
 def _accepted(case: Case, field: str | None) -> list[str]:

@@ -15,20 +15,19 @@ def json_schema() -> dict[str, Any]:
     schema = TaskConfig.model_json_schema(by_alias=True, mode="validation")
     definitions: dict[str, dict[str, Any]] = {"TaskConfig": schema, **schema["$defs"]}
     for record, definition in definitions.items():
-        definition["description"] = FIELDS.get(
-            f"TaskConfig.{_OWNERS.get(record, '')}", "A task of levers, as levers.yaml holds it"
-        )
+        definition["description"] = FIELDS.get(_OWNERS.get(record, ""), "A task of levers, as levers.yaml holds it")
         for name, field in definition["properties"].items():
             field["description"] = FIELDS[f"{record}.{name}"]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "levers.yaml"}
 
 
 _OWNERS = {
-    "Material": "knowledge",
-    "Models": "models",
-    "GraderSpec": "graders",
-    "Targets": "targets",
-    "Traffic": "traffic",
+    "Material": "TaskConfig.knowledge",
+    "Models": "TaskConfig.models",
+    "GraderSpec": "TaskConfig.graders",
+    "Targets": "TaskConfig.targets",
+    "Traffic": "TaskConfig.traffic",
+    "ToneRules": "GraderSpec.rules",
 }
 
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
-from levers.stack import Given, Inline, Passage, Stack, Workshop, answerer
+from levers.model.contract import Model
+from levers.stack import Given, Inline, ModelRef, Passage, Stack, Workshop, answerer
 from levers.task.records import Case, Partition, Task
-from levers.trial.measure import CostOf, run_trial
+from levers.trial.graders import Kit
+from levers.trial.graders.notes import grader_notes
+from levers.trial.measure import CostOf, Judge, check_cases, grader_names, summarise
 from levers.trial.records import Leaks, Outcome, Trial
 
 Progress = Callable[[str, int, int], None]
@@ -32,7 +36,10 @@ def silent(what: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Bench:
-    """What experiments run on. `cost_of` turns one answer's usage into USD; None when no price is known."""
+    """What experiments run on. `cost_of` turns one answer's usage into USD; None when no price is known.
+
+    `kit` is what graders may use; without one they get the task's schemas and the workshop's models.
+    """
 
     task: Task
     workshop: Workshop
@@ -40,27 +47,39 @@ class Bench:
     cost_of: CostOf | None = None
     cost_source: str = "no price known"
     progress: Progress = silent
+    kit: Kit | None = None
 
     def trial(self, stack: Stack, partition: Partition, what: str) -> Trial:
         """Measure the stack over one partition; `what` names the work in the progress display."""
-        return self._run(stack, self.task.partition(partition), what)
+        cases = self.task.partition(partition)
+        specs, outcomes = self.task.config.graders, self._ask(stack, cases, what)
+        trial = summarise(
+            self.task,
+            cases,
+            outcomes,
+            stack=stack.digest,
+            cost_source=self.cost_source,
+            notes=grader_notes(specs, grader_names(specs), self.tools),
+        )
+        return trial.model_copy(update={"leaks": self._leaks(stack, cases, outcomes)})
 
     def outcomes(self, stack: Stack, cases: Sequence[Case], what: str) -> tuple[Outcome, ...]:
         """Answer and grade some cases of one partition."""
-        return self._run(stack, cases, what).outcomes if cases else ()
+        return tuple(self._ask(stack, cases, what)) if cases else ()
 
-    def _run(self, stack: Stack, cases: Sequence[Case], what: str) -> Trial:
+    @cached_property
+    def tools(self) -> Kit:
+        """What graders may use."""
+        return self.kit or Kit(schemas=self.task.schemas, root=self.task.root, open_model=self._open)
+
+    def _open(self, reference: str) -> Model:
+        return self.workshop.model(ModelRef(id=reference))
+
+    def _ask(self, stack: Stack, cases: Sequence[Case], what: str) -> list[Outcome]:
+        check_cases(cases)
         self.progress(what, 0, len(cases))
-        trial = run_trial(
-            self.task,
-            cases,
-            answerer(stack, self.workshop),
-            stack=stack.digest,
-            cost_of=self.cost_of,
-            cost_source=self.cost_source,
-            on_progress=lambda done, total: self.progress(what, done, total),
-        )
-        return trial.model_copy(update={"leaks": self._leaks(stack, cases, trial.outcomes)})
+        judge = Judge(self.task, self.tools, self.cost_of)
+        return judge.outcomes(cases, answerer(stack, self.workshop), lambda at, of: self.progress(what, at, of))
 
     def _leaks(self, stack: Stack, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> Leaks:
         """Hold what every case was shown against the access rules."""

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from levers.economics.usage import Usage
 from levers.ledger import Record
 from levers.stack.records import Answer
@@ -9,16 +11,26 @@ from levers.task.records import Partition
 
 
 class Grade(Record):
-    """One grader's word on one answer. `credit` is 0 to 1; None means not scored (`why` says why), never zero."""
+    """One grader's word on one answer. `credit` is 0 to 1; None means not scored (`why` says why), never zero.
+
+    `crashed`: the grader itself broke, which says nothing about the answer. `version` names the grader's code and
+    settings: grades of the same version may be compared, wherever the answers came from.
+    """
 
     grader: str
     credit: float | None
     passed: bool | None
     why: str = ""
+    crashed: bool = False
+    version: str = ""
 
 
 class Outcome(Record):
-    """One case's result: passes when every scored grader passes; `score` is the mean credit of the scored graders."""
+    """One case's result: passes when every scored grader passes; `score` is the mean credit of the scored graders.
+
+    Not `scored`: no grader could score it, or one that broke could still have failed it. Such a case is neither a pass
+    nor a failure; figures and comparisons leave it out and say so. `source` is what the case was written from.
+    """
 
     case: str
     passed: bool
@@ -26,6 +38,13 @@ class Outcome(Record):
     grades: tuple[Grade, ...]
     answer: Answer
     cost: float | None = None
+    scored: bool = True
+    source: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Say whether the answer was scored and does not pass."""
+        return self.scored and not self.passed
 
     def grade(self, name: str) -> Grade | None:
         """Return the grade of that grader, or None."""
@@ -56,10 +75,90 @@ class Leaks(Record):
     leaks: tuple[str, ...] = ()
 
 
+class Clustered(Record):
+    """A mean over cases that share sources: `clusters` independent ones, standard error, 95 % interval, p against 0."""
+
+    clusters: int
+    mean: float
+    error: float
+    interval: Interval
+    p_value: float
+
+
+class Repeated(Record):
+    """A mean over cases that were each answered `samples` times.
+
+    `between` and `within` are variances: of the cases' own means, and of one answer around its case's mean; `unstable`
+    counts the cases whose samples do not agree.
+    """
+
+    cases: int
+    samples: int
+    mean: float
+    error: float
+    interval: Interval
+    between: float
+    within: float
+    unstable: int
+
+
+class Margin(Record):
+    """Whether a difference (after minus before) stays within a margin that would not matter.
+
+    `p_worse` is the p-value against "worse by the margin or more", `p_better` against "better by it or more";
+    `interval` holds 90 %, as two one-sided tests at 5 % do. `required_cases` show it with 80 % power if there is no
+    difference.
+    """
+
+    measure: Literal["pass", "score"]
+    cases: int
+    margin: float
+    difference: float
+    interval: Interval
+    p_worse: float
+    p_better: float
+    required_cases: int
+
+    @property
+    def not_worse(self) -> bool:
+        """Non-inferiority: a loss of the margin is ruled out at 5 %, one-sided."""
+        return self.p_worse < 0.05
+
+    @property
+    def equivalent(self) -> bool:
+        """Equivalence: a loss and a gain of the margin are both ruled out at 5 % (two one-sided tests)."""
+        return self.not_worse and self.p_better < 0.05
+
+
+class Agreement(Record):
+    """How well a judge agrees with people, on answers that people judged: share, Wilson interval, Cohen's kappa.
+
+    `missed` counts bad answers that the judge let pass, `harsh` good ones that it did not.
+    """
+
+    labels: int
+    agreement: float
+    interval: Interval
+    kappa: float
+    missed: int
+    harsh: int
+
+
+class GraderNote(Record):
+    """What a report says of a grader: its version, and for judges and classifiers how well they agree with people."""
+
+    version: str
+    agreement: Agreement | None = None
+    note: str = ""
+
+
 class Trial(Record):
     """A stack over one partition of a task: outcomes in case order, and the figures derived from them.
 
-    `quality` is the share of cases that pass, `interval` its Wilson 95 % interval, `score` the mean graded credit.
+    `quality` is the share of scored cases that pass, `interval` its Wilson 95 % interval, `score` the mean graded
+    credit; `unscored` counts the cases that no figure of quality includes. `clustered` is the pass share with an error
+    that knows which cases share a source; None when none do. `graders` say by name what each grader is and how far to
+    trust it.
     `cost_per_answer` is USD, None when no price is known; `latency` is by step name, "total" included. `leaks` is None
     where nobody looked.
     """
@@ -76,6 +175,9 @@ class Trial(Record):
     cost_source: str
     latency: dict[str, Latency]
     leaks: Leaks | None = None
+    unscored: int = 0
+    clustered: Clustered | None = None
+    graders: dict[str, GraderNote] = Field(default_factory=dict)
 
     def outcome(self, case: str) -> Outcome:
         """Return the outcome of that case. Raises KeyError when the case was not in the trial."""
@@ -88,9 +190,10 @@ class Trial(Record):
 class Comparison(Record):
     """Two trials on the same cases: `after` minus `before`.
 
-    For measure "pass" the p-value is exact McNemar's (two-sided), for "score" a paired sign-flip permutation test's;
-    intervals are paired bootstrap. `detectable_difference` is the smallest difference these cases could show with
-    80 % power at the 5 % level.
+    For measure "pass" the p-value is exact McNemar's (two-sided) and the interval Newcombe's for paired shares, for
+    "score" a paired sign-flip permutation test's and the BCa bootstrap's. `detectable_difference` is the smallest
+    difference these cases could show with 80 % power at the 5 % level. `clustered` is the difference with an error that
+    knows which cases share a source; None when none do. `unscored` cases were left out: one side has no score for them.
     """
 
     measure: Literal["pass", "score"]
@@ -104,3 +207,5 @@ class Comparison(Record):
     lost: int
     decisive: bool
     detectable_difference: float
+    clustered: Clustered | None = None
+    unscored: int = 0

@@ -16,9 +16,9 @@ _RESAMPLES = 10_000
 _EXACT_SIGNS = 12
 _LEAST_DISCORDANT = 6  # with fewer, exact McNemar's p cannot fall under 5 %: 2 · 0.5⁵ = 0.0625
 _CELLS = 4_000_000  # numbers held at once while resampling: 32 MB
-_NORMAL = NormalDist()
-_Z_ALPHA = _NORMAL.inv_cdf(1 - ALPHA / 2)
-_Z_POWER = _NORMAL.inv_cdf(POWER)
+NORMAL = NormalDist()
+_Z_ALPHA = NORMAL.inv_cdf(1 - ALPHA / 2)
+_Z_POWER = NORMAL.inv_cdf(POWER)
 
 
 def wilson(successes: int, n: int) -> Interval:
@@ -61,7 +61,7 @@ def paired_bootstrap(differences: Sequence[float], seed: int = 0) -> Interval:
     means = np.sort(np.concatenate(list(_resampled_means(distinct, counts, seed))))
     mean = float(values.mean())
     below = (np.searchsorted(means, mean - 1e-12) + np.searchsorted(means, mean + 1e-12)) / (2 * len(means))
-    bias = _NORMAL.inv_cdf(min(max(below, 0.5 / _RESAMPLES), 1 - 0.5 / _RESAMPLES))
+    bias = NORMAL.inv_cdf(min(max(below, 0.5 / _RESAMPLES), 1 - 0.5 / _RESAMPLES))
     centred = values - mean
     acceleration = float((centred**3).sum() / (6 * (centred**2).sum() ** 1.5))
     low, high = (float(np.quantile(means, _bca_level(z, bias, acceleration))) for z in (-_Z_ALPHA, _Z_ALPHA))
@@ -80,7 +80,7 @@ def _resampled_means(
 
 
 def _bca_level(z: float, bias: float, acceleration: float) -> float:
-    return _NORMAL.cdf(bias + (bias + z) / (1 - acceleration * (bias + z)))
+    return NORMAL.cdf(bias + (bias + z) / (1 - acceleration * (bias + z)))
 
 
 def permutation_p(differences: Sequence[float], seed: int = 0) -> float:

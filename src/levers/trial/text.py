@@ -71,9 +71,15 @@ def first_number(text: str) -> Decimal | None:
     Commas group thousands. A number glued to a preceding letter ("A4") counts only when no other stands free;
     a hyphen after a word or number is no sign ("3-5" starts with 3).
     """
+    found = number_at(text)
+    return found[0] if found else None
+
+
+def number_at(text: str) -> tuple[Decimal, int, int] | None:
+    """Return the first number of a text as `first_number` does, and where it starts and ends."""
     plain = text.translate(_QUOTES_AND_DASHES)
     match = _FREE_NUMBER.search(plain) or _ANY_NUMBER.search(plain)
-    return Decimal(match.group().replace(",", "")) if match else None
+    return (Decimal(match.group().replace(",", "")), *match.span()) if match else None
 
 
 def clip(text: str) -> str:

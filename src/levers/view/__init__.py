@@ -5,7 +5,15 @@ from levers.view.progress import Progress
 from levers.view.records import ReportPage
 from levers.view.render import render, write_report
 from levers.view.snippets import diagnosis_html, plan_html, run_html, text, trial_html
-from levers.view.terminal import comparison_lines, diagnosis_table, plan_table, step_line, story, trial_table
+from levers.view.terminal import (
+    comparison_lines,
+    diagnosis_table,
+    margin_line,
+    plan_table,
+    step_line,
+    story,
+    trial_table,
+)
 
 __all__ = [
     "Progress",
@@ -13,6 +21,7 @@ __all__ = [
     "comparison_lines",
     "diagnosis_html",
     "diagnosis_table",
+    "margin_line",
     "page",
     "plan_html",
     "plan_table",

@@ -7,7 +7,7 @@ from rich.text import Text
 from levers.diagnosis.records import Diagnosis
 from levers.loop.records import Run, Step
 from levers.plan.records import Plan
-from levers.trial.records import Comparison, Trial
+from levers.trial.records import Comparison, Margin, Trial
 from levers.view.headline import sentence, target_row
 from levers.view.layout import grid as _table
 from levers.view.layout import pairs as _pairs
@@ -94,9 +94,13 @@ def targets_table(run: Run) -> Table:
 def trial_table(trial: Trial) -> RenderableType:
     """Set out one trial: quality, credit, cost, and latency by step of answering."""
     passed = sum(outcome.passed for outcome in trial.outcomes)
+    scored = len(trial.outcomes) - trial.unscored
     tokens = trial.usage
     rows = (
-        ("quality", f"{percent(trial.quality)} ({span(trial.interval)}), {passed} of {len(trial.outcomes)} pass"),
+        ("quality", f"{percent(trial.quality)} ({span(trial.interval)}), {passed} of {scored} pass"),
+        *_by_source(trial),
+        *_not_scored(trial),
+        *((name, plain(each.note)) for name, each in trial.graders.items() if each.note),
         ("mean credit", percent(trial.score)),
         ("per answer", f"{money(trial.cost_per_answer)} ({trial.cost_source})"),
         (
@@ -112,6 +116,25 @@ def trial_table(trial: Trial) -> RenderableType:
     return _pairs((f"{trial.partition} cases", f"{len(trial.outcomes)} on stack {trial.stack}"), *rows)
 
 
+def _by_source(trial: Trial) -> tuple[tuple[str, str], ...]:
+    """Give the interval that counts sources instead of cases, where cases share them."""
+    found = trial.clustered
+    if found is None:
+        return ()
+    low, high = max(0.0, found.interval.low), min(1.0, found.interval.high)
+    told = f"{percent(low)} to {percent(high)} if cases of one source count as one of {found.clusters}"
+    return (("by source", told),)
+
+
+def _not_scored(trial: Trial) -> tuple[tuple[str, str], ...]:
+    """Say how many cases have no score, and the first reason."""
+    if not trial.unscored:
+        return ()
+    lame = next(outcome for outcome in trial.outcomes if not outcome.scored)
+    why = next((grade.why for grade in lame.grades if grade.credit is None), "")
+    return (("not scored", plain(f"{count(trial.unscored, 'case')}, in no figure; the first: {why}")),)
+
+
 def comparison_lines(comparison: Comparison) -> Text:
     """Say in a few lines what a comparison shows, and what these cases could have shown."""
     what = "passes" if comparison.measure == "pass" else "mean credit"
@@ -125,6 +148,22 @@ def comparison_lines(comparison: Comparison) -> Text:
         f": {p_value(comparison.p_value)} by {test}; {comparison.gained} up, {comparison.lost} down\n",
         (f"smallest detectable difference {points(comparison.detectable_difference).lstrip('+')} points", "dim"),
     )
+
+
+def margin_line(margin: Margin) -> Text:
+    """Say whether a stack stays within a margin of another, and how many cases would show it."""
+    bound = percent(margin.margin)
+    if margin.equivalent:
+        told, style = (
+            f"equivalent: neither worse nor better by {bound} (p = {max(margin.p_worse, margin.p_better):.3f})",
+            "green",
+        )
+    elif margin.not_worse:
+        told, style = f"not worse by {bound} (p = {margin.p_worse:.3f})", "green"
+    else:
+        told, style = f"a loss of {bound} is not ruled out (p = {margin.p_worse:.3f})", "yellow"
+    needed = f"; {count(margin.required_cases, 'case')} would show it if there is no difference"
+    return Text.assemble(("within the margin? ", "dim"), (told, style), "" if margin.not_worse else needed)
 
 
 def diagnosis_table(diagnosis: Diagnosis) -> RenderableType:

@@ -1,13 +1,26 @@
-"""Graders: one verdict per grader and answer. Adding one is a function and a line in `GRADERS`."""
+"""Graders: one verdict per grader and answer. Adding one is a function and a line in `GRADERS` or `BATCHED`.
 
+The number beside a kind is the version of its code: raise it with every change that can change a verdict. A grade's
+version joins it with a digest of the grader's settings, so that two grades are comparable exactly if theirs are equal.
+"""
+
+import functools
+from collections.abc import Sequence
+
+from levers.ledger import digest
 from levers.stack.records import Answer
 from levers.task.records import Case, GraderKind, GraderSpec
 from levers.trial.graders.compared import compared
-from levers.trial.graders.contract import Grader, Schemas, Verdict
+from levers.trial.graders.contract import BatchGrader, Grader, Kit, Schemas, Verdict
+from levers.trial.graders.judge import judged
+from levers.trial.graders.meaning import semantic
 from levers.trial.graders.numbers import check_numeric
 from levers.trial.graders.patterns import regex
+from levers.trial.graders.queries import sql
 from levers.trial.graders.structure import schema
 from levers.trial.graders.support import citation
+from levers.trial.graders.tone import tone
+from levers.trial.graders.validator import code
 from levers.trial.graders.words import check_choice, check_contains, check_exact, check_f1
 from levers.trial.records import Grade
 from levers.trial.text import clip
@@ -21,26 +34,86 @@ GRADERS: dict[GraderKind, Grader] = {
     "schema": schema,
     "choice": compared(check_choice),
     "citation": citation,
+    "tone": tone,
+    "sql": sql,
+    "code": code,
 }
+BATCHED: dict[GraderKind, BatchGrader] = {"semantic": semantic, "judge": judged}
+VERSIONS: dict[GraderKind, int] = {"numeric": 2, "citation": 2}
+"""Versions of the graders' code; 1 where none is named."""
 
 
-def grade(spec: GraderSpec, case: Case, answer: Answer, schemas: Schemas) -> Grade:
+@functools.lru_cache(maxsize=256)
+def grader_version(spec: GraderSpec) -> str:
+    """Name a grader's code and settings: `f1@1-3c9a1b20`."""
+    settings = digest(spec.model_dump(mode="json", exclude_none=True), 8).removeprefix("sha256-")
+    return f"{spec.kind}@{VERSIONS.get(spec.kind, 1)}-{settings}"
+
+
+def grade(spec: GraderSpec, case: Case, answer: Answer, kit: Kit) -> Grade:
     """Grade one answer with one grader; never raises.
 
     An answer that failed gets no credit, with its error as the reason.
-    A grader that breaks yields a grade that is not scored.
+    A grader that breaks yields a grade that is not scored, marked as crashed.
     """
-    if answer.error is not None or answer.finish == "error":
-        verdict = Verdict.of(False, f"no answer: {clip(answer.error or 'the model gave an error')}")
-        if spec.kind == "citation" and not case.evidence:
-            verdict = Verdict(credit=None, passed=None, why=verdict.why)
-    else:
+    return grade_all(spec, [(case, answer)], kit)[0]
+
+
+def grade_all(spec: GraderSpec, pairs: Sequence[tuple[Case, Answer]], kit: Kit) -> list[Grade]:
+    """Grade many answers with one grader; as `grade`, in their order."""
+    grades = {place: _not_meant(spec) for place, (case, _) in enumerate(pairs) if not spec.grades(case)}
+    failed = (place for place, (_, answer) in enumerate(pairs) if place not in grades and _failed(answer))
+    grades |= {place: _of_failure(spec, *pairs[place]) for place in failed}
+    rest = [place for place in range(len(pairs)) if place not in grades]
+    for place, found in zip(rest, _attempt(spec, [pairs[place] for place in rest], kit), strict=True):
+        grades[place] = _crash(spec, found) if isinstance(found, Exception) else _grade(spec, found)
+    return [grades[place] for place in range(len(pairs))]
+
+
+def _attempt(spec: GraderSpec, pairs: Sequence[tuple[Case, Answer]], kit: Kit) -> Sequence[Verdict | Exception]:
+    if spec.kind in BATCHED:
         try:
-            verdict = GRADERS[spec.kind](spec, case, answer, schemas)
+            return BATCHED[spec.kind](spec, pairs, kit) if pairs else []
+        except Exception as error:
+            return [error] * len(pairs)
+    found: list[Verdict | Exception] = []
+    for case, answer in pairs:
+        try:
+            found.append(GRADERS[spec.kind](spec, case, answer, kit))
         except Exception as error:  # a broken grader is recorded, it must not end the trial
-            why = f"the grader broke: {type(error).__name__}: {clip(str(error))}"
-            verdict = Verdict(credit=None, passed=None, why=why)
-    return Grade(grader=spec.name, credit=verdict.credit, passed=verdict.passed, why=verdict.why)
+            found.append(error)
+    return found
 
 
-__all__ = ["GRADERS", "grade"]
+def _not_meant(spec: GraderSpec) -> Grade:
+    why = f"only for cases tagged {' or '.join(spec.only or ())}"
+    return _grade(spec, Verdict(credit=None, passed=None, why=why))
+
+
+def _failed(answer: Answer) -> bool:
+    return answer.error is not None or answer.finish == "error"
+
+
+def _of_failure(spec: GraderSpec, case: Case, answer: Answer) -> Grade:
+    verdict = Verdict.of(False, f"no answer: {clip(answer.error or 'the model gave an error')}")
+    if spec.kind == "citation" and spec.support != "answer" and not case.evidence:
+        verdict = Verdict(credit=None, passed=None, why=verdict.why)
+    return _grade(spec, verdict)
+
+
+def _grade(spec: GraderSpec, verdict: Verdict) -> Grade:
+    return Grade(
+        grader=spec.name,
+        credit=verdict.credit,
+        passed=verdict.passed,
+        why=verdict.why,
+        version=grader_version(spec),
+    )
+
+
+def _crash(spec: GraderSpec, error: Exception) -> Grade:
+    why = f"the grader broke: {type(error).__name__}: {clip(str(error))}"
+    return Grade(grader=spec.name, credit=None, passed=None, why=why, crashed=True, version=grader_version(spec))
+
+
+__all__ = ["BATCHED", "GRADERS", "Kit", "Schemas", "Verdict", "grade", "grade_all", "grader_version"]

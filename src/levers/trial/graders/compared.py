@@ -12,7 +12,7 @@ from typing import Any
 from levers.ledger import canonical
 from levers.stack.records import Answer
 from levers.task.records import Case, GraderSpec
-from levers.trial.graders.contract import Check, Grader, Schemas, Verdict
+from levers.trial.graders.contract import Check, Grader, Kit, Verdict
 from levers.trial.text import clip
 
 _MISSING = object()
@@ -21,7 +21,7 @@ _MISSING = object()
 def compared(check: Check, *, plain_text: bool = False) -> Grader:
     """Make a grader of a check; `plain_text`: an answer that is no JSON is searched whole for the expected fields."""
 
-    def grader(spec: GraderSpec, case: Case, answer: Answer, schemas: Schemas) -> Verdict:
+    def grader(spec: GraderSpec, case: Case, answer: Answer, kit: Kit) -> Verdict:
         expected = case.expected
         if not isinstance(expected, dict):
             if spec.field:

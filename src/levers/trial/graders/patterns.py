@@ -5,14 +5,14 @@ import re
 from levers.stack.records import Answer
 from levers.task.records import Case, GraderSpec
 from levers.trial.graders.compared import compared, json_object, value_text
-from levers.trial.graders.contract import Schemas, Verdict
+from levers.trial.graders.contract import Kit, Verdict
 from levers.trial.text import clip
 
 
-def regex(spec: GraderSpec, case: Case, answer: Answer, schemas: Schemas) -> Verdict:
+def regex(spec: GraderSpec, case: Case, answer: Answer, kit: Kit) -> Verdict:
     """Search `pattern` anywhere in the answer or its field; without a pattern, the accepted texts are the patterns."""
     if spec.pattern is None:
-        return compared(_check)(spec, case, answer, schemas)
+        return compared(_check)(spec, case, answer, kit)
     if spec.field is None:
         return _check(spec, answer.text, (spec.pattern,))
     found, why = json_object(answer)

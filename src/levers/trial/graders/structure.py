@@ -8,16 +8,16 @@ from levers.ledger import canonical
 from levers.stack.records import Answer
 from levers.task.records import Case, GraderSpec
 from levers.trial.graders.compared import json_object
-from levers.trial.graders.contract import Schemas, Verdict
+from levers.trial.graders.contract import Kit, Verdict
 from levers.trial.text import clip
 
 
-def schema(spec: GraderSpec, case: Case, answer: Answer, schemas: Schemas) -> Verdict:
+def schema(spec: GraderSpec, case: Case, answer: Answer, kit: Kit) -> Verdict:
     """Pass when the answer or its field is JSON that follows the named JSON Schema; formats such as "date" are checked.
 
     Credit of a faulty answer: the share of required fields that are valid; faults outside them count as one more field.
     """
-    rules = schemas[spec.schema_file or ""]
+    rules = kit.schemas[spec.schema_file or ""]
     if spec.field is None and rules.get("type", "object") != "object":
         return _not_an_object(answer, rules)
     value, why = json_object(answer)

@@ -1,0 +1,187 @@
+"""promptfoo configurations: tests become cases, assertions become graders."""
+
+import csv
+import io
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from levers.errors import Problem, UserError
+from levers.task.config import parse_yaml
+from levers.task.importers.assertions import Assertions
+from levers.task.importers.records import Imported, missing, text_of
+
+_VARIABLE = re.compile(r"\{\{-?\s*([A-Za-z_][\w.]*)\s*(?:\|[^}]*)?-?\}\}")
+_ASKS = ("question", "query", "input", "prompt", "message", "text", "user_input")
+
+
+def read_promptfoo(path: Path) -> Imported:
+    """Read a promptfooconfig.yaml (or .json), or the folder that holds one.
+
+    Tests may be written out or named as file://….yaml, .json, .jsonl or .csv; defaultTest is merged in; variables that
+    hold lists are multiplied out, as promptfoo does. The first prompt becomes the brief. What the assertions become is
+    told by `Assertions`; those that run code or cannot be expressed are named in the notes.
+    """
+    if path.is_dir():
+        path = next(
+            (
+                path / name
+                for name in ("promptfooconfig.yaml", "promptfooconfig.yml", "promptfooconfig.json")
+                if (path / name).is_file()
+            ),
+            path / "promptfooconfig.yaml",
+        )
+    config = _document(path)
+    if not isinstance(config, dict):
+        raise UserError(Problem(file=path.name, line=1, found="no mapping", expected="keys such as prompts and tests"))
+    tests = list(_tests(config.get("tests"), path))
+    if not tests:
+        raise UserError(
+            Problem(file=path.name, field="tests", found="no tests", expected="a list of tests, or file://…")
+        )
+    found = Imported(instructions=_prompt(config.get("prompts"), path))
+    default = config.get("defaultTest")
+    shared: dict[str, Any] = default if isinstance(default, dict) else {}
+    assertions = Assertions(found, _judge(config, shared), path.parent)
+    number = 0
+    for test in tests:
+        if not isinstance(test, dict):
+            found.note(f"a test that is no mapping is left out: {str(test)[:60]}")
+            continue
+        variables = {**(shared.get("vars") or {}), **(test.get("vars") or {})}
+        for values in _combinations(variables):
+            number += 1
+            checks = [*(shared.get("assert") or []), *(test.get("assert") or [])]
+            asked = {name: _fill(value, values) for name, value in values.items()}
+            case = {"id": f"t{number}", "input": _asked(asked), "evidence": []}
+            wanted, tags = assertions.take(_filled(checks, values))
+            if wanted is None:
+                found.note(f"tests without an assertion that says what is expected are left out: t{number} and others")
+                continue
+            found.cases.append({**case, "expected": wanted, "tags": tags})
+    found.graders = assertions.graders()
+    return found
+
+
+def _document(path: Path) -> Any:
+    text = text_of(path)
+    tree, problem = parse_yaml(text, path.name)  # JSON is YAML too
+    if problem:
+        raise UserError(problem)
+    return json.loads(json.dumps(tree, default=str))
+
+
+def _tests(value: Any, path: Path) -> Iterator[Any]:
+    """Yield the tests, from wherever they are named."""
+    for each in value if isinstance(value, list) else [value]:
+        named = each["path"] if isinstance(each, dict) and "path" in each and "vars" not in each else each
+        if isinstance(named, str):
+            yield from _from_file(path.parent / named.removeprefix("file://"))
+        elif named is not None:
+            yield named
+
+
+def _from_file(path: Path) -> Iterator[Any]:
+    if any(sign in path.name for sign in "*?"):
+        for each in sorted(path.parent.glob(path.name)):
+            yield from _from_file(each)
+        return
+    if not path.is_file():
+        raise UserError(missing(path, "a file of tests"))
+    ending = path.suffix.lower()
+    if ending == ".csv":
+        for row in csv.DictReader(io.StringIO(text_of(path), newline="")):
+            yield _from_row({str(key).strip(): (value or "").strip() for key, value in row.items()})
+    elif ending == ".jsonl":
+        yield from (json.loads(line) for line in text_of(path).splitlines() if line.strip())
+    elif ending in (".yaml", ".yml", ".json"):
+        whole = _document(path)
+        yield from whole if isinstance(whole, list) else [whole]
+    else:
+        expected = "a .yaml, .json, .jsonl or .csv file"
+        raise UserError(
+            Problem(file=path.name, found=f"a {ending} file", expected=expected, hint="export the tests as CSV")
+        )
+
+
+def _from_row(row: dict[str, str]) -> dict[str, Any]:
+    """Turn a CSV row into a test: __expected columns are assertions, written `type: value`; no type means equals."""
+    checks = []
+    for value in (value for key, value in row.items() if key.startswith("__expected") and value):
+        match = re.match(r"(not-)?[a-z0-9-]+(\(\d*\.?\d+\))?:", value)
+        kind, _, rest = value.partition(":") if match else ("equals", "", value)
+        name, _, threshold = kind.partition("(")
+        several = "all" in name or "any" in name
+        parts: Any = [part.strip() for part in rest.split(",")] if several else rest.strip()
+        checks.append({"type": name, "value": parts, **({"threshold": float(threshold[:-1])} if threshold else {})})
+    return {"vars": {key: value for key, value in row.items() if not key.startswith("__")}, "assert": checks}
+
+
+def _combinations(variables: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Multiply out variables that hold lists."""
+    names = list(variables)
+    lists = [value if isinstance(value, list) else [value] for value in variables.values()]
+    for values in itertools.product(*lists):
+        yield dict(zip(names, values, strict=True))
+
+
+def _asked(values: dict[str, Any]) -> str:
+    """Write a test's variables as one question: the one that asks last, the others before it by name."""
+    texts = {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in values.items()
+    }
+    if len(texts) == 1:
+        return next(iter(texts.values()))
+    main = next((name for name in _ASKS if name in texts), None)
+    lines = [f"{name}: {text}" for name, text in texts.items() if name != main]
+    return "\n".join([*lines, *([texts[main]] if main else [])])
+
+
+def _filled(checks: list[Any], values: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{**each, "value": _fill(each.get("value"), values)} for each in checks if isinstance(each, dict)]
+
+
+def _fill(value: Any, values: dict[str, Any]) -> Any:
+    """Put the variables' values into a template, or into every template of a list."""
+    if isinstance(value, str):
+        return _VARIABLE.sub(lambda match: str(values.get(match[1], match[0])), value)
+    return [_fill(each, values) for each in value] if isinstance(value, list) else value
+
+
+def _prompt(prompts: Any, path: Path) -> str:
+    """Return the first prompt as a brief: variables are shown in brackets, of a chat the system messages."""
+    first = prompts[0] if isinstance(prompts, list) and prompts else prompts
+    if isinstance(first, dict):
+        first = first.get("raw") or first.get("id") or first.get("label")
+    if not isinstance(first, str):
+        return ""
+    named = path.parent / first.removeprefix("file://")
+    if first.startswith("file://") or (
+        len(first) < 200 and "\n" not in first and named.suffix in (".txt", ".md", ".json")
+    ):
+        first = text_of(named) if named.suffix in (".txt", ".md", ".json", ".yaml", "") else ""
+    if first.lstrip().startswith("["):
+        try:
+            turns = json.loads(first)
+        except ValueError:
+            turns = []
+        first = "\n\n".join(
+            str(each.get("content")) for each in turns if isinstance(each, dict) and each.get("role") == "system"
+        )
+    return _VARIABLE.sub(lambda match: f"[{match[1]}]", first).strip()
+
+
+def _judge(config: dict[str, Any], shared: dict[str, Any]) -> str:
+    """Name the model that grades: the one the configuration names for grading, else the first it asks."""
+    options = shared.get("options") or {}
+    named = options.get("provider") if isinstance(options, dict) else None
+    providers = config.get("providers") or config.get("targets")
+    first = named or (providers[0] if isinstance(providers, list) and providers else providers)
+    if isinstance(first, dict):
+        first = first.get("id") or (first.get("text") or {}).get("id") if "id" in first or "text" in first else None
+    parts = str(first or "").split(":")
+    return f"openai/{parts[-1]}" if parts[0] in ("openai", "azure") and len(parts) > 1 else "openai/gpt-4o-mini"

@@ -1,0 +1,80 @@
+"""Cases that share a source, and answers that were sampled more than once: errors that count what is independent.
+
+Ten questions about one document are not ten independent cases. Treated as such they make intervals too narrow, up to
+several times (Miller 2024, "Adding error bars to evals").
+"""
+
+import math
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from levers.trial.records import Clustered, Interval, Repeated
+from levers.trial.statistics import ALPHA
+from levers.trial.student import t_cdf, t_quantile
+
+
+def clustered(values: Sequence[float], clusters: Sequence[Hashable]) -> Clustered:
+    """Mean of values that come in clusters, with the cluster-robust standard error (Liang and Zeger 1986).
+
+    se² = G/(G - 1) · Σ over clusters (Σ in cluster (x - mean))² / n², the usual small-sample correction; interval and
+    p-value (against a mean of 0) by t with G - 1 degrees of freedom. With one cluster nothing can be said: the interval
+    is everything. Raises ValueError without values or when the two differ in length.
+    """
+    found = np.asarray(values, dtype=np.float64)
+    if not found.size or len(found) != len(clusters):
+        raise ValueError(f"{len(found)} values in {len(clusters)} clusters")
+    mean, sums = float(found.mean()), _sums(found - found.mean(), clusters)
+    groups, n = len(sums), len(found)
+    if groups < 2:
+        return Clustered(clusters=groups, mean=mean, error=math.inf, interval=_ALL, p_value=1.0)
+    error = math.sqrt(groups / (groups - 1) * float((sums**2).sum())) / n
+    half = t_quantile(1 - ALPHA / 2, groups - 1) * error
+    p_value = 2 * (1 - t_cdf(abs(mean) / error, groups - 1)) if error > 0 else float(mean == 0)
+    interval = Interval(low=mean - half, high=mean + half)
+    return Clustered(clusters=groups, mean=mean, error=error, interval=interval, p_value=p_value)
+
+
+def shared(values: Sequence[float], sources: Sequence[str]) -> Clustered | None:
+    """Cluster values by their sources; None when no two share one, or when all do and nothing can be said."""
+    groups = len(set(sources))
+    return clustered(values, sources) if 1 < groups < len(sources) else None
+
+
+def repeated(samples: Sequence[Sequence[float]]) -> Repeated:
+    """Mean over cases that were each answered several times (temperature > 0), and where its uncertainty comes from.
+
+    `between` is the variance of the cases' true means, `within` that of one answer around its case's mean (analysis of
+    variance, method of moments; `between` never under 0). More samples shrink only the second: with k of them per case
+    the error is √((between + within/k)/n). The interval is by t over the cases' means.
+    Raises ValueError unless there are at least two cases and every case has the same number of samples.
+    """
+    if len(samples) < 2 or len({len(each) for each in samples}) != 1 or not samples[0]:
+        raise ValueError("repeated sampling needs at least two cases and the same number of samples for each")
+    table = np.asarray(samples, dtype=np.float64)
+    n, k = table.shape
+    means = table.mean(axis=1)
+    within = float(table.var(axis=1, ddof=1).mean()) if k > 1 else 0.0
+    spread = float(means.var(ddof=1))
+    mean, error = float(means.mean()), math.sqrt(spread / n)
+    half = t_quantile(1 - ALPHA / 2, n - 1) * error
+    return Repeated(
+        cases=n,
+        samples=k,
+        mean=mean,
+        error=error,
+        interval=Interval(low=mean - half, high=mean + half),
+        between=max(0.0, spread - within / k),
+        within=within,
+        unstable=int(((means > 0) & (means < 1)).sum()),
+    )
+
+
+_ALL = Interval(low=-math.inf, high=math.inf)
+
+
+def _sums(values: NDArray[np.float64], clusters: Sequence[Hashable]) -> NDArray[np.float64]:
+    places = {cluster: place for place, cluster in enumerate(dict.fromkeys(clusters))}
+    sums: NDArray[np.float64] = np.bincount([places[each] for each in clusters], weights=values).astype(np.float64)
+    return sums

@@ -1,0 +1,456 @@
+"""Importers, each on files as the other project writes them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from levers.errors import UserError
+from levers.task import load
+from levers.task.importers import READERS, Written, write_project
+from levers.task.records import Task
+
+PROMPTFOO = """\
+# yaml-language-server: $schema=https://promptfoo.dev/config-schema.json
+description: Support bot
+prompts:
+  - |
+    You are the shop's assistant. Answer briefly.
+    Question: {{question}}
+providers:
+  - id: openai:gpt-4.1-mini
+    config: {temperature: 0}
+defaultTest:
+  options: {provider: openai:gpt-4.1}
+  assert:
+    - {type: not-icontains, value: as an AI}
+    - {type: latency, threshold: 2000}
+tests:
+  - description: plain
+    vars: {question: How long may I return a tent?}
+    assert:
+      - {type: icontains, value: 30 days}
+  - vars: {question: Where is the shop?}
+    assert:
+      - {type: contains-any, value: [Bern, Berne]}
+  - vars: {question: What do I need for a return?}
+    assert:
+      - {type: contains-all, value: [receipt, box]}
+      - {type: javascript, value: output.length < 200}
+  - vars:
+      question: What is the capital of {{country}}?
+      country: France
+    assert:
+      - {type: equals, value: "Paris, {{country}}"}
+  - vars: {question: Order number?}
+    assert:
+      - {type: regex, value: "TW-\\\\d{4}"}
+      - {type: is-json, value: {type: object, required: [answer]}}
+  - vars: {question: Say hello, language: [French, German]}
+    assert:
+      - {type: llm-rubric, value: "greets in {{language}}"}
+  - vars: {question: Do you repair stoves?}
+    assert:
+      - {type: similar, value: We repair stoves of every make., threshold: 0.85}
+  - file://more.csv
+"""
+MORE = """\
+question,__expected
+Is there a discount?,icontains: 10 %
+Who owns the shop?,The Tarnwick family
+"""
+
+RAGAS = [
+    {
+        "user_input": "Which metrics does ragas have?",
+        "reference_contexts": ["Ragas offers faithfulness.", "It offers context recall too."],
+        "reference": "Faithfulness and context recall.",
+        "synthesizer_name": "single_hop_specific_query_synthesizer",
+        "response": "I do not know.",
+        "retrieved_contexts": ["something else"],
+    },
+    {
+        "user_input": [
+            {"type": "human", "content": "Hi"},
+            {"type": "ai", "content": "Hello!"},
+            {"type": "human", "content": "Where is it hosted?"},
+        ],
+        "reference": "On GitHub.",
+        "reference_contexts": ["The code is on GitHub."],
+    },
+    {"question": "Who wrote it?", "ground_truth": "Two founders.", "contexts": ["Founded by two."], "answer": "x"},
+]
+
+DEEPEVAL = [
+    {
+        "input": "How do I reset my password?",
+        "actual_output": None,
+        "expected_output": "Open settings and choose reset.",
+        "context": ["To reset a password open settings.", "Choose reset there."],
+        "source_file": "kb/account.md",
+    },
+    {
+        "input": "How do I delete my account?",
+        "actual_output": "no",
+        "expected_output": "Write to support.",
+        "context": None,
+        "source_file": None,
+    },
+    {
+        "input": "What does it cost?",
+        "expected_output": "10 dollars.",
+        "retrieval_context": ["x"],
+        "context": ["10 dollars"],
+    },
+]
+
+CHATS = [
+    {"messages": [{"role": "system", "content": "Be brief."}, *turns]}
+    for turns in (
+        [{"role": "user", "content": "Capital of France?"}, {"role": "assistant", "content": "Paris"}],
+        [
+            {"role": "user", "content": [{"type": "text", "text": "Capital of Italy?"}]},
+            {"role": "assistant", "content": "Rome", "weight": 1},
+        ],
+        [
+            {"role": "user", "content": "Capital of Spain?"},
+            {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function"}]},
+        ],
+        [
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": "Hello"},
+            {"role": "user", "content": "Capital of Peru?"},
+            {"role": "assistant", "content": "Lima"},
+        ],
+    )
+]
+
+
+def datapoint(number: int, **more: Any) -> dict[str, Any]:
+    """A datapoint as TensorZero's gateway lists it."""
+    return {
+        "dataset_name": "capitals",
+        "function_name": "answer",
+        "id": f"01960832-7028-743c-8c44-a598aa5130f{number}",
+        "episode_id": None,
+        "input": {
+            "system": {"assistant_name": "Dummy"},
+            "messages": [{"role": "user", "content": [{"type": "text", "value": f"Capital of country {number}?"}]}],
+        },
+        "output": [{"type": "text", "text": f"City {number}"}],
+        "tool_params": None,
+        "tags": {"author": "ana"},
+        "auxiliary": "{}",
+        "is_deleted": False,
+        **more,
+    }
+
+
+TENSORZERO = [
+    datapoint(1),
+    datapoint(2, output={"raw": '{"city": "Rome"}', "parsed": {"city": "Rome"}}, function_name="extract"),
+    datapoint(3, output=None),
+    datapoint(4, output=[{"type": "tool_call", "name": "f", "arguments": {}}]),
+    datapoint(5, input={"messages": [{"role": "user", "content": "Capital of Peru?"}]}),
+]
+
+
+def attribute(key: str, value: Any) -> dict[str, Any]:
+    return {"key": key, "value": {"stringValue": value if isinstance(value, str) else json.dumps(value)}}
+
+
+def export(*spans: dict[str, Any]) -> dict[str, Any]:
+    scope = {"scope": {"name": "opentelemetry.instrumentation.openai_v2"}, "spans": list(spans)}
+    return {"resourceSpans": [{"resource": {"attributes": [attribute("service.name", "bot")]}, "scopeSpans": [scope]}]}
+
+
+def parts(text: str) -> list[dict[str, str]]:
+    return [{"type": "text", "content": text}]
+
+
+OTEL = [
+    export(
+        {
+            "spanId": "eee19b7ec3c1b174",
+            "name": "chat gpt-4o",
+            "attributes": [
+                attribute("gen_ai.operation.name", "chat"),
+                attribute("gen_ai.response.model", "gpt-4o-2024-08-06"),
+                attribute("gen_ai.system_instructions", parts("Be brief.")),
+                attribute("gen_ai.input.messages", [{"role": "user", "parts": parts("Weather in Paris?")}]),
+                attribute(
+                    "gen_ai.output.messages", [{"role": "assistant", "parts": parts("Rainy."), "finish_reason": "stop"}]
+                ),
+            ],
+        },
+        {"spanId": "a1", "name": "GET /", "attributes": [attribute("http.method", "GET")]},
+        {"spanId": "a2", "name": "chat gpt-4o", "attributes": [attribute("gen_ai.operation.name", "chat")]},
+    ),
+    export(
+        {
+            "spanId": "b7ad6b7169203331",
+            "name": "chat gpt-4o-mini",
+            "attributes": [attribute("gen_ai.request.model", "gpt-4o-mini")],
+            "events": [
+                {"name": "gen_ai.system.message", "attributes": [attribute("content", "Be brief.")]},
+                {"name": "gen_ai.user.message", "attributes": [attribute("content", "Weather in Rome?")]},
+                {
+                    "name": "gen_ai.choice",
+                    "attributes": [attribute("message", {"content": "Sunny.", "role": "assistant"})],
+                },
+            ],
+        },
+        {
+            "spanId": "c1",
+            "name": "openai.chat",
+            "attributes": [
+                attribute("gen_ai.request.model", "gpt-4o-mini"),
+                attribute("gen_ai.prompt.0.role", "system"),
+                attribute("gen_ai.prompt.0.content", "Be brief."),
+                attribute("gen_ai.prompt.1.role", "user"),
+                attribute("gen_ai.prompt.1.content", "Weather in Oslo?"),
+                attribute("gen_ai.completion.0.content", "Snow."),
+            ],
+        },
+    ),
+]
+
+
+def lines(rows: list[dict[str, Any]]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def beir(folder: Path) -> Path:
+    (folder / "qrels").mkdir(parents=True)
+    (folder / "corpus.jsonl").write_text(
+        lines([{"_id": f"d{n}", "title": f"Paper {n}", "text": f"Finding {n}.", "metadata": {}} for n in range(4)])
+    )
+    (folder / "queries.jsonl").write_text(
+        lines([{"_id": str(n), "text": f"Is finding {n} true?", "metadata": {}} for n in range(4)])
+    )
+    (folder / "qrels" / "train.tsv").write_text("query-id\tcorpus-id\tscore\n0\td0\t1\n0\td3\t0\n1\td1\t2\n")
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n2\td2\t1\n3\td3\t1\n3\td0\t1\n")
+    return folder
+
+
+def autorag(folder: Path) -> Path:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow
+
+    folder.mkdir(parents=True)
+    corpus = {
+        "doc_id": ["0eec7e3a-e1c0", "doc/2"],
+        "contents": ["Tents: 30 days.", "Boots: 14 days."],
+        "metadata": [{"last_modified_datetime": "2024-01-01"}] * 2,
+    }
+    questions = {
+        "qid": ["q-1", "q-2", "q-3"],
+        "query": ["How long for tents?", "How long for boots?", "How long for both?"],
+        "retrieval_gt": [[["0eec7e3a-e1c0"]], [["doc/2"]], [["0eec7e3a-e1c0"], ["doc/2"]]],
+        "generation_gt": [["30 days", "a month"], ["14 days"], ["30 and 14 days"]],
+    }
+    parquet.write_table(pyarrow.table(corpus), folder / "corpus.parquet")
+    parquet.write_table(pyarrow.table(questions), folder / "qa.parquet")
+    return folder
+
+
+def source(kind: str, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    if kind in ("beir", "autorag"):
+        return {"beir": beir, "autorag": autorag}[kind](folder / kind)
+    if kind == "promptfoo":
+        (folder / "more.csv").write_text(MORE)
+        (folder / "promptfooconfig.yaml").write_text(PROMPTFOO)
+        return folder
+    path = folder / f"{kind}.{'json' if kind == 'deepeval' else 'jsonl'}"
+    rows = {"ragas": RAGAS, "deepeval": DEEPEVAL, "openai": CHATS, "tensorzero": TENSORZERO, "otel": OTEL}[kind]
+    path.write_text(json.dumps(rows, indent=4) if kind == "deepeval" else lines(rows))
+    return path
+
+
+def imported(kind: str, tmp_path: Path) -> tuple[Written, Task]:
+    found = READERS[kind](source(kind, tmp_path / "theirs"))
+    written = write_project(found, tmp_path / "ours", kind)
+    return written, load(tmp_path / "ours")
+
+
+def by_question(task: Task) -> dict[str, Any]:
+    return {case.question: case for case in task.cases}
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_every_import_is_a_sound_project_and_the_same_one_again(kind: str, tmp_path: Path) -> None:
+    written, task = imported(kind, tmp_path)
+    assert written.cases["dev"] and written.cases["test"] and sum(written.cases.values()) == len(task.cases)
+    assert len(list((tmp_path / "ours" / "docs").rglob("*.md"))) == written.documents if written.documents else True
+    again = write_project(READERS[kind](source(kind, tmp_path / "again")), tmp_path / "twice", kind)
+    assert again == written.model_copy(update={"path": again.path})
+    assert load(tmp_path / "twice").digest == task.digest
+
+
+def test_promptfoo_assertions_become_graders(tmp_path: Path) -> None:
+    written, task = imported("promptfoo", tmp_path)
+    cases = by_question(task)
+    assert "[question]" in task.instructions and "shop's assistant" in task.instructions
+    assert cases["How long may I return a tent?"].expected == "30 days"
+    assert cases["Where is the shop?"].expected == ("Bern", "Berne")
+    assert cases["What do I need for a return?"].expected == {"part 1": "receipt", "part 2": "box"}
+    assert cases["country: France\nWhat is the capital of France?"].expected == "Paris, France"
+    assert {"language: French\nSay hello", "language: German\nSay hello"} <= set(cases)
+    assert cases["language: German\nSay hello"].expected == "greets in German"
+    assert cases["Is there a discount?"].expected == "10 %"
+    assert cases["Who owns the shop?"].expected == "The Tarnwick family"
+    kinds = {spec.kind for spec in task.config.graders}
+    assert kinds == {"contains", "exact", "regex", "schema", "judge", "semantic", "tone"}
+    everywhere = [spec for spec in task.config.graders if spec.only is None]
+    assert [spec.kind for spec in everywhere] == ["tone"] and everywhere[0].rules is not None
+    judge = next(spec for spec in task.config.graders if spec.kind == "judge")
+    assert judge.model == "openai/gpt-4.1" and judge.only
+    assert next(spec for spec in task.config.graders if spec.kind == "semantic").threshold == 0.85
+    assert task.config.targets.p95_ms == 2000
+    assert any("javascript" in note for note in written.notes)
+    chosen = {spec.name for spec in task.config.graders if set(spec.only or ()) & set(cases["Order number?"].tags)}
+    assert chosen == {"regex", "schema"}
+
+
+def test_ragas_and_deepeval_bring_their_passages(tmp_path: Path) -> None:
+    _, task = imported("ragas", tmp_path / "ragas")
+    cases = by_question(task)
+    first = cases["Which metrics does ragas have?"]
+    assert first.expected == "Faithfulness and context recall." and len(first.evidence) == 2
+    assert first.tags == ("single_hop_specific_query_synthesizer",)
+    assert [turn.role for turn in cases["Where is it hosted?"].input] == ["user", "assistant", "user"]
+    assert cases["Who wrote it?"].expected == "Two founders."
+    documents = [path.read_text() for path in (tmp_path / "ragas" / "ours" / "docs").iterdir()]
+    assert len(documents) == 4 and "I do not know" not in str(task.cases)
+    _, task = imported("deepeval", tmp_path / "deepeval")
+    cases = by_question(task)
+    assert cases["How do I reset my password?"].source == "kb/account.md"
+    assert len(cases["How do I reset my password?"].evidence) == 2
+    assert cases["How do I delete my account?"].evidence == ()
+
+
+def test_deepeval_csv_joins_its_passages_with_bars(tmp_path: Path) -> None:
+    path = tmp_path / "goldens.csv"
+    path.write_text("input,actual_output,expected_output,context,source_file\nHow?,,So.,one|two,a.md\nWhy?,,Thus.,,\n")
+    found = READERS["deepeval"](path)
+    assert sorted(found.documents.values()) == ["one\n", "two\n"]
+    assert [case["expected"] for case in found.cases] == ["So.", "Thus."]
+
+
+def test_autorag_and_beir_keep_relevance_and_splits(tmp_path: Path) -> None:
+    _, task = imported("autorag", tmp_path / "autorag")
+    cases = by_question(task)
+    assert cases["How long for tents?"].expected == ("30 days", "a month")
+    both = cases["How long for both?"].evidence
+    assert len(both) == 2 and all((task.root / place).is_file() for place in both)
+    written, task = imported("beir", tmp_path / "beir")
+    cases = by_question(task)
+    assert written.cases == {"dev": 2, "test": 2, "edge": 0} and written.documents == 4
+    assert cases["Is finding 0 true?"].evidence == ("docs/d0.md",) and cases["Is finding 0 true?"].partition == "dev"
+    assert len(cases["Is finding 3 true?"].evidence) == 2
+    assert [spec.kind for spec in task.config.graders] == ["citation"]
+    assert (task.root / "docs" / "d1.md").read_text() == "# Paper 1\n\nFinding 1.\n"
+
+
+def test_conversations_end_in_what_is_expected(tmp_path: Path) -> None:
+    written, task = imported("openai", tmp_path / "openai")
+    cases = by_question(task)
+    assert task.instructions == "Be brief." and set(cases) == {
+        "Capital of France?",
+        "Capital of Italy?",
+        "Capital of Peru?",
+    }
+    assert len(cases["Capital of Peru?"].input) == 3 and cases["Capital of France?"].input == "Capital of France?"
+    assert any("1 conversations are left out" in note for note in written.notes)
+    written, task = imported("tensorzero", tmp_path / "tensorzero")
+    cases = by_question(task)
+    assert len(cases) == 3 and cases["Capital of country 2?"].expected == {"city": "Rome"}
+    assert cases["Capital of country 1?"].tags == ("answer", "author:ana")
+    assert any("several functions" in note for note in written.notes)
+
+
+def test_traces_are_tagged_as_unreviewed(tmp_path: Path) -> None:
+    written, task = imported("otel", tmp_path)
+    cases = by_question(task)
+    assert {question: case.expected for question, case in cases.items()} == {
+        "Weather in Paris?": "Rainy.",
+        "Weather in Rome?": "Sunny.",
+        "Weather in Oslo?": "Snow.",
+    }
+    assert cases["Weather in Paris?"].tags == ("unreviewed", "model:gpt-4o-2024-08-06")
+    assert task.instructions == "Be brief." and any("review them" in note for note in written.notes)
+    whole = tmp_path / "one.json"
+    whole.write_text(json.dumps(OTEL[0], indent=2))
+    assert len(READERS["otel"](whole).cases) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "says"),
+    [
+        (
+            "ragas",
+            '{"user_input": "x"}\n{"reference": "y"}\n',
+            ["ragas.jsonl:1: reference", "ragas.jsonl:2: user_input"],
+        ),
+        ("deepeval", '{"input": 3, "expected_output": "x"}\n', ["deepeval.jsonl:1: input"]),
+        ("deepeval", '{"scenario": "s", "turns": []}\n', ["conversational golden"]),
+        ("openai", '{"messages": []}\n{"prompt": "x"}\n', ["openai.jsonl:1: messages", "openai.jsonl:2: messages"]),
+        ("openai", "[1]", ["expected an object"]),
+        ("openai", "{", ["openai.jsonl:1", "valid JSON"]),
+        ("tensorzero", '{"input": "x"}\n', ["tensorzero.jsonl:1: input"]),
+        ("otel", '{"resourceSpans": []}\n', ["no GenAI span"]),
+        ("promptfoo", "- just\n- a list\n", ["expected keys such as prompts"]),
+        ("promptfoo", "prompts: [x]\n", ["tests"]),
+        ("promptfoo", "tests: file://gone.yaml\n", ["gone.yaml"]),
+        ("promptfoo", "tests: [\n", ["promptfoo.jsonl:"]),
+        ("beir", "", ["corpus.jsonl", "queries.jsonl", "qrels"]),
+        ("autorag", "", ["qa.parquet", "corpus.parquet"]),
+    ],
+)
+def test_a_file_that_is_no_such_file_is_refused_with_place_and_reason(
+    kind: str, text: str, says: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / f"{kind}.jsonl"
+    path.write_text(text)
+    with pytest.raises(UserError) as raised:
+        READERS[kind](path)
+    assert all(each in str(raised.value) for each in says), str(raised.value)
+
+
+def test_beir_names_every_judgement_that_points_nowhere(tmp_path: Path) -> None:
+    folder = beir(tmp_path / "beir")
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n9\td2\t1\n2\tx\t1\n2\td2\n")
+    with pytest.raises(UserError) as raised:
+        READERS["beir"](folder)
+    assert [problem.line for problem in raised.value.problems] == [2, 3, 4]
+
+
+def test_nothing_is_written_where_something_lies_or_too_little_comes(tmp_path: Path) -> None:
+    path = tmp_path / "one.jsonl"
+    path.write_text(lines(CHATS[:1]))
+    with pytest.raises(UserError, match="at least 2 questions"):
+        write_project(READERS["openai"](path), tmp_path / "ours", "x")
+    path.write_text(lines([*CHATS, *CHATS]))
+    written = write_project(READERS["openai"](path), tmp_path / "ours", "x")
+    assert sum(written.cases.values()) == 3 and any("asked twice" in note for note in written.notes)
+    with pytest.raises(UserError, match="not empty"):
+        write_project(READERS["openai"](path), tmp_path / "ours", "x")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["one.jsonl", "ours"]
+
+
+def test_labels_become_a_choice_grader(tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    rows = [
+        {
+            "messages": [
+                {"role": "user", "content": f"ticket {n}"},
+                {"role": "assistant", "content": ("billing", "returns")[n % 2]},
+            ]
+        }
+        for n in range(12)
+    ]
+    path.write_text(lines(rows))
+    found = READERS["openai"](path)
+    assert found.graders == [{"kind": "choice", "choices": ["billing", "returns"]}]
