@@ -9,13 +9,15 @@ from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 
-from benchmarks import Row, Skipped, generation, memory, search, trials
+from benchmarks import Row, Skipped, concurrency, coverage, generation, memory, search, trials
 
 ALL: dict[str, Callable[[], list[Row]]] = {
     "search": search.measure,
     "generation": generation.measure,
     "trials": trials.measure,
     "memory": memory.measure,
+    "concurrency": concurrency.measure,
+    "coverage": coverage.measure,
 }
 
 

@@ -27,7 +27,7 @@ def test_trials_are_measured_against_peers(benchmarks, capsys):
 def test_an_unknown_name_is_refused(benchmarks, capsys):
     with pytest.raises(SystemExit):
         benchmarks.main(["speed"])
-    assert "choose from search, generation, trials, memory" in capsys.readouterr().err
+    assert "choose from search, generation, trials, memory, concurrency, coverage" in capsys.readouterr().err
 
 
 def test_what_cannot_run_is_skipped_with_its_reason(benchmarks, monkeypatch, capsys):
