@@ -30,7 +30,7 @@ from levers.task import Partition, Task, init
 from levers.task import load as load_task
 from levers.task.importers import READERS, Written, write_project
 from levers.task.wording import did_you_mean
-from levers.trial import Comparison, Margin, Trial, compare, within_margin
+from levers.trial import Comparison, Margin, Trial, as_dev, compare, within_margin
 from levers.trial.bench import Progress, silent
 from levers.view import write_report
 from levers.view.ownership import run_offers
@@ -120,7 +120,7 @@ def trial(
 def diagnose(project: Project, stack: str | Stack | None = None) -> Diagnosis:
     """Probe the failing dev cases of a stack: what each needs, and the headroom of every lever."""
     chosen = _stack(project, stack)
-    return run_diagnosis(project.bench, chosen, _trial(project, chosen, "dev"))
+    return run_diagnosis(project.bench, chosen, as_dev(_trial(project, chosen, "dev")))
 
 
 def plan(project: Project, stack: str | Stack | None = None) -> Plan:
@@ -307,7 +307,7 @@ def _situation(project: Project, stack: Stack) -> Situation:
         workshop=project.workshop,
         stack=stack,
         trial=measured,
-        diagnosis=run_diagnosis(project.bench, stack, measured),
+        diagnosis=run_diagnosis(project.bench, stack, as_dev(measured)),
         index=lambda: project.index,
     )
 

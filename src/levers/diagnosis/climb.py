@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from levers.diagnosis.records import ProbeName
 from levers.diagnosis.runs import Probes, Runs
-from levers.task.records import Case
+from levers.task.records import DevCase
 from levers.trial.records import Outcome
 
 # Cheap explanations first: a case that one probe cures is not tried with two. Steps repeat no work: Runs remembers.
@@ -22,7 +22,7 @@ ALL = LADDER[-1]
 PRUNE_ORDER: tuple[ProbeName, ...] = ("tone", "instruction", "knowledge", "format")
 
 
-def climb(runs: Runs, failing: Sequence[Case]) -> dict[str, Probes]:
+def climb(runs: Runs, failing: Sequence[DevCase]) -> dict[str, Probes]:
     """Return the first set of probes on the ladder under which each case passes; cases that none cures are absent."""
     cured: dict[str, Probes] = {}
     for probes in LADDER:
@@ -34,11 +34,11 @@ def climb(runs: Runs, failing: Sequence[Case]) -> dict[str, Probes]:
     return cured
 
 
-def prune(runs: Runs, failing: Sequence[Case], cured: dict[str, Probes]) -> dict[str, Probes]:
+def prune(runs: Runs, failing: Sequence[DevCase], cured: dict[str, Probes]) -> dict[str, Probes]:
     """Return for each cured case the probes that it cannot do without."""
     needed = dict(cured)
     for name in PRUNE_ORDER:
-        groups: dict[Probes, list[Case]] = {}
+        groups: dict[Probes, list[DevCase]] = {}
         for case in failing:
             probes = needed.get(case.id, frozenset())
             if name in probes and len(probes) > 1:

@@ -8,21 +8,23 @@ from levers.diagnosis.probes import apply_probes
 from levers.diagnosis.records import CaseDiagnosis, Diagnosis, Need, NeedShare
 from levers.diagnosis.runs import Probes, Runs
 from levers.diagnosis.verdict import needs_of, suspect_label, unexplained
-from levers.errors import LeversError
 from levers.stack import Stack
-from levers.task.records import Case
+from levers.task.records import DevCase
 from levers.trial.bench import Bench
-from levers.trial.records import Trial
+from levers.trial.records import DevTrial, as_dev
 from levers.trial.statistics import wilson
 
 SAMPLES = 5
 SAMPLING_TEMPERATURE = 0.7
 
 
-def diagnose(bench: Bench, stack: Stack, trial: Trial) -> Diagnosis:
-    """Probe the failing development cases of a trial. Test and edge cases are refused: levers must not see them."""
-    if trial.partition != "dev":
-        raise LeversError(f"a diagnosis looks at dev cases only, not at {trial.partition}")
+def diagnose(bench: Bench, stack: Stack, trial: DevTrial) -> Diagnosis:
+    """Probe the failing development cases of a trial.
+
+    The type keeps test and edge cases out: only `as_dev` makes a `DevTrial`, and it refuses them, here once more for
+    callers without a type checker.
+    """
+    trial = as_dev(trial)
     cases = bench.task.partition("dev")
     failing = [case for case in cases if trial.outcome(case.id).failed]
     runs = Runs(bench, stack, trial)
@@ -39,7 +41,7 @@ def diagnose(bench: Bench, stack: Stack, trial: Trial) -> Diagnosis:
     )
 
 
-def _uncured(runs: Runs, cases: Sequence[Case]) -> dict[str, tuple[Need, ...]]:
+def _uncured(runs: Runs, cases: Sequence[DevCase]) -> dict[str, tuple[Need, ...]]:
     """Cases that pass under no probe: is it luck, a weak model, the golden answer itself, or not to be told?"""
     found: dict[str, tuple[Need, ...]] = {}
     lucky = _passes_when_sampled(runs, cases)
@@ -61,7 +63,7 @@ def _uncured(runs: Runs, cases: Sequence[Case]) -> dict[str, tuple[Need, ...]]:
     return found
 
 
-def _passes_when_sampled(runs: Runs, cases: Sequence[Case]) -> dict[str, int]:
+def _passes_when_sampled(runs: Runs, cases: Sequence[DevCase]) -> dict[str, int]:
     passes = dict.fromkeys((case.id for case in cases), 0)
     changed = _probed(runs, ALL, cases)
     for seed in range(SAMPLES):
@@ -72,7 +74,7 @@ def _passes_when_sampled(runs: Runs, cases: Sequence[Case]) -> dict[str, int]:
     return passes
 
 
-def _passes_with_reference(runs: Runs, cases: Sequence[Case]) -> set[str]:
+def _passes_with_reference(runs: Runs, cases: Sequence[DevCase]) -> set[str]:
     reference = runs.bench.task.config.models.reference
     if not reference or not cases:
         return set()
@@ -82,7 +84,7 @@ def _passes_with_reference(runs: Runs, cases: Sequence[Case]) -> set[str]:
     return {outcome.case for outcome in outcomes if outcome.passed}
 
 
-def _probed(runs: Runs, probes: Probes, cases: Sequence[Case]) -> Stack:
+def _probed(runs: Runs, probes: Probes, cases: Sequence[DevCase]) -> Stack:
     return apply_probes(runs.stack, sorted(probes), cases, runs.bench.task, runs.bench.library.evidence)
 
 

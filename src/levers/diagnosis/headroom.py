@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from levers.diagnosis.records import Headroom, ProbeName
 from levers.diagnosis.runs import NOTHING, Probes, Runs
-from levers.task.records import Case
+from levers.task.records import DevCase
 from levers.trial.statistics import paired_bootstrap
 
 # The sets of probes that a lever can stand for; every lever names one of these as what it would do if it were perfect.
@@ -17,7 +17,11 @@ SETS: tuple[tuple[ProbeName, ...], ...] = (
 
 
 def measure_headroom(
-    runs: Runs, probes: tuple[ProbeName, ...], cases: Sequence[Case], failing: Sequence[Case], needed: dict[str, Probes]
+    runs: Runs,
+    probes: tuple[ProbeName, ...],
+    cases: Sequence[DevCase],
+    failing: Sequence[DevCase],
+    needed: dict[str, Probes],
 ) -> Headroom:
     """Measure one set of probes on the failing cases; cases that pass already count as neither gained nor lost."""
     before = runs.run(NOTHING, cases, "as it is")

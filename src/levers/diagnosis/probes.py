@@ -14,7 +14,7 @@ from rapidfuzz import fuzz, process
 
 from levers.diagnosis.records import ProbeName
 from levers.stack import Given, Passage, Stack
-from levers.task.records import Case, GraderSpec, Task
+from levers.task.records import Case, DevCase, GraderSpec, Task
 
 Evidence = Callable[[Case], tuple[Passage, ...]]
 
@@ -23,7 +23,7 @@ STATED = "stated fact"
 
 
 def apply_probes(
-    stack: Stack, probes: Sequence[ProbeName], cases: Sequence[Case], task: Task, given: Evidence
+    stack: Stack, probes: Sequence[ProbeName], cases: Sequence[DevCase], task: Task, given: Evidence
 ) -> Stack:
     """Return the stack with the probes' perfect material for these cases added as its last part."""
     material = Given(
@@ -76,7 +76,7 @@ def _similar(case: Case, task: Task) -> tuple[tuple[str, str], ...]:
     return tuple((others[place].question, first_answer(others[place])) for _, _, place in reversed(ranked))
 
 
-def _schemas(probes: Sequence[ProbeName], cases: Sequence[Case], task: Task) -> dict[str, dict[str, Any]]:
+def _schemas(probes: Sequence[ProbeName], cases: Sequence[DevCase], task: Task) -> dict[str, dict[str, Any]]:
     schema = task.answer_schema
     if schema is None or not {"format", "instruction"} & set(probes):
         return {}
@@ -99,7 +99,7 @@ def _imposed(schema: dict[str, Any], case: Case, graders: Sequence[GraderSpec]) 
     return {**schema, "properties": properties}
 
 
-def _told(cases: Sequence[Case], task: Task) -> dict[str, str]:
+def _told(cases: Sequence[DevCase], task: Task) -> dict[str, str]:
     """Spell out what graders without a schema want: labels of a plain choice, patterns of a regex."""
     told: dict[str, str] = {}
     for case in cases:

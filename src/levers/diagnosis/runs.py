@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from levers.diagnosis.probes import apply_probes
 from levers.diagnosis.records import ProbeName, Tried
 from levers.stack import Stack
-from levers.task.records import Case
+from levers.task.records import DevCase
 from levers.trial.bench import Bench
 from levers.trial.records import Outcome, Trial
 
@@ -22,7 +22,7 @@ class Runs:
         self.stack = stack
         self._kept: dict[Probes, dict[str, Outcome]] = {NOTHING: {outcome.case: outcome for outcome in trial.outcomes}}
 
-    def run(self, probes: Probes, cases: Sequence[Case], what: str) -> dict[str, Outcome]:
+    def run(self, probes: Probes, cases: Sequence[DevCase], what: str) -> dict[str, Outcome]:
         """Return the outcomes of these cases under these probes; only what was not run yet is run."""
         kept = self._kept.setdefault(probes, {})
         missing = [case for case in cases if case.id not in kept]

@@ -21,7 +21,7 @@ from levers.loop.verdict import Judged, Opener, judge
 from levers.plan import Attempt, Plan, Quote, choose
 from levers.stack import Stack
 from levers.task import Partition
-from levers.trial import compare
+from levers.trial import as_dev, compare
 from levers.trial.records import Comparison, Trial
 
 MOST_STEPS = 12
@@ -97,7 +97,9 @@ class Loop:
         return self.trial(stack, "edge") if self.project.task.partition("edge") else None
 
     def _think(self, stack: Stack, dev: Trial) -> tuple[Diagnosis, Plan]:
-        found = self.memo.keep(f"diagnosis-{stack.digest}", Diagnosis, lambda: diagnose(self.project.bench, stack, dev))
+        found = self.memo.keep(
+            f"diagnosis-{stack.digest}", Diagnosis, lambda: diagnose(self.project.bench, stack, as_dev(dev))
+        )
         situation = self._situation(stack, dev, found)
         quotes = [each.quote(situation) for each in LEVERS]
         plan = choose(stack.digest, quotes, self.attempts, self.project.task.config.traffic.answers_per_day)

@@ -1,7 +1,7 @@
 """The task: cases, graders, material, targets and traffic, as typed records."""
 
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NewType, get_args, overload
 
 from pydantic import ConfigDict, Field
 
@@ -48,6 +48,10 @@ class Case(Record):
         """What the case was written from: its tag `source:…`, else its first evidence's document, else itself."""
         tagged = next((tag.removeprefix("source:") for tag in self.tags if tag.startswith("source:")), "")
         return tagged or (self.evidence[0].partition("#")[0] if self.evidence else self.id)
+
+
+DevCase = NewType("DevCase", Case)
+"""A case that levers and diagnosis may look at. Only `Task.partition("dev")` gives them: types keep the others out."""
 
 
 class Example(Record):
@@ -169,6 +173,12 @@ class Task(Record):
     cases: tuple[Case, ...]
     examples: tuple[Example, ...] = ()
     schemas: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @overload
+    def partition(self, name: Literal["dev"]) -> tuple[DevCase, ...]: ...
+
+    @overload
+    def partition(self, name: Partition) -> tuple[Case, ...]: ...
 
     def partition(self, name: Partition) -> tuple[Case, ...]:
         """Return the cases of one partition, in file order."""

@@ -10,6 +10,7 @@ from levers.trial.records import (
     Agreement,
     Clustered,
     Comparison,
+    DevTrial,
     Grade,
     GraderNote,
     Interval,
@@ -18,6 +19,7 @@ from levers.trial.records import (
     Outcome,
     Repeated,
     Trial,
+    as_dev,
 )
 from levers.trial.sequential import means_anytime, passes_anytime, share_anytime
 from levers.trial.statistics import (
@@ -38,6 +40,7 @@ __all__ = [
     "Clustered",
     "Comparison",
     "CostOf",
+    "DevTrial",
     "Grade",
     "GraderNote",
     "Interval",
@@ -47,6 +50,7 @@ __all__ = [
     "Outcome",
     "Repeated",
     "Trial",
+    "as_dev",
     "clustered",
     "compare",
     "compare_grader",

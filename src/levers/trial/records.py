@@ -1,10 +1,11 @@
 """A trial is a stack measured over cases, a graded outcome each; a comparison sets two trials side by side."""
 
-from typing import Literal
+from typing import Literal, NewType
 
 from pydantic import Field
 
 from levers.economics.usage import Usage
+from levers.errors import LeversError
 from levers.ledger import Record
 from levers.stack.records import Answer
 from levers.task.records import Partition
@@ -185,6 +186,17 @@ class Trial(Record):
             if outcome.case == case:
                 return outcome
         raise KeyError(case)
+
+
+DevTrial = NewType("DevTrial", Trial)
+"""A trial over dev, the only kind that diagnosis and levers are handed; `as_dev` makes it."""
+
+
+def as_dev(trial: Trial) -> DevTrial:
+    """Vouch that a trial is over dev. Raises LeversError when it is not: levers must not see test or edge cases."""
+    if trial.partition != "dev":
+        raise LeversError(f"diagnosis and levers look at dev cases only, not at {trial.partition}")
+    return DevTrial(trial)
 
 
 class Comparison(Record):
