@@ -53,6 +53,8 @@ def test_run_holds_the_steps_and_the_report(story: Story, ran: tuple[int, dict[s
     keys = {"lever", "stack", "quality", "interval", "cost_per_answer", "p50_ms", "p95_ms", "p_value", "verdict", "why"}
     assert all(keys <= set(step) and set(step["quality"]) == {"dev", "test", "edge"} for step in found["steps"])
     assert found["steps"][0]["verdict"] == "start" and found["steps"][-1]["cost_per_answer"] > 0
+    told = found["forecasts"]["pass"]
+    assert len(told["steps"]) == len(found["steps"]) - 1 == told["within"] + told["short"] + told["beyond"]
 
 
 def test_report_tells_the_finished_run_again(story: Story, ran: tuple[int, dict[str, Any]]) -> None:

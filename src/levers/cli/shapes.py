@@ -5,7 +5,7 @@ from typing import Any
 from levers.diagnosis import Diagnosis
 from levers.ledger import Record
 from levers.lever import Pulled
-from levers.loop import Measured, Run, Step
+from levers.loop import Measured, Run, Step, forecasts
 from levers.plan import Plan
 from levers.stack import Passage
 from levers.trial import Trial
@@ -117,6 +117,9 @@ def run(found: Run) -> dict[str, Any]:
         "targets": [plain(target) for target in found.targets],
         "targets_met": found.targets_met,
         "stopped": found.stopped,
+        "forecasts": {
+            each.measure: plain(each) for each in (forecasts(found.steps), forecasts(found.steps, "score")) if each
+        },
         "openings": [plain(opening) for opening in found.openings],
         "seconds": found.seconds,
         "report": found.report,

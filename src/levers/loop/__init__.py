@@ -1,6 +1,7 @@
 """The improvement loop over a project: resumable, every step accepted or rejected with its figures."""
 
 from levers.loop.check import Checked, check
+from levers.loop.forecast import Forecast, Forecasts, forecasts
 from levers.loop.project import Project
 from levers.loop.records import SEED, Measured, Opening, Run, Step, Target
 from levers.loop.run import Loop, OnStep, record_opening
@@ -8,6 +9,8 @@ from levers.loop.run import Loop, OnStep, record_opening
 __all__ = [
     "SEED",
     "Checked",
+    "Forecast",
+    "Forecasts",
     "Loop",
     "Measured",
     "OnStep",
@@ -17,5 +20,6 @@ __all__ = [
     "Step",
     "Target",
     "check",
+    "forecasts",
     "record_opening",
 ]

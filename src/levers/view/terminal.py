@@ -5,6 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from levers.diagnosis.records import Diagnosis
+from levers.loop.forecast import Forecasts, forecasts
 from levers.loop.records import Run, Step
 from levers.plan.records import Plan
 from levers.trial.records import Comparison, Margin, Trial
@@ -37,7 +38,8 @@ def story(run: Run) -> RenderableType:
     """Tell a finished run: one sentence, the steps, the needs, the targets, and where the report is."""
     last = Text.assemble(("Stopped: ", "dim"), plain(run.stopped), "\n", ("Report:  ", "dim"), plain(run.report))
     parts = [_text(sentence(run), "bold"), steps_table(run.steps), reasons(run.steps), needs_over_steps(run)]
-    return _spaced(*parts, targets_table(run), last)
+    told = forecasts(run.steps)
+    return _spaced(*parts, *([forecast_table(told)] if told else []), targets_table(run), last)
 
 
 def steps_table(steps: tuple[Step, ...]) -> Table:
@@ -78,6 +80,17 @@ def needs_over_steps(run: Run) -> Table:
         found = [diagnosis.needs.get(name) for _, diagnosis in columns]
         table.add_row(name, *(str(each.cases) if each else "0" for each in found))
     table.add_row(_text("failing", "bold"), *(f"{each.failures} of {each.measured}" for _, each in columns))
+    return table
+
+
+def forecast_table(found: Forecasts) -> Table:
+    """Set what a perfect pull would have gained, as measured before it, against what the pull gained on dev."""
+    words = {"within": "within the forecast", "short": "less: the product is imperfect", "beyond": "more than forecast"}
+    table = _table("forecast, points", "perfect", "realised", "")
+    for each in found.steps:
+        perfect = f"{points(each.predicted)} ({points_span(each.interval)})"
+        realised = f"{points(each.realised)} ({points_span(each.realised_interval)})"
+        table.add_row(f"{each.step} {each.lever}", perfect, realised, _text(words[each.hit], "dim"))
     return table
 
 

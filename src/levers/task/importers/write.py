@@ -66,15 +66,19 @@ def write_project(found: Imported, into: Path, name: str) -> Written:
 def _once(found: Imported) -> list[dict[str, Any]]:
     seen: dict[str, str] = {}
     ids: set[str] = set()
-    kept = []
+    kept, repeats = [], list[str]()
     for case in found.cases:
         asked = case["input"] if isinstance(case["input"], str) else json.dumps(case["input"], sort_keys=True)
         first = seen.setdefault(plain(asked), case["id"])
         if first != case["id"] or case["id"] in ids:
-            found.note(f"questions asked twice are kept once: {case['id']} repeats {first}")
+            repeats.append(f"{case['id']} repeats {first}")
             continue
         ids.add(case["id"])
         kept.append(case)
+    if repeats:
+        found.note(
+            f"questions asked twice are kept once: {repeats[0]}" + f", and {len(repeats) - 1} more" * (len(repeats) > 1)
+        )
     return kept
 
 
