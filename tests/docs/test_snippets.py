@@ -19,6 +19,7 @@ from levers.knowledge import load_access
 from levers.knowledge.records import Document
 from levers.task.examples import read_example
 from levers.task.records import Case, TaskConfig
+from levers.trial.graders.reviewed import Reviewed
 
 BASE = {"name": "x", "instructions": "brief.md", "golden": "golden.jsonl", "graders": [{"kind": "exact"}]}
 USES = [block for block in blocks("python") if "import levers\n" in block.text]
@@ -95,7 +96,9 @@ def test_yaml_is_accepted(block, tmp_path):
 def test_json_is_accepted(block):
     for number, line in enumerate(block.text.splitlines(), start=1):
         row = json.loads(line)
-        if "input" in row:
+        if "passed" in row:
+            assert Reviewed.model_validate(row)
+        elif "input" in row:
             assert Case.model_validate(row)
         else:
             example, problems = read_example(row, "page", number)
