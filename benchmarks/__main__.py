@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 
-from benchmarks import Row, Skipped, concurrency, coverage, generation, memory, search, trials
+from benchmarks import Row, Skipped, concurrency, coverage, generation, memory, planted, search, trials
 
 ALL: dict[str, Callable[[], list[Row]]] = {
     "search": search.measure,
@@ -18,6 +18,7 @@ ALL: dict[str, Callable[[], list[Row]]] = {
     "memory": memory.measure,
     "concurrency": concurrency.measure,
     "coverage": coverage.measure,
+    "planted": planted.measure,
 }
 
 

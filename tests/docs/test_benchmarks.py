@@ -24,10 +24,32 @@ def test_trials_are_measured_against_peers(benchmarks, capsys):
         assert row["ratio"] == pytest.approx(row["measured"] / row["limit"])
 
 
+def test_planted_faults_are_named_better_than_by_thresholds_or_single_edits(benchmarks, monkeypatch, capsys):
+    from benchmarks import planted
+
+    monkeypatch.setattr(planted, "CASES", 44)
+    assert benchmarks.main(["planted", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    one, two = ([row for row in rows if row["what"].count(f" {faults} planted")] for faults in (1, 2))
+    assert len(one) == len(two) == 2
+    assert all(row["measured"] >= 0.9 and row["ratio"] > 1.3 for row in one)
+    assert all(row["measured"] >= 0.8 and row["ratio"] > 1.3 for row in two)
+
+
+def test_no_mislabelled_case_blames_the_model(benchmarks):
+    from benchmarks import planted
+
+    found = planted.plant(44, 1, seed=3)
+    named = planted.by_diagnosis(found)
+    mislabelled = [case for case, faults in found.faults.items() if "mislabelled" in faults]
+    assert mislabelled and all(named[case] == {"label"} for case in mislabelled)
+    assert all(not named.get(case) for case, faults in found.faults.items() if not faults)
+
+
 def test_an_unknown_name_is_refused(benchmarks, capsys):
     with pytest.raises(SystemExit):
         benchmarks.main(["speed"])
-    assert "choose from search, generation, trials, memory, concurrency, coverage" in capsys.readouterr().err
+    assert "choose from search, generation, trials, memory, concurrency, coverage, planted" in capsys.readouterr().err
 
 
 def test_what_cannot_run_is_skipped_with_its_reason(benchmarks, monkeypatch, capsys):

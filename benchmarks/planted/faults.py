@@ -1,0 +1,223 @@
+"""A healthy task of made-up facts, and generators that plant known causes in its cases, at chosen rates.
+
+fault        what is broken                                                                  the need it is
+removed      the document that holds the fact is gone                                        knowledge
+corrupted    the passage that holds the fact says another value; the fact is nowhere         knowledge
+missed       the index does not find the evidence for this case                              retrieval
+buried       the evidence ranks below the passages that are shown                            retrieval
+drowned      near-duplicates beside the evidence mislead the reader                          retrieval
+format       the output format is not stated, and the reader does not keep it unasked        format
+instruction  the label is not told, and the reader chooses another one unasked               instruction
+tone         answers must be shown before the reader answers so                              tone
+table        the figure stands in a table only                                               tool
+weak         only a stronger model answers                                                   capability
+flaky        the answer is right at temperature above 0 only, four times in five             consistency
+mislabelled  the golden answer is wrong                                                      label
+"""
+
+import json
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from levers.model import Ask
+from levers.stack import Instruct, ModelRef, Passage, Retrieve, Stack
+from levers.task import Case, GraderSpec, Material, Models, Task, TaskConfig
+from levers.testing import ScriptedModel
+from levers.trial.bench import Bench
+
+NEED = {
+    "removed": "knowledge",
+    "corrupted": "knowledge",
+    "missed": "retrieval",
+    "buried": "retrieval",
+    "drowned": "retrieval",
+    "format": "format",
+    "instruction": "instruction",
+    "tone": "tone",
+    "table": "tool",
+    "weak": "capability",
+    "flaky": "consistency",
+    "mislabelled": "label",
+}
+_FACTS = ("removed", "corrupted", "missed", "buried", "drowned", "table")  # one way to lack a fact is enough
+_ALONE = ("weak", "flaky", "mislabelled")  # beside another cause they cannot be told apart by any re-run
+LABELS = ("people", "money", "place", "time")
+K, SEEN = 4, 50
+_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"answer": {"type": "string"}, "topic": {"type": "string", "enum": list(LABELS)}},
+    "required": ["answer", "topic"],
+    "additionalProperties": False,
+}
+_SYLLABLES = [
+    "ba",
+    "be",
+    "bi",
+    "bo",
+    "da",
+    "de",
+    "di",
+    "do",
+    "ka",
+    "ke",
+    "ki",
+    "ko",
+    "la",
+    "le",
+    "li",
+    "lo",
+    "ma",
+    "me",
+    "mi",
+    "mo",
+    "na",
+    "ne",
+    "ni",
+    "no",
+    "ra",
+    "re",
+    "ri",
+    "ro",
+    "sa",
+    "se",
+    "si",
+    "so",
+]
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A task with faults: what to measure it on, the stack that is diagnosed, and the needs planted in each case."""
+
+    bench: Bench
+    stack: Stack
+    truth: dict[str, frozenset[str]]
+    faults: dict[str, frozenset[str]]
+
+
+def plant(count: int, faults: int, seed: int) -> Planted:
+    """Make `count` dev cases with `faults` causes each, every tenth left healthy, all causes about equally often."""
+    draw = random.Random(seed)
+    names = list(NEED)
+    cases, chosen = [], dict[str, frozenset[str]]()
+    words = [f"{a}{b}{c}" for a in _SYLLABLES for b in _SYLLABLES[::5] for c in _SYLLABLES[::7]]
+    draw.shuffle(words)
+    for place in range(count):
+        case = f"c{place}"
+        first = names[place % len(names)]
+        picked = frozenset() if place % 10 == 9 else frozenset({first} | _second(first, draw, faults))
+        chosen[case] = picked
+        fact = words[place]
+        expected = {"answer": words[-place - 1] if "mislabelled" in picked else fact, "topic": LABELS[place % 4]}
+        evidence = "tables.db#facts" if "table" in picked else f"docs/{case}.md#fact"
+        cases.append(
+            Case(
+                id=case,
+                input=f"What is the code of item {place}?",
+                expected=expected,
+                partition="dev",
+                evidence=(evidence,),
+            )
+        )
+    world = _World(chosen, words)
+    config = TaskConfig(
+        name="planted",
+        instructions="brief.md",
+        golden="golden.jsonl",
+        knowledge=Material(documents="docs/", tables="tables.db"),
+        models=Models(answer="scripted", reference="strong"),
+        graders=(
+            GraderSpec(kind="schema", schema="answer.json"),
+            GraderSpec(kind="exact", field="answer"),
+            GraderSpec(kind="choice", field="topic", choices=LABELS),
+        ),
+    )
+    task = Task(
+        root=Path("."), config=config, instructions="Answer.", cases=tuple(cases), schemas={"answer.json": _SCHEMA}
+    )
+    stack = Stack(model=ModelRef(id="scripted"), parts=(Instruct(text="Answer."), Retrieve(index="planted", k=K)))
+    truth = {case: frozenset(NEED[each] for each in picked) for case, picked in chosen.items()}
+    return Planted(Bench(task=task, workshop=world, library=world), stack, truth, chosen)
+
+
+def _second(first: str, draw: random.Random, faults: int) -> set[str]:
+    if faults < 2 or first in _ALONE:
+        return set()
+    others = [name for name in NEED if name not in _ALONE and name != first]
+    return {draw.choice([name for name in others if not (first in _FACTS and name in _FACTS)])}
+
+
+class _World:
+    """Documents, index and reader of the planted task; it is workshop, finder and library at once."""
+
+    def __init__(self, faults: dict[str, frozenset[str]], words: Sequence[str]) -> None:
+        self._faults = faults
+        self._words = words
+        self._models: dict[str, ScriptedModel] = {}
+
+    def model(self, reference: ModelRef) -> ScriptedModel:
+        return self._models.setdefault(
+            reference.id, ScriptedModel(lambda ask: self._read(ask, reference.id), reference.id)
+        )
+
+    def finder(self, index: str) -> "_World":
+        return self
+
+    def find(self, queries: Sequence[str], user: str | None, part: Retrieve) -> list[tuple[Passage, ...]]:
+        return [tuple(self._ranking(query)[: part.k]) for query in queries]
+
+    def evidence(self, case: Case) -> tuple[Passage, ...]:
+        """The documents that hold the case's evidence: none where it was removed or stands in a table."""
+        return () if self._faults[case.id] & {"removed", "table", "corrupted"} else (self._passage(case.id),)
+
+    def rank(self, case: Case, stack: Stack) -> int | None:
+        names = [each.document for each in self._ranking(case.question)[:SEEN]]
+        own = f"docs/{case.id}.md"
+        return names.index(own) + 1 if own in names else None
+
+    def _passage(self, case: str, value: str | None = None) -> Passage:
+        number = int(case[1:])
+        text = f"The code of item {number} is {value or self._words[number]}."
+        return Passage(document=f"docs/{case}.md", section="fact", heading="Fact", text=text, start=0, end=len(text))
+
+    def _ranking(self, query: str) -> list[Passage]:
+        """What search brings, best first: the own passage at its planted place among others."""
+        number = int(re.findall(r"\d+", query)[0])
+        faults, count = self._faults[f"c{number}"], len(self._faults)
+        others = [self._passage(f"c{(number + step) % count}") for step in range(1, 12)]
+        if "drowned" in faults:
+            near = [self._passage(f"c{number}", self._words[-5 - step]) for step in range(2)]
+            others = [
+                each.model_copy(update={"document": f"docs/old-{number}-{n}.md"}) for n, each in enumerate(near)
+            ] + others
+        if faults & {"removed", "table", "missed"}:
+            return others
+        own = self._passage(f"c{number}", self._words[-3] if "corrupted" in faults else None)
+        place = 7 if "buried" in faults else 0
+        return [*others[:place], own, *others[place:]]
+
+    def _read(self, ask: Ask, model: str) -> str:
+        """Answer as a reader would that is weak as planted."""
+        asked = ask.messages[-1].content.rpartition("Question: ")[2]
+        number = int(re.findall(r"\d+", asked)[0])
+        faults = self._faults[f"c{number}"]
+        seen = "\n".join(each.content for each in ask.messages if each.role != "assistant")
+        found = re.findall(rf"(?:The code of item {number} is|code of item {number}:) (\w+)\.", seen)
+        shown = any(each.role == "assistant" for each in ask.messages)
+        said = found[-1] if found else "unknown"
+        sampled = ask.temperature > 0 and ask.seed % 5 != 4
+        if (
+            ("tone" in faults and not shown)
+            or ("weak" in faults and model != "strong")
+            or ("flaky" in faults and not sampled)
+        ):
+            said = "something"
+        if "format" in faults and ask.json_schema is None and not shown:
+            return f"I think it is {said}"
+        enum = (ask.json_schema or {}).get("properties", {}).get("topic", {}).get("enum", LABELS)
+        topic = enum[0] if len(enum) == 1 else LABELS[(number + ("instruction" in faults)) % 4]
+        return json.dumps({"answer": said, "topic": topic})
