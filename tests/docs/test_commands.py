@@ -1,6 +1,6 @@
 """Every command that README and guides print is one that works.
 
-Truly run, page by page and in order, in an empty folder: init, import, check, search (on a few documents), advise, cost.
+Truly run, page by page and in order, in an empty folder: init, import, check, search (few documents), advise, cost.
 Only parsed by the command's own parser, for they ask a model: run, trial, diagnose, plan, pull, ask, report.
 """
 
