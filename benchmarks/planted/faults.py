@@ -174,6 +174,9 @@ class _World:
         """The documents that hold the case's evidence: none where it was removed or stands in a table."""
         return () if self._faults[case.id] & {"removed", "table", "corrupted"} else (self._passage(case.id),)
 
+    def may_read(self, document: str, user: str | None) -> bool:
+        return True
+
     def rank(self, case: Case, stack: Stack) -> int | None:
         names = [each.document for each in self._ranking(case.question)[:SEEN]]
         own = f"docs/{case.id}.md"
