@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         import_project,
         index,
         init,
+        ledger,
+        lint,
         load,
         plan,
         pull,
@@ -53,7 +55,26 @@ _HOMES = {
     "Trial": "levers.trial",
     "UserError": "levers.errors",
     **dict.fromkeys(
-        "advise ask bench check diagnose import_project index init load plan pull report run search trial watch".split(),  # noqa: SIM905, E501
+        [
+            "advise",
+            "ask",
+            "bench",
+            "check",
+            "diagnose",
+            "import_project",
+            "index",
+            "init",
+            "ledger",
+            "lint",
+            "load",
+            "plan",
+            "pull",
+            "report",
+            "run",
+            "search",
+            "trial",
+            "watch",
+        ],
         "levers.verbs",
     ),
 }
@@ -80,6 +101,8 @@ __all__ = [
     "import_project",
     "index",
     "init",
+    "ledger",
+    "lint",
     "load",
     "plan",
     "pull",
@@ -92,14 +115,14 @@ __all__ = [
 
 
 class _Package(ModuleType):
-    """The package itself. Two verbs, `plan` and `trial`, share their name with a room.
+    """The package itself. Three verbs, `ledger`, `plan` and `trial`, share their name with a room.
 
     Importing a room would bind its module over the verb; here the verb stays, and `from levers.trial import …` still
     reaches the room.
     """
 
     def __getattribute__(self, name: str) -> Any:
-        if name in {"plan", "trial"}:
+        if name in {"ledger", "plan", "trial"}:
             return getattr(import_module("levers.verbs"), name)
         return super().__getattribute__(name)
 

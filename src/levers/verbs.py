@@ -9,6 +9,8 @@ from typing import Any
 
 from levers.diagnosis import Diagnosis
 from levers.diagnosis import diagnose as run_diagnosis
+from levers.diagnosis.lint import Finding, prompt_of, prompt_of_file
+from levers.diagnosis.lint import lint as lint_prompt
 from levers.economics import Offer, StepTime, Usage
 from levers.economics import gates as known_gates
 from levers.errors import Problem, UserError
@@ -38,6 +40,7 @@ from levers.view.ownership import run_offers
 SAVED = "run.json"
 LATEST = "latest.json"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+CACHE_MINIMUM = 1024  # tokens; the least that Anthropic's and OpenAI's common models cache, by their caching guides
 
 
 class Measurement(Record):
@@ -77,6 +80,27 @@ class Answered(Record):
     answer: Answer
     cost: float | None
     usage: Usage
+
+
+class Linted(Record):
+    """What lint found in a prompt: findings, what breaks it first; and the file or stack that was linted."""
+
+    prompt: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def breaks(self) -> bool:
+        """Tell whether anything found is wrong whatever else is true."""
+        return any(finding.weight == "breaks" for finding in self.findings)
+
+
+class Ledger(Record):
+    """What a project's ledger holds: values kept, USD spent under the cap (None without one), and lines moved."""
+
+    kept: int
+    spent: float | None
+    cap: float | None
+    moved: int | None = None
 
 
 def load(path: Path | str = ".", progress: Progress = silent) -> Project:
@@ -247,6 +271,29 @@ def bench(
     return [row for size in sizes or [None] for row in measure(judged, embedder, state, size, on_progress=show)]
 
 
+def ledger(project: Project, action: str = "show", file: Path | str | None = None) -> Ledger:
+    """Say what is kept and spent; `export` writes it to a file without keys, `import` adds what a file holds."""
+    if action not in {"show", "export", "import"}:
+        expected = "show, export or import"
+        raise UserError(Problem(file="levers ledger", field="ACTION", found=repr(action), expected=expected))
+    if action != "show" and file is None:
+        raise UserError(Problem(file="levers ledger", field="FILE", found="nothing", expected=f"a file to {action}"))
+    moved = project.workshop.record(action, Path(file)) if action != "show" and file is not None else None
+    kept, spent = project.workshop.kept()
+    return Ledger(kept=kept, spent=spent, cap=project.task.config.models.cap, moved=moved)
+
+
+def lint(path: Path | str = ".", stack: str | None = None) -> Linted:
+    """Lint the prompt of a project's stack, or a prompt in a file of text; asks no model."""
+    given = Path(path)
+    if given.is_file() and given.suffix not in {".yaml", ".yml"}:
+        prompt = prompt_of_file(given)
+    else:
+        project = load(given)
+        prompt = prompt_of(project.task, project.stack(stack), CACHE_MINIMUM)
+    return Linted(prompt=prompt.file, findings=lint_prompt(prompt))
+
+
 def headroom(diagnosis: Diagnosis) -> dict[str, dict[str, Any]]:
     """Return the headroom by lever: gain and interval in pass share, and in mean credit."""
     found: dict[str, dict[str, Any]] = {}
@@ -323,6 +370,8 @@ __all__ = [
     "Checked",
     "Indexed",
     "Measured",
+    "Ledger",
+    "Linted",
     "Measurement",
     "ask",
     "bench",
@@ -331,6 +380,8 @@ __all__ = [
     "headroom",
     "index",
     "init",
+    "ledger",
+    "lint",
     "load",
     "plan",
     "pull",

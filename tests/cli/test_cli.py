@@ -21,7 +21,7 @@ from levers.verbs import finished
 
 GOLDEN = Path(__file__).with_name("golden")
 VERBS = ("init", "import", "check", "run", "trial", "diagnose", "plan", "pull", "ask", "search", "index", "bench")
-VERBS += ("report", "advise", "cost")
+VERBS += ("report", "advise", "cost", "ledger", "lint")
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 TERMINAL = {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1", "FORCE_COLOR": "", "GITHUB_ACTIONS": ""}
 
@@ -63,6 +63,30 @@ def test_report_tells_the_finished_run_again(story: Story, ran: tuple[int, dict[
     code, found = asked("report", "-p", story.folder)
     assert (code, found) == (0, ran[1]) and path.is_file()
     assert levers("report", "-p", story.folder, "--run", "sha256-none").exit_code == 2
+
+
+def test_lint_reads_a_project_or_a_file(story: Story, tmp_path: Path) -> None:
+    code, found = asked("lint", story.folder, "--stack", "start")
+    assert code in {0, 1} and all({"rule", "file", "found", "reason", "fix"} <= set(each) for each in found["findings"])
+    path = tmp_path / "prompt.md"
+    path.write_text("You sort letters into two piles, {{left}} and right, one word. If unsure: left.", encoding="utf-8")
+    code, found = asked("lint", path)
+    assert code == 1 and [(each["rule"], each["line"]) for each in found["findings"]] == [("placeholder", 1)]
+    assert "prompt.md:1: placeholder" in levers("lint", path).stdout
+    path.write_text("You sort letters into two piles, left and right, one word. If unsure: left.", encoding="utf-8")
+    assert levers("lint", path).exit_code == 0
+    assert levers("lint", tmp_path / "absent").exit_code == 2
+
+
+def test_ledger_shows_exports_and_imports(story: Story, ran: tuple[int, dict[str, Any]], tmp_path: Path) -> None:
+    code, found = asked("ledger", "-p", story.folder)
+    assert code == 0 and found["kept"] > 0 and found["cap"] is None
+    code, moved = asked("ledger", "export", tmp_path / "out.jsonl", "-p", story.folder)
+    assert (code, moved["moved"]) == (0, found["kept"])
+    code, moved = asked("ledger", "import", tmp_path / "out.jsonl", "-p", story.folder)
+    assert (code, moved["moved"], moved["kept"]) == (0, 0, found["kept"])
+    assert levers("ledger", "burn", "-p", story.folder).exit_code == 2
+    assert levers("ledger", "export", "-p", story.folder).exit_code == 2
 
 
 def test_check_holds_problems_gates_and_what_can_be_shown(story: Story, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Every command that README and guides print is one that works.
 
 Truly run, page by page and in order, in an empty folder: init, import, check, search (few documents), advise, cost.
-Only parsed by the command's own parser, for they ask a model: run, trial, diagnose, plan, pull, ask, report.
+Only parsed by the command's own parser, for they ask a model or name a file that a reader would have: run, trial,
+diagnose, plan, pull, ask, report, ledger, lint.
 """
 
 import re

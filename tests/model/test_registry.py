@@ -11,7 +11,18 @@ from levers.model import known_reference, open_embedder, open_model
 from levers.model.chat import cut_plain, fold_system, inert, plain
 
 
-@pytest.mark.parametrize("reference", ["pocket", "hf/org/name", "hf/gpt2", "openai/gpt-4o", "openai/org/name:7b"])
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "pocket",
+        "hf/org/name",
+        "hf/gpt2",
+        "openai/gpt-4o",
+        "openai/org/name:7b",
+        "openai-responses/o",
+        "anthropic/claude",
+    ],
+)
 def test_known_answer_models(reference: str) -> None:
     assert known_reference(reference) is None
 
@@ -28,7 +39,7 @@ def test_known_embedders(reference: str) -> None:
         ("opnai/gpt-4o", "did you mean openai/gpt-4o?"),
         ("huggingface/gpt2", "did you mean hf/gpt2?"),
         ("minilm", "the embedded model for this one is pocket"),
-        ("anthropic/claude", "openai/claude and base_url"),
+        ("antropic/claude", "did you mean anthropic/claude?"),
         ("openai/", "after openai/"),
         ("openai/a b", "without spaces"),
         ("hf/./nowhere", "no such folder"),

@@ -225,6 +225,32 @@ def report(
         _name_report(opened, found)
 
 
+@app.command()
+def lint(
+    path: Annotated[Path, typer.Argument(help="A project's folder, or a prompt in a file of text.")] = HERE,
+    stack: StackOption = None,
+    as_json: Json = False,
+) -> None:
+    """Find what breaks a prompt and what it lacks; asks no model. Exit code 1: something breaks it."""
+    with guarded(as_json):
+        found = verbs.lint(path, stack)
+        emit(as_json, lambda: shapes.plain(found), lambda: views.linted(found))
+    raise typer.Exit(NO if found.breaks else DONE)
+
+
+@app.command()
+def ledger(
+    action: Annotated[str, typer.Argument(help="show, export FILE or import FILE.")] = "show",
+    file: Annotated[Path | None, typer.Argument(help="The recording: lines of JSON.")] = None,
+    project: ProjectOption = HERE,
+    as_json: Json = False,
+) -> None:
+    """Say what is kept and spent; write a recording of it without keys, or add one."""
+    with guarded(as_json):
+        found = verbs.ledger(verbs.load(project), action, file)
+        emit(as_json, lambda: shapes.plain(found), lambda: views.ledger(found))
+
+
 app.command()(advice.advise)
 app.add_typer(costs.app, name="cost", help="What answers, stacks, caches, memory and latency cost, and why.")
 

@@ -8,7 +8,7 @@ from rich.text import Text
 from levers.loop import Checked
 from levers.stack import Answer, Passage
 from levers.task.importers import Written
-from levers.verbs import Indexed, Measured
+from levers.verbs import Indexed, Ledger, Linted, Measured
 
 
 def imported(found: Written) -> RenderableType:
@@ -51,6 +51,26 @@ def answered(answer: Answer, cost: float | None) -> RenderableType:
     bill = Text(f"{usage.input + usage.cache_read + usage.cache_write} tokens in, {usage.output} out, {paid}", "dim")
     failed = [Text(f"error: {answer.error}", "red")] if answer.error else []
     return Group(Text(answer.text, "bold"), *failed, *citations, steps, bill)
+
+
+def linted(found: Linted) -> RenderableType:
+    """`levers lint`: each finding with its place, reason and fix."""
+    if not found.findings:
+        return Text(f"{found.prompt}: nothing to mend")
+    parts: list[RenderableType] = []
+    for each in found.findings:
+        place = each.file if each.line is None else f"{each.file}:{each.line}"
+        parts.append(Text(f"{place}: {each.rule}: {each.found}", "bold" if each.weight == "breaks" else ""))
+        parts.append(Padding(Text(f"{each.reason}\nfix: {each.fix}"), (0, 0, 1, 4)))
+    broken = sum(each.weight == "breaks" for each in found.findings)
+    return Group(*parts, Text(f"{broken} to mend, {len(found.findings) - broken} to think about"))
+
+
+def ledger(found: Ledger) -> RenderableType:
+    """`levers ledger`: what is kept, what moved, what was spent of what cap."""
+    moved = "" if found.moved is None else f"; {found.moved} moved"
+    of = "no cap is set" if found.cap is None else f"${found.spent:.4f} of a cap of ${found.cap:.2f} spent"
+    return Text(f"{found.kept} values kept{moved}; {of}")
 
 
 def passages(found: tuple[Passage, ...]) -> RenderableType:

@@ -4,6 +4,7 @@ from levers.economics.answers import AnswerCost, AnswerShape, Call, Item, bill, 
 from levers.economics.book import PriceBook
 from levers.economics.budgets import LatencyBudget, StepTime, latency_budget, prompt_overhead, reference_step
 from levers.economics.caching import Asked, CacheCase, cache_case, expected_hit_rate, prefix_cost
+from levers.economics.lifetimes import Lifetime, at_lifetime
 from levers.economics.memory import Memory, Training, kv_cache, serving_memory, training_memory
 from levers.economics.offers import maintenance_weeks, named_offers, read_offer, with_upkeep
 from levers.economics.ownership import Offer, Ownership, Upkeep, ownership
@@ -48,6 +49,7 @@ __all__ = [
     "LatencyBudget",
     "Memory",
     "Offer",
+    "Lifetime",
     "Origin",
     "Ownership",
     "Payback",
@@ -65,6 +67,7 @@ __all__ = [
     "Usage",
     "answer_cost",
     "bill",
+    "at_lifetime",
     "breakeven",
     "cache_case",
     "calls_of",

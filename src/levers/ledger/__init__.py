@@ -1,7 +1,23 @@
-"""Values in, digests out; replay of what was computed; whole files."""
+"""Values in, digests out; replay of what was computed; spending; recordings; whole files."""
 
 from levers.ledger.files import write_atomic
+from levers.ledger.owners import new_owner
+from levers.ledger.purse import Purse
+from levers.ledger.recordings import export, load, scrub, secrets_of
 from levers.ledger.replay import Replay
 from levers.ledger.values import Message, Record, canonical, digest
 
-__all__ = ["Message", "Record", "Replay", "canonical", "digest", "write_atomic"]
+__all__ = [
+    "Message",
+    "Purse",
+    "Record",
+    "Replay",
+    "canonical",
+    "digest",
+    "export",
+    "load",
+    "new_owner",
+    "scrub",
+    "secrets_of",
+    "write_atomic",
+]

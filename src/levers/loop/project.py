@@ -1,16 +1,17 @@
 """Open a project folder: its task, documents, prices and models, ready to be measured."""
 
 import json
+from collections.abc import Callable
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 
-from levers.economics import Price, PriceBook, Usage, answer_cost, cost_figure
+from levers.economics import Price, PriceBook, Usage, answer_cost, at_lifetime, cost_figure
 from levers.errors import LeversError, Problem, UserError
 from levers.knowledge import Access, Index, load_access
 from levers.ledger import digest, write_atomic
 from levers.loop.records import SEED
-from levers.model import known_reference
+from levers.model import billed, known_reference
 from levers.stack import Instruct, ModelRef, Stack
 from levers.stack.workshop import ProjectWorkshop
 from levers.task import Task, load
@@ -35,9 +36,8 @@ class Project:
         )
         overrides = self.task.config.prices
         self.prices = PriceBook.load(self.task.root / overrides if overrides else None, overrides)
-        models = self.task.config.models
         self.workshop = ProjectWorkshop(
-            self.task.root, self.task.state, models.embed, self.access, base_url=models.base_url
+            self.task.root, self.task.state, self.task.config.models, self.access, self._price
         )
 
     @cached_property
@@ -59,7 +59,9 @@ class Project:
     @cached_property
     def bench(self) -> Bench:
         """The bench to measure stacks on, with the price of the answering model."""
-        price = self.prices.find(self.task.config.models.answer)
+        models = self.task.config.models
+        listed = self.prices.find(billed(models.answer))
+        price = at_lifetime(listed, models.cache) if listed else None
         return Bench(
             task=self.task,
             workshop=self.workshop,
@@ -88,7 +90,10 @@ class Project:
 
     def start(self) -> Stack:
         """Return the plain prompt: the answer model and the team's brief, nothing else."""
-        return Stack(model=ModelRef(id=self.task.config.models.answer), parts=(Instruct(text=self.task.instructions),))
+        models = self.task.config.models
+        return Stack(
+            model=ModelRef(id=models.answer, cache=models.cache), parts=(Instruct(text=self.task.instructions),)
+        )
 
     def stack(self, name: str | None = None) -> Stack:
         """Return a stack by name: `start`, a digest (or its beginning), or None for the one in use (else the start)."""
@@ -129,6 +134,10 @@ class Project:
             ],
             12,
         )
+
+    def _price(self, model: str) -> Callable[[Usage], float]:
+        price = at_lifetime(self.prices.price(model), self.task.config.models.cache)
+        return partial(answer_cost, price=price)
 
     def _named(self, name: str) -> Path:
         found = sorted((self.task.state / STACKS).glob(f"{_safe(name)}*.json"))

@@ -1,22 +1,44 @@
 """Ask any language or embedding model, in batches. Loads nothing heavy until a model is opened."""
 
 from levers.model.budget import Budget
-from levers.model.contract import Ask, Embedder, Finish, Model, Reply
-from levers.model.registry import known_reference, open_embedder, open_model
+from levers.model.contract import (
+    Ask,
+    CacheMark,
+    Embedder,
+    Finish,
+    Model,
+    Reply,
+    Speaks,
+    TokenLogprob,
+    Tool,
+    ToolCall,
+    Turn,
+    speak,
+)
+from levers.model.registry import billed, is_hosted, known_reference, open_embedder, open_model
 from levers.model.replayed import Absent, Replayed, ReplayedEmbedder, Streams
 
 __all__ = [
     "Absent",
     "Ask",
     "Budget",
+    "CacheMark",
     "Embedder",
     "Finish",
     "Model",
     "Replayed",
     "ReplayedEmbedder",
     "Reply",
+    "Speaks",
     "Streams",
+    "TokenLogprob",
+    "Tool",
+    "ToolCall",
+    "Turn",
+    "billed",
+    "is_hosted",
     "known_reference",
     "open_embedder",
     "open_model",
+    "speak",
 ]

@@ -4,7 +4,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -15,27 +15,30 @@ def as_completed(
 ) -> Iterator[tuple[int, Out]]:
     """Run `work` over the items, at most `limit` at once, and yield (place, result) as each ends.
 
-    Runs an event loop in a thread of its own, so it works inside a notebook too. The first exception cancels what is
-    under way and is raised here, after every result that came before it. `close` is awaited at the end, in that loop.
+    Runs an event loop in a thread of its own, so it works inside a notebook too. After the first exception nothing new
+    is begun; what is under way may have been paid for, so it is waited for and given out before the exception is
+    raised here. `close` is awaited at the end, in that loop.
     """
     results: queue.SimpleQueue[tuple[int, Out] | BaseException | None] = queue.SimpleQueue()
     stop = threading.Event()
 
     async def one(place: int, gate: asyncio.Semaphore) -> None:
         async with gate:
-            if not stop.is_set():
+            if stop.is_set():
+                return
+            try:
                 results.put((place, await work(items[place])))
+            except BaseException:
+                stop.set()
+                raise
 
     async def every() -> None:
         gate = asyncio.Semaphore(limit)
-        tasks = [asyncio.ensure_future(one(place, gate)) for place in range(len(items))]
         try:
-            await asyncio.gather(*tasks)
+            ends = await asyncio.gather(*(one(place, gate) for place in range(len(items))), return_exceptions=True)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             await close()
+        _raise_first(ends)
 
     def run() -> None:
         try:
@@ -55,3 +58,54 @@ def as_completed(
     finally:
         stop.set()
         thread.join()
+
+
+def emitted(
+    work: Callable[[Callable[[In], None]], Awaitable[Out]], *, close: Callable[[], Awaitable[None]]
+) -> Iterator[In | Out]:
+    """Run one `work`, which gets a function to emit with; yield what it emits as it comes, and last its result.
+
+    Its exception is raised here, after what came before. Whoever stops listening cancels the work.
+    """
+    results: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = []
+
+    async def whole() -> None:
+        running.append((asyncio.get_running_loop(), _current_task()))
+        try:
+            results.put(("end", await work(lambda piece: results.put(("piece", piece)))))
+        finally:
+            await close()
+
+    def run() -> None:
+        try:
+            asyncio.run(whole())
+        except BaseException as error:
+            results.put(("raise", error))
+
+    thread = threading.Thread(target=run, name="levers-hosted", daemon=True)
+    thread.start()
+    kind = "piece"
+    try:
+        while kind == "piece":
+            kind, value = results.get()
+            if kind == "raise":
+                raise value
+            yield value
+    finally:
+        if kind == "piece" and running:  # nobody listens any more
+            loop, task = running[0]
+            loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+
+
+def _raise_first(ends: Sequence[BaseException | None]) -> None:
+    for end in ends:
+        if end is not None:
+            raise end
+
+
+def _current_task() -> "asyncio.Task[None]":
+    task = asyncio.current_task()
+    assert task is not None, "called inside a running loop"
+    return task

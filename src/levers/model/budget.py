@@ -1,30 +1,32 @@
 """A spending cap that is checked before each paid call. Units: USD."""
 
 import asyncio
-import threading
 from collections.abc import Callable
 
 from levers.economics.usage import Usage
 from levers.errors import BudgetError
+from levers.ledger import Purse
 
 _POLL = 0.02
 
 
 class Budget:
-    """How much may be spent, by one model or by several that share this object.
+    """How much may be spent, by one model or by several that share a purse, in one process or in several.
 
     A call is let through when what is spent, what is under way at its upper bound, and the call's own upper bound stay
     within the cap together. It waits while calls under way may yet turn out cheaper, and is refused when none is.
     """
 
-    def __init__(self, cap: float, cost_of: Callable[[Usage], float]) -> None:
-        """Set the cap in USD and the price of a call's usage."""
+    def __init__(self, cap: float, cost_of: Callable[[Usage], float], purse: Purse | None = None) -> None:
+        """Set the cap in USD and the price of a call's usage; without a purse this object keeps its own."""
         self.cap = cap
-        self.spent = 0.0
         self._cost_of = cost_of
-        self._under_way: dict[int, float] = {}
-        self._next = 0
-        self._lock = threading.Lock()
+        self._purse = purse or Purse()
+
+    @property
+    def spent(self) -> float:
+        """USD spent so far."""
+        return self._purse.spent
 
     async def reserve(self, bound: Usage) -> int:
         """Wait for room for a call of at most this usage; return the ticket to settle it with.
@@ -34,20 +36,16 @@ class Budget:
         """
         cost = self._cost_of(bound)
         while True:
-            with self._lock:
-                if self.spent + sum(self._under_way.values()) + cost <= self.cap:
-                    self._next += 1
-                    self._under_way[self._next] = cost
-                    return self._next
-                if not self._under_way:
-                    raise BudgetError(
-                        f"the next call could cost {cost:.6f} USD; {self.spent:.6f} of {self.cap:.6f} USD are spent",
-                        "raise the cap; finished calls are kept and are not paid again",
-                    )
+            ticket, under_way = self._purse.reserve(cost, self.cap)
+            if ticket is not None:
+                return ticket
+            if not under_way:
+                raise BudgetError(
+                    f"the next call could cost {cost:.6f} USD; {self.spent:.6f} of {self.cap:.6f} USD are spent",
+                    "raise the cap; finished calls are kept and are not paid again",
+                )
             await asyncio.sleep(_POLL)
 
     def settle(self, ticket: int, usage: Usage) -> None:
         """Replace a reservation by what the call really used; zero usage where it failed."""
-        with self._lock:
-            self._under_way.pop(ticket, None)
-            self.spent += self._cost_of(usage)
+        self._purse.settle(ticket, self._cost_of(usage))

@@ -14,23 +14,29 @@ from collections.abc import Sequence
 from typing import Any
 
 from levers.ledger import Message
+from levers.model.contract import Turn
 
 _NEXT_TURN = "\nUser:"
 
 
-def render(tokenizer: Any, messages: Sequence[Message]) -> str:
+def render(tokenizer: Any, turns: Sequence[Message | Turn]) -> str:
     """Return the prompt, ending where the model's reply begins.
 
     Special tokens spelled out inside a message are broken up, so that no text can open or end a turn.
     A template that refuses a system message (some do) gets the system text at the head of the first user turn.
+
+    Raises:
+        ValueError: the messages hold images or tool calls, which local models do not read here.
     """
+    messages = [turn for turn in turns if isinstance(turn, Message)]
+    if len(messages) < len(turns):
+        raise ValueError("local models read text only: images and tool calls want a hosted model")
     special = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
     messages = [message.model_copy(update={"content": inert(message.content, special)}) for message in messages]
     if not getattr(tokenizer, "chat_template", None):
         return plain(messages)
-    turns = [message.model_dump() for message in messages]
     try:
-        return _templated(tokenizer, turns)
+        return _templated(tokenizer, [message.model_dump() for message in messages])
     except Exception as error:  # templates raise whatever their author wrote
         merged = fold_system(messages)
         if len(merged) == len(messages):

@@ -1,61 +1,59 @@
-"""Models behind any server that speaks the OpenAI chat format: `openai/<model>`, with `base_url` for other servers.
+"""Models behind a server, whatever its protocol: batches, retries, pace, spending, streams.
 
-Imports the openai SDK; reach it through `levers.model.open_model`, which says what to install when it lacks.
+The protocol itself is a wire (`levers.model.wire`). Reach this through `levers.model.open_model`, which says what to
+install when an SDK lacks.
 """
 
-import os
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-
-import openai
-from openai import AsyncOpenAI
+from urllib.parse import urlsplit
 
 from levers.economics.usage import Usage
 from levers.errors import ModelError
-from levers.ledger import Record, digest
-from levers.model.bridge import as_completed
+from levers.ledger import Record, canonical
+from levers.model.bridge import as_completed, emitted
 from levers.model.budget import Budget
-from levers.model.contract import Ask, Finish, Reply
-from levers.model.retry import ReplyUnreadable, Retries, with_retries
+from levers.model.contract import Ask, Reply, Turn
+from levers.model.pace import Pace
+from levers.model.reading import cut_at
+from levers.model.retry import CallFailed, Retries, with_retries
+from levers.model.wire import Wire, ask_once, blamed, raise_if_broken, stream_once
 
-OPENAI_URL = "https://api.openai.com/v1"
-# Settings some models refuse by name; dropped once refused, for the model decides at its own default then.
-_OPTIONAL = {"temperature", "seed"}
-_FINISHES: dict[str, Finish] = {"stop": "stop", "length": "length", "content_filter": "filter", "tool_calls": "stop"}
 _BYTES_PER_TOKEN = 2  # an upper bound on tokens for a cap: English has about 4 bytes a token
 _TOKENS_PER_MESSAGE = 8
+_TOKENS_PER_IMAGE = 2_000  # more than the large providers count for the largest image they take without scaling
+
+OnPiece = Callable[[str], None]
 
 
 class HostedSettings(Record):
-    """How to talk to a server. `timeout` in seconds per call; `concurrency` calls at once."""
+    """How to talk to a server. `timeout` in seconds per call; `concurrency` calls at once.
+
+    `stream` asks for every reply in a stream: no long reply is lost to an idle timeout, and the time to the first piece
+    is measured.
+    """
 
     concurrency: int = 16
     timeout: float = 60.0
     retries: Retries = Retries()
+    stream: bool = False
 
 
 class HostedModel:
     """A model behind a server. The key is read from the environment and never stored, logged or part of the id.
 
-    OPENAI_API_KEY (else LEVERS_API_KEY) goes to api.openai.com; a server named by `base_url` gets LEVERS_API_KEY only.
+    The provider's own key (OPENAI_API_KEY, ANTHROPIC_API_KEY; else LEVERS_API_KEY) goes to the provider only; a server
+    named by `base_url` gets LEVERS_API_KEY only.
     """
 
-    def __init__(
-        self,
-        name: str,
-        base_url: str | None = None,
-        settings: HostedSettings | None = None,
-        budget: Budget | None = None,
-    ) -> None:
-        """Name model and server; nothing is called yet."""
-        self.id = f"openai/{name}" if base_url is None else f"openai/{name}@{digest(base_url.rstrip('/'))}"
-        self._name = name
-        self._base_url = base_url
+    def __init__(self, wire: Wire, settings: HostedSettings | None = None, budget: Budget | None = None) -> None:
+        """Take the protocol, which names model and server; nothing is called yet."""
+        self.id = wire.reference
+        self._wire = wire
         self._settings = settings or HostedSettings()
         self._budget = budget
-        self._refused: set[str] = set()
+        self._refused: frozenset[str] = frozenset()
 
     def answer(self, asks: Sequence[Ask]) -> list[Reply]:
         """Answer a batch; replies stand in the asks' order.
@@ -68,149 +66,176 @@ class HostedModel:
         return [replies[place] for place in range(len(asks))]
 
     def stream(self, asks: Sequence[Ask]) -> Iterator[dict[int, Reply]]:
-        """Give {place among the asks: reply} as each call ends; raises as `answer` does, after what came before."""
-        if not asks:
+        """Give {place among the asks: reply} as each call ends; raises as `answer` does, after what came before.
+
+        Of asks that share a marked prefix one goes first: the others can read only what has been written by then.
+        """
+        first = leaders(asks)
+        rest = [place for place in range(len(asks)) if place not in set(first)]
+        for places in (first, rest):
+            yield from self._batch(asks, places)
+
+    def pieces(self, ask: Ask) -> Iterator[str | Reply]:
+        """Yield one reply's text as it comes, and last the whole reply.
+
+        What broke off after its first piece is not asked again: it ends as a reply with finish "error" and the text so
+        far. Raises as `answer` does.
+        """
+        client = self._wire.open(self._settings.timeout)
+        pace = Pace(self._settings.retries.patience)
+
+        async def work(emit: OnPiece) -> Reply:
+            return await self._one(client, pace, ask, emit)
+
+        for each in emitted(work, close=client.close):
+            if isinstance(each, Reply) and each.error == self._unreachable():
+                raise ModelError(each.error, "check base_url, and that the server runs")
+            yield each
+
+    def _batch(self, asks: Sequence[Ask], places: list[int]) -> Iterator[dict[int, Reply]]:
+        if not places:
             return
-        client = open_client(self._base_url, self._settings.timeout)
+        client = self._wire.open(self._settings.timeout)
+        pace = Pace(self._settings.retries.patience)
         heard = False
 
-        async def one(ask: Ask) -> Reply:
-            return await self._one(client, ask)
+        async def one(place: int) -> Reply:
+            return await self._one(client, pace, asks[place])
 
-        for place, reply in as_completed(asks, one, limit=self._settings.concurrency, close=client.close):
-            if reply.error == _unreachable(client) and not heard:
+        for at, reply in as_completed(places, one, limit=self._settings.concurrency, close=client.close):
+            if reply.error == self._unreachable() and not heard:
                 raise ModelError(reply.error, "check base_url, and that the server runs")
             heard = True
-            yield {place: reply}
+            yield {places[at]: reply}
 
-    async def _one(self, client: AsyncOpenAI, ask: Ask) -> Reply:
+    async def _one(self, client: Any, pace: Pace, ask: Ask, emit: OnPiece | None = None) -> Reply:
         begun = time.perf_counter()
-        try:
-            async with self._paid(ask) as paid:
-                reply = await with_retries(lambda: self._call(client, ask), self._settings.retries)
-                paid.append(reply.usage)
-        except openai.APITimeoutError:
-            reply = _failed(f"no reply within {self._settings.timeout:g} seconds, in each of several tries")
-        except openai.APIConnectionError:
-            reply = _failed(_unreachable(client))
-        except openai.APIStatusError as error:
-            raise_if_broken(error, self._name)
-            reply = _failed(f"the server answered {error.status_code}: {_reason(error)}")
-        except ReplyUnreadable as error:
-            reply = _failed(f"the server's reply cannot be read: {error}")
-        return reply.model_copy(update={"seconds": time.perf_counter() - begun})
+        pieces: list[tuple[str, float]] = []
+        tries = 0
 
-    @asynccontextmanager
-    async def _paid(self, ask: Ask) -> AsyncIterator[list[Usage]]:
-        used: list[Usage] = []
-        if self._budget is None:
-            yield used
-            return
-        ticket = await self._budget.reserve(_bound(ask))
+        def keep(piece: str) -> None:
+            pieces.append((piece, time.perf_counter() - begun))
+            if emit:
+                emit(piece)
+
+        async def once() -> Reply:
+            nonlocal tries
+            tries += 1
+            try:
+                return await self._paid(client, pace, ask, keep if emit or self._settings.stream else None)
+            except CallFailed as error:
+                error.final = error.final or bool(emit and pieces)
+                if not error.final:
+                    pieces.clear()
+                raise
+
+        def on_failure(error: CallFailed) -> None:
+            if error.asked_wait is not None:
+                pace.hold(error.asked_wait)
+
         try:
-            yield used
+            reply = await with_retries(once, self._settings.retries, on_failure)
+        except CallFailed as error:
+            raise_if_broken(error, self._wire)
+            reply = self._failed(error, "".join(piece for piece, _ in pieces))
+        except ValueError as error:  # the ask holds what this protocol cannot say
+            reply = Reply(text="", finish="error", error=str(error))
+        first = pieces[0][1] if pieces else None
+        seconds = time.perf_counter() - begun
+        known = {"seconds": seconds, "first_seconds": first, "tries": tries, "text": cut_at(reply.text, ask.stop)}
+        return reply.model_copy(update=known)
+
+    async def _paid(self, client: Any, pace: Pace, ask: Ask, keep: OnPiece | None) -> Reply:
+        """Make one try under the cap. A try that broke off may have been billed: it counts with its upper bound."""
+        bound = most(ask)
+        ticket = await self._budget.reserve(bound) if self._budget else None
+        used = bound
+        try:
+            reply = await self._call(client, pace, ask, keep)
+            used = reply.usage
+            return reply
+        except CallFailed as error:
+            used = Usage() if error.kind in {"status", "connection"} else bound
+            raise
+        except ValueError:
+            used = Usage()
+            raise
         finally:
-            self._budget.settle(ticket, used[0] if used else Usage())
+            if self._budget and ticket is not None:
+                self._budget.settle(ticket, used)
 
-    async def _call(self, client: AsyncOpenAI, ask: Ask) -> Reply:
-        request = self._request(ask)
+    async def _call(self, client: Any, pace: Pace, ask: Ask, keep: OnPiece | None) -> Reply:
+        request = self._wire.request(ask, self._refused)
+        await pace.ready(most(ask).input)
+        headers: dict[str, str] = {}
         try:
-            completion: Any = await client.chat.completions.create(**request)
-        except openai.BadRequestError as error:
-            refused = {error.param} & _OPTIONAL & request.keys() if error.param else set()
+            if keep is None:
+                reply, headers = await ask_once(self._wire, client, request)
+                return reply
+            request = self._wire.streamed(request, self._refused)
+            async for each in stream_once(self._wire, client, request):
+                if isinstance(each, dict):
+                    headers = each
+                elif isinstance(each, str):
+                    keep(each)
+                else:
+                    reply = each
+            return reply
+        except CallFailed as error:
+            headers = error.headers
+            refused = self._refusals(error, request)
             if not refused:
                 raise
             self._refused |= refused
-            return await self._call(client, ask)
-        except openai.APIResponseValidationError as error:
-            raise ReplyUnreadable(str(error)) from error
-        except ValueError as error:  # a body cut in the middle is no JSON
-            raise ReplyUnreadable(str(error)[:200]) from error
-        return _reply(completion)
+        finally:
+            pace.learn(headers)
+        return await self._call(client, pace, ask, keep)
 
-    def _request(self, ask: Ask) -> dict[str, Any]:
-        # OpenAI's own newer models want the new name of the limit; other servers know the old one.
-        limit = "max_completion_tokens" if self._base_url is None else "max_tokens"
-        request: dict[str, Any] = {
-            "model": self._name,
-            "messages": [message.model_dump() for message in ask.messages],
-            limit: ask.max_tokens,
-            "temperature": ask.temperature,
-            "seed": ask.seed,
-        }
-        if ask.json_schema is not None:
-            form = {"name": "answer", "schema": ask.json_schema, "strict": _strict(ask.json_schema)}
-            request["response_format"] = {"type": "json_schema", "json_schema": form}
-        return {key: value for key, value in request.items() if key not in self._refused}
+    def _refusals(self, error: CallFailed, request: dict[str, Any]) -> frozenset[str]:
+        """Return what to leave out from now on because this model refused it, empty when that is not the trouble."""
+        refused = blamed(error, request, self._wire.optional)
+        if "response_format" in refused and request["response_format"]["type"] == "json_object":
+            return frozenset({"json_object"})  # the second form was refused too
+        return refused
+
+    def _failed(self, error: CallFailed, text: str) -> Reply:
+        if error.filtered:
+            return Reply(text=text, finish="filter")
+        if error.kind == "timeout":
+            why = f"no reply within {self._settings.timeout:g} seconds, in each of several tries"
+        elif error.kind == "connection":
+            why = self._unreachable()
+        elif error.kind == "status":
+            why = f"the server answered {error.status}: {error.message}"
+        else:
+            why = f"the server's reply cannot be read: {error.message}"
+        return Reply(text=text, finish="error", error=why)
+
+    def _unreachable(self) -> str:
+        host = urlsplit(self._wire.base_url).hostname if self._wire.base_url else self._wire.host
+        return f"no connection to {host}, in each of several tries"
 
 
-def open_client(base_url: str | None, timeout: float) -> AsyncOpenAI:
-    """Open a client without retries of its own; the caller closes it.
+def leaders(asks: Sequence[Ask]) -> list[int]:
+    """Return the first place of every marked prefix that several asks share."""
+    groups: dict[str, list[int]] = {}
+    for place, ask in enumerate(asks):
+        if ask.cache:
+            groups.setdefault(canonical(list(ask.messages[: ask.cache.turns])), []).append(place)
+    return [places[0] for places in groups.values() if len(places) > 1]
 
-    Raises:
-        ModelError: OpenAI itself is asked and no key is set.
+
+def most(ask: Ask) -> Usage:
+    """Return the most a call can use: prompt tokens overestimated from bytes, and the whole reply.
+
+    Written to the cache, the prompt costs more than read fresh; the dearer bucket bounds both.
     """
-    own = os.environ.get("LEVERS_API_KEY", "")
-    key = own if base_url is not None else os.environ.get("OPENAI_API_KEY", "") or own
-    if base_url is None and not key:
-        raise ModelError("no key for api.openai.com", "set OPENAI_API_KEY, or name another server by base_url")
-    # Servers without keys ignore this; the SDK insists on some text.
-    return AsyncOpenAI(api_key=key or "none", base_url=base_url or OPENAI_URL, timeout=timeout, max_retries=0)
-
-
-def raise_if_broken(error: openai.APIStatusError, model: str) -> None:
-    """Raise ModelError where no other ask could succeed either: a refused key, no such model, spent credit."""
-    if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-        hint = "set OPENAI_API_KEY, or LEVERS_API_KEY where base_url is set, to a key that may use this model"
-        raise ModelError(f"the server refused the key ({error.status_code})", hint) from error
-    if isinstance(error, openai.NotFoundError):
-        raise ModelError(f"the server knows no model {model!r} (404)", "check the model's name and base_url") from error
-    if error.code == "insufficient_quota":
-        raise ModelError("the account's credit is spent", "add credit, or set a lower spending cap") from error
-
-
-def _reply(completion: Any) -> Reply:
-    if not getattr(completion, "choices", None):
-        raise ReplyUnreadable("no choices in it")
-    choice = completion.choices[0]
-    refusal = getattr(choice.message, "refusal", None)
-    if refusal:
-        return Reply(text=refusal, finish="refusal", usage=_usage(completion.usage))
-    finish = _FINISHES.get(choice.finish_reason or "stop", "stop")
-    return Reply(text=(choice.message.content or "").strip(), finish=finish, usage=_usage(completion.usage))
-
-
-def _usage(usage: Any) -> Usage:
-    """Sort a server's counts into the four buckets; `prompt_tokens` includes cached ones, our `input` does not."""
-    if usage is None:
-        return Usage()
-    details = usage.prompt_tokens_details.model_dump() if usage.prompt_tokens_details else {}
-    read, write = int(details.get("cached_tokens") or 0), int(details.get("cache_write_tokens") or 0)
-    fresh = max(0, int(usage.prompt_tokens or 0) - read - write)
-    return Usage(input=fresh, cache_read=read, cache_write=write, output=int(usage.completion_tokens or 0))
-
-
-def _bound(ask: Ask) -> Usage:
-    """Return the most a call can use: prompt tokens overestimated from bytes, and the whole reply."""
-    texts = [message.content for message in ask.messages] + ([str(ask.json_schema)] if ask.json_schema else [])
+    texts = [message.content for message in ask.messages]
+    texts += [canonical(each) for each in (ask.json_schema, *ask.tools) if each]
+    turns = [message for message in ask.messages if isinstance(message, Turn)]
+    texts += [call.arguments for turn in turns for call in turn.calls]
     tokens = sum(len(text.encode()) // _BYTES_PER_TOKEN + _TOKENS_PER_MESSAGE for text in texts)
+    tokens += _TOKENS_PER_IMAGE * sum(len(turn.images) for turn in turns)
+    if ask.cache:
+        return Usage(cache_write=tokens, output=ask.max_tokens)
     return Usage(input=tokens, output=ask.max_tokens)
-
-
-def _strict(schema: dict[str, Any]) -> bool:
-    """Tell whether a schema meets OpenAI's strict form: an object, closed, every property required."""
-    names = set(schema.get("properties", {}))
-    return bool(names) and schema.get("additionalProperties") is False and set(schema.get("required", [])) == names
-
-
-def _failed(why: str) -> Reply:
-    return Reply(text="", finish="error", error=why)
-
-
-def _reason(error: openai.APIStatusError) -> str:
-    body = error.body if isinstance(error.body, dict) else {}
-    return str(body.get("message") or error.response.reason_phrase)[:300]
-
-
-def _unreachable(client: AsyncOpenAI) -> str:
-    return f"no connection to {client.base_url.host}, in each of several tries"

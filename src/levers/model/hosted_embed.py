@@ -8,10 +8,11 @@ import openai
 from numpy.typing import NDArray
 
 from levers.errors import ModelError
-from levers.ledger import digest
 from levers.model.bridge import as_completed
-from levers.model.hosted import HostedSettings, open_client, raise_if_broken
-from levers.model.retry import ReplyUnreadable, with_retries
+from levers.model.hosted import HostedSettings
+from levers.model.openai_chat import ChatWire
+from levers.model.retry import CallFailed, with_retries
+from levers.model.wire import failure, raise_if_broken
 
 _TEXTS_PER_CALL = 128
 
@@ -21,9 +22,8 @@ class HostedEmbedder:
 
     def __init__(self, name: str, base_url: str | None = None, settings: HostedSettings | None = None) -> None:
         """Name model and server; nothing is called yet."""
-        self.id = f"openai/{name}" if base_url is None else f"openai/{name}@{digest(base_url.rstrip('/'))}"
-        self._name = name
-        self._base_url = base_url
+        self._wire = ChatWire(name, base_url)  # its key, its server, its errors
+        self.id = self._wire.reference
         self._settings = settings or HostedSettings()
         self._dimension: int | None = None
 
@@ -44,12 +44,17 @@ class HostedEmbedder:
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
         parts = [list(texts[start : start + _TEXTS_PER_CALL]) for start in range(0, len(texts), _TEXTS_PER_CALL)]
-        client = open_client(self._base_url, self._settings.timeout)
+        client = self._wire.open(self._settings.timeout)
 
         async def call(part: list[str]) -> NDArray[np.float32]:
-            response: Any = await client.embeddings.create(model=self._name, input=part, encoding_format="float")
+            try:
+                response: Any = await client.embeddings.create(
+                    model=self._wire.name, input=part, encoding_format="float"
+                )
+            except openai.APIError as error:
+                raise failure(self._wire, error) from error
             if len(response.data) != len(part):
-                raise ReplyUnreadable(f"{len(response.data)} vectors for {len(part)} texts")
+                raise CallFailed("unreadable", f"{len(response.data)} vectors for {len(part)} texts")
             ordered = sorted(response.data, key=lambda item: item.index)
             return np.array([item.embedding for item in ordered], dtype=np.float32)
 
@@ -58,12 +63,11 @@ class HostedEmbedder:
 
         try:
             found = dict(as_completed(parts, one, limit=self._settings.concurrency, close=client.close))
-        except openai.APIStatusError as error:
-            raise_if_broken(error, self._name)
-            raise ModelError(f"the server answered {error.status_code} to a request for embeddings") from error
-        except (openai.APIError, ReplyUnreadable) as error:
+        except CallFailed as error:
+            raise_if_broken(error, self._wire)
             hint = "check base_url, and that the server runs"
-            raise ModelError(f"no embeddings from the server: {error}", hint) from error
+            why = f"{error.status} {error.message}".strip("0 ") or error.kind
+            raise ModelError(f"no embeddings from the server: {why}", hint) from error
         vectors = np.concatenate([found[place] for place in range(len(parts))])
         self._dimension = int(vectors.shape[1])
         unit: NDArray[np.float32] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

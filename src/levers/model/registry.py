@@ -12,14 +12,16 @@ from levers.model.weights import looks_local, model_folder
 if TYPE_CHECKING:
     from levers.model.budget import Budget
     from levers.model.hosted import HostedSettings
+    from levers.model.wire import Wire
 
 Job = Literal["answer", "embed"]
 # What a reference may look like, per job; the order is that of the hints.
 _FORMS: dict[Job, tuple[str, ...]] = {
-    "answer": ("pocket", "hf/<folder or hub id>", "openai/<model>"),
+    "answer": ("pocket", "hf/<folder or hub id>", "openai/<model>", "openai-responses/<model>", "anthropic/<model>"),
     "embed": ("minilm", "hf/<folder or hub id>", "openai/<model>"),
 }
 _EMBEDDED: dict[Job, str] = {"answer": "pocket", "embed": "minilm"}
+HOSTED = ("openai", "openai-responses", "anthropic")
 _NAME = re.compile(r"[^\s]+")
 
 
@@ -33,9 +35,9 @@ def known_reference(reference: str, job: Job = "answer", root: Path | None = Non
     if reference in _EMBEDDED.values():
         right = reference == _EMBEDDED[job]
         hint = f"{reference} does another job; the embedded model for this one is {_EMBEDDED[job]}"
-    elif provider == "anthropic":
-        right, hint = False, f"use a server that speaks the OpenAI format: openai/{name or '<model>'} and base_url"
-    elif provider not in {"hf", "openai"} or not slash:
+    elif job == "embed" and provider in HOSTED and provider != "openai":
+        right, hint = False, "embedding models behind a server are reached as openai/<model>"
+    elif provider not in {"hf", *HOSTED} or not slash:
         right, hint = False, _did_you_mean(reference, job)
     elif not _NAME.fullmatch(name):
         right, hint = False, f"write the model's name after {provider}/, without spaces"
@@ -60,8 +62,9 @@ def open_model(
     """Open a language model. Weights load at the first ask; servers are called at the first ask.
 
     Args:
-        reference: `pocket`, `hf/<folder or hub id>` or `openai/<model>`.
-        base_url: another server that speaks the OpenAI format; for `openai/` only.
+        reference: `pocket`, `hf/<folder or hub id>`, `openai/<model>` (chat completions), `openai-responses/<model>`
+            or `anthropic/<model>`.
+        base_url: another server that speaks the provider's protocol.
         adapter: a folder in PEFT's layout, for local models.
         root: the folder that relative `hf/` folders start from.
         settings: concurrency, timeout and retries of a hosted model.
@@ -73,22 +76,55 @@ def open_model(
         ModelError: the model's files are absent or damaged.
     """
     problem = known_reference(reference, "answer", root)
-    if problem is None and adapter is not None and reference.startswith("openai/"):
+    if problem is None and adapter is not None and is_hosted(reference):
         hint = "an adapter needs a local model: pocket or hf/"
         problem = Problem(file="levers.yaml", field="models.answer", found=repr(reference), hint=hint)
     if problem is not None:
         raise UserError(problem)
-    if reference.startswith("openai/"):
-        try:
-            from levers.model.hosted import HostedModel
-        except ImportError as error:
-            raise MissingExtra("openai", "openai") from error
-        return HostedModel(reference.removeprefix("openai/"), base_url, settings, budget)
+    if is_hosted(reference):
+        return _open_hosted(reference, base_url, settings, budget)
     try:
         from levers.model.local import LocalModel
     except ImportError as error:
         raise MissingExtra(error.name or "torch", "local") from error
     return LocalModel(reference, _folder_of(reference, root), adapter)
+
+
+def is_hosted(reference: str) -> bool:
+    """Tell whether a reference names a model behind a server."""
+    return reference.partition("/")[0] in HOSTED
+
+
+def billed(reference: str) -> str:
+    """Return the id that a model's prices stand under: one model costs the same over both protocols of OpenAI."""
+    return reference.replace("openai-responses/", "openai/", 1)
+
+
+def _open_hosted(
+    reference: str, base_url: str | None, settings: "HostedSettings | None", budget: "Budget | None"
+) -> Model:
+    provider, _, name = reference.partition("/")
+    try:
+        from levers.model.hosted import HostedModel
+
+        return HostedModel(_wire(provider, name, base_url), settings, budget)
+    except ImportError as error:
+        extra = "anthropic" if provider == "anthropic" else "openai"
+        raise MissingExtra(extra, extra) from error
+
+
+def _wire(provider: str, name: str, base_url: str | None) -> "Wire":
+    if provider == "anthropic":
+        from levers.model.anthropic_messages import MessagesWire
+
+        return MessagesWire(name, base_url)
+    if provider == "openai-responses":
+        from levers.model.openai_responses import ResponsesWire
+
+        return ResponsesWire(name, base_url)
+    from levers.model.openai_chat import ChatWire
+
+    return ChatWire(name, base_url)
 
 
 def open_embedder(
@@ -129,7 +165,7 @@ def _exists(name: str, root: Path | None) -> bool:
 
 def _did_you_mean(reference: str, job: Job) -> str:
     provider, slash, name = reference.partition("/")
-    near = difflib.get_close_matches(provider.lower(), [_EMBEDDED[job], "hf", "huggingface", "openai"], n=1)
+    near = difflib.get_close_matches(provider.lower(), [_EMBEDDED[job], "hf", "huggingface", *HOSTED], n=1)
     if not near:
         return "a server of the OpenAI format is openai/<model> with base_url" if slash else "write provider/model"
     guess = near[0].replace("huggingface", "hf")

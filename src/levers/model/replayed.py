@@ -4,17 +4,19 @@
 """
 
 import base64
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from levers.errors import ModelError
-from levers.ledger import Replay, digest
+from levers.ledger import Replay, digest, new_owner
 from levers.model.contract import Ask, Embedder, Model, Reply
 
 _CHUNK = 64
+_POLL = 0.05
 
 
 @runtime_checkable
@@ -29,6 +31,7 @@ class Replayed:
     """A model in front of a ledger. Keys are digests of the model's id and the ask; error replies are not kept.
 
     Equal asks of one batch are asked once and share the reply, usage included: what an answer costs, not what was paid.
+    Equal asks under way at the same time, in another thread or process, are asked once too: the others wait.
     """
 
     def __init__(self, model: Model, replay: Replay) -> None:
@@ -51,16 +54,42 @@ class Replayed:
         places: dict[str, list[int]] = {}
         for place, ask in enumerate(asks):
             places.setdefault(digest(["reply", self.id, ask], 32), []).append(place)
-        known = {key: Reply.model_validate(value) for key, value in self._replay.get(places).items()}
+        for named in self._found({key: asks[found[0]] for key, found in places.items()}):
+            yield {place: reply for key, reply in named.items() for place in places[key]}
+
+    def _found(self, asks: dict[str, Ask]) -> Iterator[dict[str, Reply]]:
+        owner = new_owner()
+        known = self._kept(asks)
+        missing = {key: ask for key, ask in asks.items() if key not in known}
         if known:
-            yield {place: reply for key, reply in known.items() for place in places[key]}
-        missing = {key: asks[found[0]] for key, found in places.items() if key not in known}
+            yield known
+        while missing:
+            mine = self._replay.claim(missing, owner)
+            try:
+                known = self._kept(mine)  # what another finished between our look and our claim
+                if known:
+                    yield known
+                yield from self._asked({key: ask for key, ask in missing.items() if key in mine - known.keys()})
+            finally:
+                self._replay.release(owner)
+            missing = {key: ask for key, ask in missing.items() if key not in mine}
+            if missing:  # under way elsewhere; asked here if it comes to nothing there
+                time.sleep(_POLL)
+                known = self._kept(missing)
+                missing = {key: ask for key, ask in missing.items() if key not in known}
+                if known:
+                    yield known
+
+    def _kept(self, keys: Iterable[str]) -> dict[str, Reply]:
+        return {key: Reply.model_validate(value) for key, value in self._replay.get(keys).items()}
+
+    def _asked(self, asks: dict[str, Ask]) -> Iterator[dict[str, Reply]]:
         # Shortest first and whole chunks, so that the chunks after a kill are those of an undisturbed run.
-        names = sorted(missing, key=lambda key: (sum(len(each.content) for each in missing[key].messages), key))
-        for fresh in self._fresh([missing[name] for name in names]):
+        names = sorted(asks, key=lambda key: (sum(len(each.content) for each in asks[key].messages), key))
+        for fresh in self._fresh([asks[name] for name in names]):
             named = {names[place]: reply for place, reply in fresh.items()}
             self._replay.put({key: reply.model_dump() for key, reply in named.items() if reply.finish != "error"})
-            yield {place: reply for key, reply in named.items() for place in places[key]}
+            yield named
 
     def _fresh(self, asks: list[Ask]) -> Iterator[dict[int, Reply]]:
         if not asks:

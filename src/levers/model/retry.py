@@ -1,26 +1,69 @@
-"""Retries of calls to a server: exponential backoff with jitter, a server's Retry-After before anything else.
-
-Imports the openai SDK.
-"""
+"""Retries of calls to a server: exponential backoff with jitter, a server's Retry-After before anything else."""
 
 import asyncio
 import email.utils
 import random
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
-import openai
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal, TypeVar
 
 from levers.ledger import Record
 
 Out = TypeVar("Out")
+Kind = Literal["status", "timeout", "connection", "unreadable"]
 _SERVER_BROKE = 500
 _PASSING = {408, 409, 425, 429}
 
 
-class ReplyUnreadable(Exception):
-    """A server answered with something that is no reply: a cut body, or a body without choices."""
+class CallFailed(Exception):
+    """One call that brought no reply: an error status, a timeout, no connection, or something that is no reply.
+
+    `code` is the provider's name for the error, `param` the setting it blames, `headers` (lower case) what came along.
+    `final` forbids another try.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        message: str = "",
+        status: int = 0,
+        code: str | None = None,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take the error apart."""
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.status = status
+        self.code = code
+        self.param = param
+        self.headers = dict(headers or {})
+        self.final = False
+
+    @property
+    def spent(self) -> bool:
+        """Tell whether the account has no credit left."""
+        low = "credit balance is too low" in self.message.lower()
+        return self.status == 402 or low or self.code in {"insufficient_quota", "billing_error"}
+
+    @property
+    def filtered(self) -> bool:
+        """Tell whether a content filter refused the prompt: some servers say so by a status of 400."""
+        words = f"{self.code} {self.message}".lower().replace("_", " ")
+        return self.status == 400 and ("content filter" in words or "content management policy" in words)
+
+    @property
+    def may_pass(self) -> bool:
+        """Tell whether the same call could succeed later."""
+        if self.final or self.spent:
+            return False
+        return self.kind != "status" or self.status >= _SERVER_BROKE or self.status in _PASSING
+
+    @property
+    def asked_wait(self) -> float | None:
+        """Return the seconds the server asked to wait, None where it did not."""
+        return retry_after(self.headers.get("retry-after-ms"), self.headers.get("retry-after"))
 
 
 class Retries(Record):
@@ -36,12 +79,16 @@ class Retries(Record):
     patience: float = 120.0
 
 
-async def with_retries(call: Callable[[], Awaitable[Out]], retries: Retries) -> Out:
+async def with_retries(
+    call: Callable[[], Awaitable[Out]], retries: Retries, on_failure: Callable[[CallFailed], None] | None = None
+) -> Out:
     """Call until it succeeds, fails for good, or the tries are spent; then the last failure is raised."""
     for turn in range(retries.tries + 1):
         try:
             return await call()
-        except (openai.APIError, ReplyUnreadable) as error:
+        except CallFailed as error:
+            if on_failure:
+                on_failure(error)
             wait = wait_before(error, turn, retries)
             if wait is None or turn == retries.tries:
                 raise
@@ -49,15 +96,11 @@ async def with_retries(call: Callable[[], Awaitable[Out]], retries: Retries) -> 
     raise AssertionError("unreachable: the last turn returns or raises")
 
 
-def wait_before(error: Exception, turn: int, retries: Retries) -> float | None:
+def wait_before(error: CallFailed, turn: int, retries: Retries) -> float | None:
     """Return the seconds to wait before trying again, or None where trying again is useless."""
-    asked = None
-    if isinstance(error, openai.APIStatusError):
-        if error.code == "insufficient_quota":
-            return None
-        if error.status_code < _SERVER_BROKE and error.status_code not in _PASSING:
-            return None
-        asked = retry_after(error.response.headers.get("retry-after-ms"), error.response.headers.get("retry-after"))
+    if not error.may_pass:
+        return None
+    asked = error.asked_wait
     if asked is not None:
         return asked if asked <= retries.patience else None
     backoff: float = min(retries.longest, retries.first * 2.0**turn)

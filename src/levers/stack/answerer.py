@@ -7,10 +7,10 @@ from typing import Protocol
 
 from levers.errors import LeversError
 from levers.ledger import digest
-from levers.model.contract import Ask, Model, Reply
+from levers.model.contract import Ask, CacheMark, Model, Reply
 from levers.model.replayed import Streams
 from levers.stack.citations import cite
-from levers.stack.prompt import Draft, messages
+from levers.stack.prompt import Draft, messages, shared_turns
 from levers.stack.records import (
     Answer,
     Given,
@@ -77,12 +77,14 @@ def assemble(stack: Stack, questions: Sequence[Question], workshop: Workshop) ->
 
 def ask(stack: Stack, draft: Draft) -> Ask:
     """Turn a finished draft into the ask that the model gets."""
+    turns = shared_turns(draft)
     return Ask(
         messages=messages(draft),
         max_tokens=stack.model.max_tokens,
         temperature=stack.model.temperature,
         seed=stack.model.seed,
         json_schema=draft.json_schema,
+        cache=CacheMark(turns=turns, lifetime=stack.model.cache) if stack.model.cache and turns else None,
     )
 
 

@@ -46,6 +46,11 @@ def messages(draft: Draft) -> tuple[Message, ...]:
     return tuple(turns)
 
 
+def shared_turns(draft: Draft) -> int:
+    """Count the leading messages that every question of a stack shares: the system text and the shown examples."""
+    return bool(draft.system) + 2 * len(draft.shots)
+
+
 def _user_turn(draft: Draft) -> str:
     if draft.passages is None:
         return draft.text

@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from levers.economics.lifetimes import Lifetime
 from levers.economics.usage import Usage
 from levers.ledger import Message, Record, digest
-from levers.model.contract import Finish
+from levers.model.contract import Finish, Turn
 
 
 class Passage(Record):
@@ -76,13 +77,17 @@ Part = Annotated[Instruct | Shots | Structure | Inline | Retrieve | Given, Field
 
 
 class ModelRef(Record):
-    """Which model answers: a provider/model id, and the name of its adapter under `.levers/adapters`."""
+    """Which model answers: a provider/model id, and the name of its adapter under `.levers/adapters`.
+
+    `cache` marks the part of the prompt that all questions share, to be kept by the provider for that long.
+    """
 
     id: str
     adapter: str | None = None
     temperature: float = 0.0
     max_tokens: int = 64
     seed: int = 0
+    cache: Lifetime | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class Stack(Record):
@@ -152,7 +157,7 @@ class Answer(Record):
     text: str
     citations: tuple[Citation, ...] = ()
     passages: tuple[Passage, ...] = ()
-    prompt: tuple[Message, ...] = ()
+    prompt: tuple[Message | Turn, ...] = ()
     usage: Usage = Usage()
     steps: tuple[StepTrace, ...] = ()
     finish: Finish = "stop"

@@ -3,15 +3,35 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from levers.economics import Usage
 from levers.errors import LeversError
 from levers.knowledge import Access, Found, Index, build, open_index
-from levers.ledger import Replay
-from levers.model import Embedder, Model, Replayed, ReplayedEmbedder, open_embedder, open_model
+from levers.ledger import Purse, Replay, export, load
+from levers.model import (
+    Budget,
+    Embedder,
+    Model,
+    Replayed,
+    ReplayedEmbedder,
+    billed,
+    is_hosted,
+    open_embedder,
+    open_model,
+)
 from levers.stack.records import ModelRef, Passage, Retrieve
+from levers.task import Models
 
 LEDGER = "ledger.sqlite"
 INDEXES = "indexes"
 ADAPTERS = "adapters"
+
+PriceOf = Callable[[str], Callable[[Usage], float]]
+"""From a model's id to what its usage costs in USD; raises UserError where no price is known."""
+
+
+def unpriced(model: str) -> Callable[[Usage], float]:
+    """Refuse to price: for workshops without a price book."""
+    raise LeversError(f"a spending cap needs a price for {model}", "give the workshop a price book")
 
 
 class IndexFinder:
@@ -30,13 +50,17 @@ class IndexFinder:
 class ProjectWorkshop:
     """The workshop of one project folder. Everything it makes lies under `state`."""
 
-    def __init__(self, root: Path, state: Path, embed: str, access: Access, base_url: str | None = None) -> None:
-        """Open the ledger; models and indexes open when a stack first names them."""
+    def __init__(self, root: Path, state: Path, models: Models, access: Access, price: PriceOf = unpriced) -> None:
+        """Open the ledger; models and indexes open when a stack first names them.
+
+        `price` says what a hosted model's usage costs; it is asked where the project caps its spending.
+        """
         self.state = state
         self.access = access
         self._root = root
-        self._embed = embed
-        self._base_url = base_url
+        self._configured = models
+        self._price = price
+        self._purse = Purse(state / LEDGER) if models.cap is not None else None
         self._models: dict[tuple[str, str | None], Model] = {}
         self._finders: dict[str, IndexFinder] = {}
         self._embedder: Embedder | None = None
@@ -47,8 +71,13 @@ class ProjectWorkshop:
         key = (reference.id, reference.adapter)
         if key not in self._models:
             adapter = self.adapter(reference.adapter) if reference.adapter else None
-            base_url = self._base_url if reference.id.startswith("openai/") else None
-            model = open_model(reference.id, base_url=base_url, adapter=adapter, root=self._root)
+            model = open_model(
+                reference.id,
+                base_url=self._server(reference.id),
+                adapter=adapter,
+                root=self._root,
+                budget=self._budget(reference.id),
+            )
             self._models[key] = Replayed(model, self._replay)
         return self._models[key]
 
@@ -75,14 +104,35 @@ class ProjectWorkshop:
     def embedder(self) -> Embedder:
         """Open the embedding model."""
         if self._embedder is None:
-            base_url = self._base_url if self._embed.startswith("openai/") else None
-            embedder = open_embedder(self._embed, base_url=base_url, root=self._root)
+            embed = self._configured.embed
+            embedder = open_embedder(embed, base_url=self._server(embed), root=self._root)
             self._embedder = ReplayedEmbedder(embedder, self._replay)
         return self._embedder
+
+    def _server(self, reference: str) -> str | None:
+        """Return `base_url` where it serves this reference: Anthropic's where that answers, else OpenAI's."""
+        same = reference.startswith("anthropic/") == self._configured.answer.startswith("anthropic/")
+        return self._configured.base_url if is_hosted(reference) and same else None
+
+    def _budget(self, reference: str) -> Budget | None:
+        """Return the project's cap for a hosted model. Raises UserError where the model has no price to hold it."""
+        if self._purse is None or self._configured.cap is None or not is_hosted(reference):
+            return None
+        return Budget(self._configured.cap, self._price(billed(reference)), self._purse)
+
+    def kept(self) -> tuple[int, float | None]:
+        """Return how many values the ledger keeps, and USD spent under the project's cap; None without one."""
+        return len(self._replay), self._purse.spent if self._purse else None
+
+    def record(self, action: str, file: Path) -> int:
+        """Export the ledger to a recording, or import one; return how many values moved."""
+        return export(self._replay, file) if action == "export" else load(self._replay, file)
 
     def close(self) -> None:
         """Close the ledger."""
         self._replay.close()
+        if self._purse is not None:
+            self._purse.close()
 
 
 def passage(found: Found) -> Passage:

@@ -129,6 +129,9 @@ class Models(Record):
     embed: str = "minilm"
     rerank: str | None = None
     base_url: str | None = None
+    cache: Literal["5m", "1h"] | None = Field(default=None, exclude_if=lambda value: value is None)
+    # Excluded: what may be spent changes no outcome, so a raised cap is the same task and the same run.
+    cap: float | None = Field(default=None, ge=0, exclude=True)
 
 
 class Targets(Record):

@@ -16,7 +16,7 @@ from levers.task.text import show
 from levers.task.units import UNITS, unit
 from levers.task.wording import did_you_mean, nearest
 
-_PROVIDERS = ("hf", "openai", "anthropic")
+_PROVIDERS = ("hf", "openai", "openai-responses", "anthropic")
 _EMBEDDED = {"answer": "pocket", "reference": "pocket", "embed": "minilm", "rerank": None}
 _REFERENCE = re.compile(r"(?P<provider>[a-z0-9_-]+)/(?P<model>\S.*)")
 _BELONGS: dict[str, tuple[GraderKind, ...]] = {

@@ -1,0 +1,50 @@
+"""From a project, or from a file of text, to the prompt that is linted."""
+
+from pathlib import Path
+
+from levers.diagnosis.lint.records import Prompt, Shown
+from levers.diagnosis.probes import expected_texts
+from levers.errors import Problem, UserError
+from levers.stack import Instruct, Shots, Stack
+from levers.task import Task
+
+
+def prompt_of(task: Task, stack: Stack, cache_minimum: int | None = None) -> Prompt:
+    """Return what a stack tells its model. Shown examples are linted; where none are, the reviewed ones are."""
+    part, shots = stack.part("instruct"), stack.part("examples")
+    files = [spec.schema_file for spec in task.config.graders if spec.kind == "schema" and not spec.field]
+    if isinstance(shots, Shots):
+        examples = tuple(Shown(question=question, answer=answer) for question, answer in shots.pairs)
+        lines = {each.question: each.line for each in task.examples}
+        examples = tuple(each.model_copy(update={"line": lines.get(each.question, 0)}) for each in examples)
+    else:
+        examples = ()
+    text = part.text if isinstance(part, Instruct) else ""
+    return Prompt(
+        text=text,
+        file=task.config.instructions if text == task.instructions else f"stack {stack.digest}",
+        schema=task.answer_schema,
+        schema_file=files[0] or "" if files else "",
+        imposed=stack.part("structure") is not None,
+        examples=examples,
+        examples_file=task.config.examples or "examples",
+        golden=tuple((case.id, case.question, expected_texts(case)) for case in task.cases),
+        choices={spec.field or "": spec.choices for spec in task.config.graders if spec.choices},
+        patterns=tuple(spec.pattern for spec in task.config.graders if spec.pattern and not spec.field),
+        cache_minimum=cache_minimum if stack.model.cache else None,
+    )
+
+
+def prompt_of_file(path: Path) -> Prompt:
+    """Return the prompt in a file of text. Raises UserError where it cannot be read."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        found = "bytes that are not UTF-8"
+        problem = Problem(file=path.name, line=line, found=found, expected="a prompt as text", hint="save it as UTF-8")
+        raise UserError(problem) from error
+    except OSError as error:
+        found = error.strerror or type(error).__name__
+        raise UserError(Problem(file=str(path), found=found, expected="a prompt as text")) from error
+    return Prompt(text=text, file=path.name)

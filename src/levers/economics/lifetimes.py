@@ -1,0 +1,21 @@
+"""What it costs to keep a prompt's beginning in a provider's cache, by how long it is kept."""
+
+from typing import Literal
+
+from levers.economics.price import Origin, Price
+
+Lifetime = Literal["5m", "1h"]
+HOUR_FACTOR = 2.0
+"""Writing for an hour costs this many times the input price (Anthropic's caching guide); for five minutes 1.25."""
+
+
+def at_lifetime(price: Price, lifetime: Lifetime | None) -> Price:
+    """Return the price with its `cache_write` for that lifetime; only Anthropic's models have two.
+
+    One bucket is enough, since levers never mixes lifetimes in one prompt.
+    """
+    if lifetime != "1h" or not price.model.startswith("anthropic/"):
+        return price
+    source = f"{HOUR_FACTOR:g} x the input price, for an hour: Anthropic's caching guide"
+    origins = {**price.origins, "cache_write": Origin(provenance="price book", source=source, date="2026")}
+    return price.model_copy(update={"cache_write": HOUR_FACTOR * price.input, "origins": origins})
