@@ -41,11 +41,11 @@ def result(project: Path) -> dict[str, Any]:
 
 def test_the_plain_prompt_starts_low_and_the_final_stack_is_better_on_test(result: dict[str, Any]) -> None:
     assert result["steps"][0]["quality"]["test"] <= 0.25
-    assert result["quality"]["test"] >= 0.35
+    assert result["quality"]["test"] >= 0.5
     assert result["quality"]["edge"] >= result["steps"][0]["quality"]["edge"]
 
 
-@pytest.mark.xfail(strict=True, reason="the goal; pocket's first version reads too weakly for it and reaches 0.41")
+@pytest.mark.xfail(reason="the goal; 51 of 80 in one run, a case short of it")
 def test_the_final_stack_passes_two_test_cases_in_three(result: dict[str, Any]) -> None:
     assert result["quality"]["test"] >= 0.65
 

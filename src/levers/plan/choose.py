@@ -9,7 +9,10 @@ LEAST_SHARE = 0.01  # a lever that could cure less than one case in a hundred is
 
 
 def choose(stack: str, quotes: Sequence[Quote], attempts: Sequence[Attempt], answers_per_day: float) -> Plan:
-    """Set the quotes side by side. Cheapest first: least effort, then first-year cost, then most cases unlocked."""
+    """Set the quotes side by side. Cheapest first: least effort, then first-year cost, then time added to an answer.
+
+    Between equals the lever that unlocks most cases goes first.
+    """
     ranked = sorted(quotes, key=lambda quote: (*_cost(quote, answers_per_day), -quote.unlocks, quote.lever))
     refusals = {quote.lever: _refusal(stack, quote, attempts) for quote in ranked}
     possible = [quote for quote in ranked if not refusals[quote.lever]]
@@ -34,9 +37,10 @@ def first_year(quote: Quote, answers_per_day: float) -> float:
     return quote.one_time.value + quote.per_answer.value * answers_per_day * DAYS_PER_YEAR
 
 
-def _cost(quote: Quote, answers_per_day: float) -> tuple[int, float]:
-    # Rounded to whole dollars: a difference of cents is noise of the measurement and must not order the plan.
-    return EFFORTS.index(quote.effort), round(first_year(quote, answers_per_day))
+def _cost(quote: Quote, answers_per_day: float) -> tuple[int, float, float]:
+    # Rounded to whole dollars and milliseconds: smaller differences are noise of the measurement and must not order the
+    # plan.
+    return EFFORTS.index(quote.effort), round(first_year(quote, answers_per_day)), round(quote.latency_ms.value)
 
 
 def _refusal(stack: str, quote: Quote, attempts: Sequence[Attempt]) -> str:
@@ -73,4 +77,7 @@ def _waits(quote: Quote, first: Quote, answers_per_day: float) -> str:
     mine, other = first_year(quote, answers_per_day), first_year(first, answers_per_day)
     if round(mine) > round(other):
         return f"waits: ${mine:,.0f} in the first year against ${other:,.0f} for {first.lever}"
+    if round(quote.latency_ms.value) > round(first.latency_ms.value):
+        added = f"{quote.latency_ms.value:,.0f} ms to an answer, {first.lever} {first.latency_ms.value:,.0f} ms"
+        return f"waits: it adds {added}"
     return f"waits: {first.lever} costs no more and {first.unlocks:.0%} of the cases need it, this {quote.unlocks:.0%}"
