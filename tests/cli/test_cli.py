@@ -208,11 +208,11 @@ def test_every_verb_refuses_a_broken_project(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    with Story(tmp_path / "huts", few_items(False), delay=0.5, documents=False) as slow:
+    with Story(tmp_path / "huts", few_items(False), delay=1.0, documents=False) as slow:
         command = [sys.executable, "-m", "levers", "run", str(slow.folder), "--json"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         deadline = time.monotonic() + 100
-        while slow.asked < 20 and time.monotonic() < deadline:
+        while slow.asked < 5 and time.monotonic() < deadline:
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         out, said = process.communicate(timeout=100)
