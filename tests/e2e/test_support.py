@@ -45,19 +45,14 @@ def test_the_plain_prompt_starts_low_and_the_final_stack_is_better_on_test(resul
     assert result["quality"]["edge"] >= result["steps"][0]["quality"]["edge"]
 
 
-@pytest.mark.xfail(reason="the goal; 51 of 80 in one run, a case short of it")
+@pytest.mark.xfail(reason="the goal; 47 to 51 of 80 cases passed so far, 52 are needed")
 def test_the_final_stack_passes_two_test_cases_in_three(result: dict[str, Any]) -> None:
     assert result["quality"]["test"] >= 0.65
 
 
-@pytest.mark.xfail(reason="the goal; retrieve and tune are accepted, and pocket needs no help with the form any more")
-def test_three_levers_are_accepted(result: dict[str, Any]) -> None:
-    assert len({step["lever"] for step in result["steps"] if step["verdict"] == "accepted"}) >= 3
-
-
-def test_accepted_steps_are_decisive_and_every_rejection_has_its_reason(result: dict[str, Any]) -> None:
+def test_three_levers_are_accepted_and_every_rejection_has_its_reason(result: dict[str, Any]) -> None:
     accepted = [step for step in result["steps"] if step["verdict"] == "accepted"]
-    assert len({step["lever"] for step in accepted}) >= 2
+    assert len({step["lever"] for step in accepted}) >= 3
     assert all(step["p_value"] < 0.05 for step in accepted)
     assert all(len(step["why"]) > 20 for step in result["steps"] if step["verdict"] == "rejected")
 
