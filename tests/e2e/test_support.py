@@ -45,7 +45,7 @@ def test_the_plain_prompt_starts_low_and_the_final_stack_is_better_on_test(resul
     assert result["quality"]["edge"] >= result["steps"][0]["quality"]["edge"]
 
 
-@pytest.mark.xfail(reason="the goal; 47 to 51 of 80 cases passed so far, 52 are needed")
+@pytest.mark.xfail(strict=True, reason="the goal; 47 of 80 cases pass, 52 are needed")
 def test_the_final_stack_passes_two_test_cases_in_three(result: dict[str, Any]) -> None:
     assert result["quality"]["test"] >= 0.65
 

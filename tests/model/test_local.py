@@ -7,6 +7,7 @@ from jsonschema import validate
 from levers.errors import ModelError
 from levers.ledger import Message
 from levers.model import Ask, open_model
+from levers.model.contract import Tool
 
 from .conftest import SCHEMA, save_tiny
 
@@ -186,3 +187,10 @@ def test_what_the_checkpoint_forbids_is_never_written(tmp_path: Path) -> None:
     others = [token for token in range(320) if token != letter]
     GenerationConfig(suppress_tokens=others, temperature=0.3, do_sample=True, eos_token_id=1).save_pretrained(folder)
     assert open_model(f"hf/{folder}").answer([ask("hello")])[0].text == "q" * 12
+
+
+@pytest.mark.parametrize("more", [{"stop": ("END",)}, {"tools": (Tool(name="look"),)}, {"logprobs": True}])
+def test_what_only_servers_do_is_refused_and_the_rest_answered(tiny: Path, more: dict[str, object]) -> None:
+    refused, answered = open_model(f"hf/{tiny}").answer([ask("hello", **more), ask("hello")])
+    assert refused.finish == "error" and next(iter(more)) in (refused.error or "")
+    assert answered.finish != "error"

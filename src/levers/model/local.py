@@ -79,13 +79,14 @@ class LocalModel:
     def stream(self, asks: Sequence[Ask]) -> Iterator[dict[int, Reply]]:
         """Answer batch by batch, shortest prompts first, giving {place among the asks: reply} as each batch ends.
 
-        Asks that cannot be answered (prompt beyond the model's window, a schema that cannot be enforced) come as
-        replies with finish "error".
+        Asks that cannot be answered come as replies with finish "error": a prompt beyond the model's window, a schema
+        that cannot be enforced, and what only servers do here (tools, stop texts, log-probabilities).
         """
         loaded = self._load()
         ready: list[_Prompt] = []
         for index, ask in enumerate(asks):
             try:
+                _refuse_what_is_not_done(ask)
                 ready.append(loaded.prompt(index, ask))
             except ValueError as error:
                 yield {index: Reply(text="", finish="error", error=str(error))}
@@ -166,6 +167,14 @@ class _Loaded:
             seconds=seconds,
             error=row.error,
         )
+
+
+def _refuse_what_is_not_done(ask: Ask) -> None:
+    """Refuse what only servers do; left out in silence, the reply would not be what was asked for."""
+    asked = {"stop": ask.stop, "tools": ask.tools, "logprobs": ask.logprobs}
+    named = [name for name, value in asked.items() if value]
+    if named:
+        raise ValueError(f"a model that runs here takes no {' and no '.join(named)}; leave it out or name a server")
 
 
 def _batches(prompts: list[_Prompt]) -> Iterator[list[_Prompt]]:
