@@ -8,7 +8,7 @@ from forms import Example
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-LIMIT = 900
+LIMIT = 1200
 
 
 class Encoded(NamedTuple):

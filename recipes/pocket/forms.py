@@ -68,8 +68,18 @@ def layout(passages: list[Passage], question: str, rng: random.Random) -> tuple[
 def plain_form(rng: random.Random) -> Form:
     """Return a form that wraps the answer in text only."""
     style = rng.random()
-    if style < 0.62:
-        return Form((rng.choice(wording.SHORT),), "", "", "plain")
+    if style < 0.5:
+        bare = (rng.choice(wording.BARE),) if rng.random() < 0.3 else ()
+        return Form((rng.choice(wording.SHORT), *bare), "", "", "plain")
+    if style < 0.6:
+        return Form((rng.choice(wording.LIMITS),), "", "", "plain")
+    if style < 0.72:
+        return Form((rng.choice(wording.LISTS),), "- ", "", "list")
+    return wrapped_form(rng)
+
+
+def wrapped_form(rng: random.Random) -> Form:
+    """Return a form that puts words or signs before or after the answer, or both."""
     before, after = rng.choice(
         (
             ("Answer: ", ""),
@@ -191,7 +201,7 @@ def flag(rng: random.Random, holds: bool) -> Field:
 def json_form(rng: random.Random, others: list[Field], flagged: Field | None) -> Form:
     """Return a JSON form with an answer and further fields."""
     answer = Field(
-        rng.choice(wording.ANSWER_KEYS), "@@", rng.choice(("...", "…", "the answer", "<answer>", "text")), ""
+        rng.choice(wording.ANSWER_KEYS), "@@", rng.choice(("...", "…", "the answer", "<answer>", "text", "")), ""
     )
     kept, refusing = [answer], ""
     if flagged is not None and rng.random() < 0.5:

@@ -9,6 +9,7 @@ import world
 from forms import Copy, Example, Form, Passage, cited_form, flag, json_fields, json_form, layout, plain_form
 from schemas import MANNERS
 from sources import Reading, chunks, readings, unanswered
+from twists import twisted
 
 WH = (
     ("who", "person"),
@@ -21,6 +22,7 @@ WH = (
     ("which", "thing"),
     ("what", "thing"),
 )
+SHORT, LONG = (200, 300, 450, 700), (450, 700, 900, 900)  # characters of a passage beside the right one
 
 
 @functools.cache
@@ -98,8 +100,8 @@ def near_miss(item: Reading, rng: random.Random) -> Reading:
     return max(fitting or [item], key=lambda other: len(asked & content_words(other.passage)))
 
 
-def distractors(item: Reading, count: int, rng: random.Random) -> list[Passage]:
-    """Return other passages: half are such as a search would find, the rest any."""
+def distractors(item: Reading, count: int, rng: random.Random, limits: tuple[int, ...] = SHORT) -> list[Passage]:
+    """Return other passages: half are such as a search would find, the rest any; `limits` are lengths in characters."""
     out = []
     for _ in range(count):
         if rng.random() < 0.15:
@@ -109,7 +111,7 @@ def distractors(item: Reading, count: int, rng: random.Random) -> list[Passage]:
             title, text = other.title, other.passage
         if text == item.passage or item.answer in text:
             continue
-        text, _ = window(text, rng.randint(0, len(text) - 1), 0, rng.choice((200, 300, 450, 700)), rng)
+        text, _ = window(text, rng.randint(0, len(text) - 1), 0, rng.choice(limits), rng)
         out.append(Passage(natural_heading(title, rng), text))
     return out
 
@@ -117,15 +119,23 @@ def distractors(item: Reading, count: int, rng: random.Random) -> list[Passage]:
 def unanswerable_task(rng: random.Random) -> Example:
     """Return a question in the wording of people whose passage, close to the subject, does not answer it."""
     wiki = [title for title in by_title() if not title.startswith(("Amazon", "Filtered"))]
-    if rng.random() < 0.3:
+    way = rng.random()
+    if way < 0.15:
         question, title, text = rng.choice(unanswered())
+    elif way < 0.65:
+        item = rng.choice(by_title()[rng.choice(wiki)]) if rng.random() < 0.8 else rng.choice(trained())
+        near = [other.passage for other in rng.choices(by_title()[item.title], k=2)]
+        question, title, text = twisted(item.question, item.passage, near, rng) or "", item.title, item.passage
+        if not question:
+            return unanswerable_task(rng)
     else:
         item = rng.choice(by_title()[rng.choice(wiki)])
         other = near_miss(item, rng)
         question, title, text = item.question, other.title, other.passage
         if other is item:
             text = without_span(text, item.start, len(item.answer)) or rng.choice(chunks())[1]
-    text, _ = window(text, 0, 0, rng.choice((300, 450, 700, 1500)), rng)
+    if not 0.15 <= way < 0.65:
+        text, _ = window(text, 0, 0, rng.choice((300, 450, 700, 1500)), rng)
     refusal = rng.choice(wording.REFUSALS)
     passages = [Passage(natural_heading(title, rng), text)]
     if rng.random() < 0.3:
@@ -181,12 +191,14 @@ def assemble(
         rng: draws the wording.
     """
     which, at, answer = gold
+    if form.kind == "list":
+        answer = _items(answer)
     rules = [rng.choice(wording.GROUNDED), *rng.sample(MANNERS, rng.choice((0, 0, 0, 0, 1, 3))), *form.rules]
     if refusal is not None:
         rules.append((form.refusing or rng.choice(wording.REFUSE_RULES)).replace("{r}", refusal))
     if rng.random() < 0.4:
         rng.shuffle(rules)
-    system = wording.join_rules([rng.choice(wording.ROLES), *rules], rng)
+    system = wording.join_rules([rng.choice(wording.ROLES), *rules], rng).replace("{n}", str(_allowed(answer, rng)))
     reply = form.before + _escaped(answer, form) + form.after
     head = len(form.before)
     if rng.random() < 0.05 and len(passages) == 1:
@@ -196,11 +208,22 @@ def assemble(
     user, starts = layout(passages, question, rng)
     messages = [("system", system)] if system and rng.random() < 0.97 else []
     copies = ()
-    if which >= 0:
+    if which >= 0 and "\n- " not in answer:
         copies = (Copy(head, len(messages), starts[which] + at, len(answer)),)
     elif refusal is not None and refusal in system and messages:
         copies = (Copy(head, 0, system.index(refusal), len(refusal)),)
     return Example((*messages, ("user", user), ("assistant", reply)), copies)
+
+
+def _items(answer: str) -> str:
+    """Write an answer of several parts as a list, one part a line."""
+    parts = re.split(r",? and |, ", answer)
+    return "\n- ".join(parts) if len(parts) > 2 or (len(parts) == 2 and "," not in answer) else answer
+
+
+def _allowed(answer: str, rng: random.Random) -> int:
+    """Return a number of words that the answer keeps to."""
+    return len(answer.split()) + rng.choice((0, 0, 1, 2, 4))
 
 
 def _escaped(answer: str, form: Form) -> str:
@@ -211,13 +234,17 @@ def reading_task(rng: random.Random, progress: float) -> Example:
     """Return a natural question with one or several passages; one in ten has no answer there."""
     item = rng.choice(trained())
     several = rng.random() < 0.4
-    limit = rng.choice((250, 350, 450)) if rng.random() < 0.75 - 0.4 * progress else 2000
-    text, at = window(item.passage, item.start, len(item.answer), min(limit, 700) if several else limit, rng)
+    crowded = several and rng.random() < 0.35
+    limit = rng.choice((250, 350, 450)) if rng.random() < 0.75 - 0.5 * progress and not crowded else 2000
+    limit = min(limit, 700) if several and not crowded else limit
+    text, at = window(item.passage, item.start, len(item.answer), limit, rng)
     absent = rng.random() < 0.1
     refusal = rng.choice(wording.REFUSALS) if absent or rng.random() < 0.35 else None
     kinds = sorted({kind for _, kind in WH} | {"other"})
     topic = question_kind(item.question) if rng.random() < 0.4 else None
     passages = distractors(item, rng.randint(1, 4), rng) if several else []
+    if crowded:
+        passages = distractors(item, 4, rng, LONG)
     if absent:
         bare = without_span(text, at, len(item.answer))
         if bare and rng.random() < 0.25 and item.answer not in bare:

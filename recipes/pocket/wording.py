@@ -93,6 +93,39 @@ SHORT = (
     "Just the answer, nothing else.",
     "Reply with a short phrase.",
 )
+BARE = (
+    "No quotation marks.",
+    "Plain text, no markup.",
+    "Nothing before it, nothing after it.",
+    "No JSON, no list, no quotes.",
+    "Do not format the reply.",
+    "The reply is one line of simple text.",
+    "No introduction.",
+    "The bare answer only.",
+    "Leave out any label or sign.",
+)
+LIMITS = (
+    "Use at most {n} words.",
+    "At most {n} words.",
+    "No more than {n} words.",
+    "The reply has {n} words or fewer.",
+    "Up to {n} words.",
+    "Do not write more than {n} words.",
+    "Limit: {n} words.",
+    "Stay within {n} words.",
+)
+LISTS = (
+    "Reply with a bullet list.",
+    "Write a list, one item a line, each after a hyphen.",
+    "Give the answer as bullets.",
+    "Each item of the answer gets its own line that starts with '- '.",
+    "Markdown list, please.",
+    "List the answer with dashes.",
+    "As bullet points.",
+    "Answer in list form ('- ' before every item).",
+    "Make it a bulleted list, even for a single item.",
+    "Begin each line with a hyphen.",
+)
 REFUSE_RULES = (
     'If the passages do not hold the answer, reply "{r}".',
     'If the answer is not there, say "{r}".',

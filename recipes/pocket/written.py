@@ -69,7 +69,7 @@ def written_task(rng: random.Random) -> Example:
             absent = bool(text) and answer not in text
             text, at = (text, -1) if absent else (page.text, _start(page.text, answer))
     shown = [(Passage(_heading(page.title, rng), text), True)]
-    for _ in range(rng.choice((0, 0, 0, 1, 1, 2, 3))):
+    for _ in range(rng.choice((0, 0, 1, 1, 1, 2, 3))):
         other = beside(page, question, answer, rng)
         shown.append((Passage(_heading(other.title, rng), other.text), False))
     rng.shuffle(shown)

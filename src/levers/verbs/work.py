@@ -1,0 +1,172 @@
+"""Verbs of the loop and of its parts: trial, diagnose, plan, pull, run, and what stands around them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from levers.diagnosis import Diagnosis
+from levers.diagnosis import diagnose as run_diagnosis
+from levers.diagnosis.lint import lint as lint_prompt
+from levers.diagnosis.lint import prompt_of, prompt_of_file
+from levers.errors import Problem, UserError
+from levers.ledger import write_atomic
+from levers.lever import LEVERS, Pulled, Situation, lever
+from levers.loop import Loop, OnStep, Project, Run, record_opening
+from levers.plan import Advice, Circumstances, Plan, choose
+from levers.plan import advise as give_advice
+from levers.stack import Question, Retrieve, Stack, answer
+from levers.task import Partition
+from levers.task.importers import READERS, Written, write_project
+from levers.task.wording import did_you_mean
+from levers.trial import Trial, as_dev, compare, within_margin
+from levers.trial.bench import Progress, silent
+from levers.verbs.figures import LATEST, SAVED, finished
+from levers.verbs.results import Answered, Ledger, Linted, Measurement
+from levers.view import write_report
+
+CACHE_MINIMUM = 1024  # tokens; the least that Anthropic's and OpenAI's common models cache, by their caching guides
+
+
+def load(path: Path | str = ".", progress: Progress = silent) -> Project:
+    """Open a project folder. Raises UserError with every problem in its files."""
+    return Project(path, progress)
+
+
+def import_project(kind: str, path: Path | str, into: Path | str) -> Written:
+    """Make a project of what another tool wrote; `kind` names the tool. Nothing is written unless it is sound."""
+    if kind not in READERS:
+        hint = did_you_mean(kind, READERS)
+        raise UserError(
+            Problem(file="levers import", found=repr(kind), expected=f"one of {', '.join(READERS)}", hint=hint)
+        )
+    return write_project(READERS[kind](Path(path)), Path(into), Path(path).absolute().stem)
+
+
+def trial(
+    project: Project,
+    stack: str | Stack | None = None,
+    against: str | Stack | None = None,
+    partition: Partition = "dev",
+    margin: float | None = None,
+) -> Measurement:
+    """Measure a stack over a partition, and compare it with another on the same cases. Opening test is recorded.
+
+    With a `margin` (a share above 0 and under 1) it is tested as well whether the stack is not worse by that much.
+    """
+    if margin is not None and (against is None or not 0 < margin < 1):
+        found = f"margin {margin:g}" + (" without a stack to compare with" if against is None else "")
+        expected = "a share above 0 and under 1, beside --against"
+        raise UserError(Problem(file="levers trial", found=found, expected=expected, hint="such as --margin 0.03"))
+    measured = _trial(project, _stack(project, stack), partition)
+    if against is None:
+        return Measurement(trial=measured)
+    other = _trial(project, _stack(project, against), partition)
+    tested = within_margin(other, measured, margin) if margin is not None else None
+    return Measurement(trial=measured, comparison=compare(other, measured, "pass"), margin=tested)
+
+
+def diagnose(project: Project, stack: str | Stack | None = None) -> Diagnosis:
+    """Probe the failing dev cases of a stack: what each needs, and the headroom of every lever."""
+    chosen = _stack(project, stack)
+    return run_diagnosis(project.bench, chosen, as_dev(_trial(project, chosen, "dev")))
+
+
+def plan(project: Project, stack: str | Stack | None = None) -> Plan:
+    """Quote every lever for a stack and choose the next move."""
+    situation = _situation(project, _stack(project, stack))
+    quotes = [each.quote(situation) for each in LEVERS]
+    return choose(situation.stack.digest, quotes, (), project.task.config.traffic.answers_per_day)
+
+
+def advise(case: Circumstances) -> Advice:
+    """Return the decision without data for a team's circumstances; nothing is measured and nothing asked."""
+    return give_advice(case)
+
+
+def pull(
+    project: Project, name: str, settings: dict[str, Any] | None = None, stack: str | Stack | None = None
+) -> Pulled:
+    """Pull one lever on a stack and put the better stack to use."""
+    chosen = lever(name)
+    pulled = chosen.pull(_situation(project, _stack(project, stack)), settings or {})
+    project.keep(pulled.stack, use=True)
+    return pulled
+
+
+def run(project: Project, on_step: OnStep | None = None) -> Run:
+    """Run the loop until the targets are met or nothing pays, and write the report. A killed run goes on."""
+    loop = Loop(project, on_step)
+    found = loop.run()
+    write_atomic(loop.folder / SAVED, found.model_dump_json())
+    write_atomic(loop.folder.parent / LATEST, json.dumps({"run": found.id}))
+    _write_report(project, found)
+    return found
+
+
+def report(project: Project, name: str | None = None) -> Run:
+    """Write the report of a finished run again (the latest unless named) and return the run."""
+    found = finished(project.task.root, name)
+    _write_report(project, found)
+    return found
+
+
+def ask(project: Project, question: str, user: str | None = None, stack: str | Stack | None = None) -> Answered:
+    """Answer one question with the stack in use, under the user's rights."""
+    chosen = _stack(project, stack)
+    part = chosen.part("retrieve")
+    if isinstance(part, Retrieve) and project.index is not None:  # of the documents and access rules as they are now
+        chosen = chosen.with_part(part.model_copy(update={"index": project.index.digest}))
+    given = answer(chosen, [Question(id="ask", input=question, user=user)], project.workshop)[0]
+    price = project.bench.cost_of
+    return Answered(answer=given, cost=price(given.usage) if price else None, usage=given.usage)
+
+
+def ledger(project: Project, action: str = "show", file: Path | str | None = None) -> Ledger:
+    """Say what is kept and spent; `export` writes it to a file without keys, `import` adds what a file holds."""
+    if action not in {"show", "export", "import"}:
+        expected = "show, export or import"
+        raise UserError(Problem(file="levers ledger", field="ACTION", found=repr(action), expected=expected))
+    if action != "show" and file is None:
+        raise UserError(Problem(file="levers ledger", field="FILE", found="nothing", expected=f"a file to {action}"))
+    moved = project.workshop.record(action, Path(file)) if action != "show" and file is not None else None
+    kept, spent = project.workshop.kept()
+    return Ledger(kept=kept, spent=spent, cap=project.task.config.models.cap, moved=moved)
+
+
+def lint(path: Path | str = ".", stack: str | None = None) -> Linted:
+    """Lint the prompt of a project's stack, or a prompt in a file of text; asks no model."""
+    given = Path(path)
+    if given.is_file() and given.suffix not in {".yaml", ".yml"}:
+        prompt = prompt_of_file(given)
+    else:
+        project = load(given)
+        prompt = prompt_of(project.task, project.stack(stack), CACHE_MINIMUM)
+    return Linted(prompt=prompt.file, findings=lint_prompt(prompt))
+
+
+def _write_report(project: Project, found: Run) -> None:
+    task = project.task
+    write_report(found, task.cases, task.root / found.report, task.config.traffic.answers_per_day)
+
+
+def _stack(project: Project, stack: str | Stack | None) -> Stack:
+    return stack if isinstance(stack, Stack) else project.stack(stack)
+
+
+def _trial(project: Project, stack: Stack, partition: Partition) -> Trial:
+    project.keep(stack)
+    if partition == "test":
+        record_opening(project.task.state, "trial", stack)
+    return project.bench.trial(stack, partition, f"trial on {partition}")
+
+
+def _situation(project: Project, stack: Stack) -> Situation:
+    measured = _trial(project, stack, "dev")
+    return Situation(
+        bench=project.bench,
+        workshop=project.workshop,
+        stack=stack,
+        trial=measured,
+        diagnosis=run_diagnosis(project.bench, stack, as_dev(measured)),
+        index=lambda: project.index,
+    )
