@@ -193,7 +193,7 @@ def about_task(rng: random.Random) -> Example:
 
 
 def _pair(rng: random.Random) -> tuple[Passage, str, bool]:
-    """Return a passage, a question, and whether the one answers the other; if not, it is one that a search would find."""
+    """Return a passage, a question, and whether the passage answers it; where not, it is one that comes close."""
     holds = rng.random() < 0.5
     if rng.random() < 0.6:
         page = rng.choice(pages())
