@@ -18,6 +18,7 @@ from levers.model.closing import closed
 from levers.model.contract import Ask, Finish, Reply, ToolCall, Turn
 from levers.model.reading import unthought
 from levers.model.retry import CallFailed
+from levers.model.transport import trusted
 from levers.model.wire import count, reference_of
 
 ANTHROPIC_URL = "https://api.anthropic.com"
@@ -38,6 +39,7 @@ class MessagesWire:
 
     sdk = anthropic
     host = "api.anthropic.com"
+    path = "/v1/messages"
     key = "ANTHROPIC_API_KEY"
     optional = frozenset({"temperature", "output_config", "stop_sequences"})
     # No longer in the SDK, for newer models refuse it (and get none then); the older ones want it.
@@ -62,7 +64,10 @@ class MessagesWire:
             raise ModelError("no key for api.anthropic.com", hint)
         # A server's address may end in /v1, as OpenAI's do; the SDK adds that itself.
         url = (self.base_url or ANTHROPIC_URL).rstrip("/").removesuffix("/v1")
-        return anthropic.AsyncAnthropic(api_key=key or "none", base_url=url, timeout=timeout, max_retries=0)
+        http = anthropic.DefaultAsyncHttpxClient(verify=trusted())
+        return anthropic.AsyncAnthropic(
+            api_key=key or "none", base_url=url, timeout=timeout, max_retries=0, http_client=http
+        )
 
     def endpoint(self, client: Any) -> Any:
         """Return messages."""

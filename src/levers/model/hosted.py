@@ -18,6 +18,7 @@ from levers.model.contract import Ask, Reply, Turn
 from levers.model.pace import Pace
 from levers.model.reading import cut_at
 from levers.model.retry import CallFailed, Retries, with_retries
+from levers.model.transport import Transport
 from levers.model.wire import Wire, ask_once, blamed, raise_if_broken, stream_once
 
 _BYTES_PER_TOKEN = 2  # an upper bound on tokens for a cap: English has about 4 bytes a token
@@ -81,34 +82,37 @@ class HostedModel:
         What broke off after its first piece is not asked again: it ends as a reply with finish "error" and the text so
         far. Raises as `answer` does.
         """
-        client = self._wire.open(self._settings.timeout)
+        transport = self._transport()
         pace = Pace(self._settings.retries.patience)
 
         async def work(emit: OnPiece) -> Reply:
-            return await self._one(client, pace, ask, emit)
+            return await self._one(transport, pace, ask, emit)
 
-        for each in emitted(work, close=client.close):
+        for each in emitted(work, close=transport.close):
             if isinstance(each, Reply) and each.error == self._unreachable():
                 raise ModelError(each.error, "check base_url, and that the server runs")
             yield each
 
+    def _transport(self) -> Transport:
+        return Transport(self._wire.open(self._settings.timeout), self._wire.path, self._settings.timeout)
+
     def _batch(self, asks: Sequence[Ask], places: list[int]) -> Iterator[dict[int, Reply]]:
         if not places:
             return
-        client = self._wire.open(self._settings.timeout)
+        transport = self._transport()
         pace = Pace(self._settings.retries.patience)
         heard = False
 
         async def one(place: int) -> Reply:
-            return await self._one(client, pace, asks[place])
+            return await self._one(transport, pace, asks[place])
 
-        for at, reply in as_completed(places, one, limit=self._settings.concurrency, close=client.close):
-            if reply.error == self._unreachable() and not heard:
+        for at, reply in as_completed(places, one, limit=self._settings.concurrency, close=transport.close):
+            if reply.error and reply.error == self._unreachable() and not heard:
                 raise ModelError(reply.error, "check base_url, and that the server runs")
             heard = True
             yield {places[at]: reply}
 
-    async def _one(self, client: Any, pace: Pace, ask: Ask, emit: OnPiece | None = None) -> Reply:
+    async def _one(self, transport: Transport, pace: Pace, ask: Ask, emit: OnPiece | None = None) -> Reply:
         begun = time.perf_counter()
         pieces: list[tuple[str, float]] = []
         tries = 0
@@ -122,7 +126,7 @@ class HostedModel:
             nonlocal tries
             tries += 1
             try:
-                return await self._paid(client, pace, ask, keep if emit or self._settings.stream else None)
+                return await self._paid(transport, pace, ask, keep if emit or self._settings.stream else None)
             except CallFailed as error:
                 error.final = error.final or bool(emit and pieces)
                 if not error.final:
@@ -145,13 +149,13 @@ class HostedModel:
         known = {"seconds": seconds, "first_seconds": first, "tries": tries, "text": cut_at(reply.text, ask.stop)}
         return reply.model_copy(update=known)
 
-    async def _paid(self, client: Any, pace: Pace, ask: Ask, keep: OnPiece | None) -> Reply:
+    async def _paid(self, transport: Transport, pace: Pace, ask: Ask, keep: OnPiece | None) -> Reply:
         """Make one try under the cap. A try that broke off may have been billed: it counts with its upper bound."""
         bound = most(ask)
         ticket = await self._budget.reserve(bound) if self._budget else None
         used = bound
         try:
-            reply = await self._call(client, pace, ask, keep)
+            reply = await self._call(transport, pace, ask, keep)
             used = reply.usage
             return reply
         except CallFailed as error:
@@ -164,16 +168,16 @@ class HostedModel:
             if self._budget and ticket is not None:
                 self._budget.settle(ticket, used)
 
-    async def _call(self, client: Any, pace: Pace, ask: Ask, keep: OnPiece | None) -> Reply:
+    async def _call(self, transport: Transport, pace: Pace, ask: Ask, keep: OnPiece | None) -> Reply:
         request = self._wire.request(ask, self._refused)
         await pace.ready(most(ask).input)
         headers: dict[str, str] = {}
         try:
             if keep is None:
-                reply, headers = await ask_once(self._wire, client, request)
+                reply, headers = await ask_once(self._wire, transport, request)
                 return reply
             request = self._wire.streamed(request, self._refused)
-            async for each in stream_once(self._wire, client, request):
+            async for each in stream_once(self._wire, transport.client, request):
                 if isinstance(each, dict):
                     headers = each
                 elif isinstance(each, str):
@@ -189,7 +193,7 @@ class HostedModel:
             self._refused |= refused
         finally:
             pace.learn(headers)
-        return await self._call(client, pace, ask, keep)
+        return await self._call(transport, pace, ask, keep)
 
     def _refusals(self, error: CallFailed, request: dict[str, Any]) -> frozenset[str]:
         """Return what to leave out from now on because this model refused it, empty when that is not the trouble."""

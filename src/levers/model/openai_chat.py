@@ -29,6 +29,7 @@ class ChatWire:
 
     sdk = openai
     host = "api.openai.com"
+    path = "/chat/completions"
     key = "OPENAI_API_KEY"
     optional = frozenset({"temperature", "seed", "stop", "logprobs", "response_format", "stream_options"})
     extra: frozenset[str] = frozenset()

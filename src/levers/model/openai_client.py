@@ -5,12 +5,13 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
 from levers.economics.usage import Usage
 from levers.errors import ModelError
 from levers.ledger import Message, digest
 from levers.model.contract import Ask
+from levers.model.transport import trusted
 from levers.model.wire import count
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -28,7 +29,10 @@ def open_client(base_url: str | None, timeout: float) -> AsyncOpenAI:
     if base_url is None and not key:
         raise ModelError("no key for api.openai.com", "set OPENAI_API_KEY, or name another server by base_url")
     # Servers without keys ignore this; the SDK insists on some text.
-    client = AsyncOpenAI(api_key=key or "none", base_url=base_url or OPENAI_URL, timeout=timeout, max_retries=0)
+    http = DefaultAsyncHttpxClient(verify=trusted())
+    client = AsyncOpenAI(
+        api_key=key or "none", base_url=base_url or OPENAI_URL, timeout=timeout, max_retries=0, http_client=http
+    )
     if base_url is not None:  # the SDK reads them from the environment; they are OpenAI's business only
         client.organization = client.project = None
     return client

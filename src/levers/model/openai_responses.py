@@ -24,6 +24,7 @@ class ResponsesWire:
 
     sdk = openai
     host = "api.openai.com"
+    path = "/responses"
     key = "OPENAI_API_KEY"
     optional = frozenset({"temperature", "include", "store"})
     extra: frozenset[str] = frozenset()

@@ -110,7 +110,7 @@ def _open_hosted(
         return HostedModel(_wire(provider, name, base_url), settings, budget)
     except ImportError as error:
         extra = "anthropic" if provider == "anthropic" else "openai"
-        raise MissingExtra(extra, extra) from error
+        raise MissingExtra(error.name or extra, extra) from error
 
 
 def _wire(provider: str, name: str, base_url: str | None) -> "Wire":

@@ -12,6 +12,7 @@ from levers.errors import ModelError
 from levers.ledger import digest
 from levers.model.contract import Ask, Reply
 from levers.model.retry import CallFailed
+from levers.model.transport import Transport, inner_error, refused
 
 _NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol"}
 
@@ -50,6 +51,10 @@ class Wire(Protocol):
         """The environment variable that holds the provider's own key."""
 
     @property
+    def path(self) -> str:
+        """The path of a request, below the SDK's own address."""
+
+    @property
     def sdk(self) -> Any:
         """The SDK's module, for its error classes."""
 
@@ -74,7 +79,7 @@ class Wire(Protocol):
         """Add what a request needs to be answered in a stream."""
 
     def endpoint(self, client: Any) -> Any:
-        """Return the SDK's resource that takes requests: an object with an async `create`."""
+        """Return the SDK's resource that takes requests for a stream: an object with an async `create`."""
 
     def read(self, body: Mapping[str, Any]) -> Reply:
         """Read a whole body. Raises CallFailed when it is no reply."""
@@ -83,14 +88,10 @@ class Wire(Protocol):
         """Begin to gather a streamed reply."""
 
 
-async def ask_once(wire: Wire, client: Any, request: dict[str, Any]) -> tuple[Reply, dict[str, str]]:
+async def ask_once(wire: Wire, transport: Transport, request: dict[str, Any]) -> tuple[Reply, dict[str, str]]:
     """Make one call and return the reply and the response's headers. Raises CallFailed."""
-    try:
-        raw = await wire.endpoint(client).with_raw_response.create(**_sendable(wire, request))
-        text, headers = await _settled(raw.text), lower(raw.headers)
-    except wire.sdk.APIError as error:
-        raise failure(wire, error) from error
-    return wire.read(parsed(text)), headers
+    posted = await transport.post(request)
+    return wire.read(parsed(posted.body)), posted.headers
 
 
 async def stream_once(wire: Wire, client: Any, request: dict[str, Any]) -> AsyncIterator[str | Reply | dict[str, str]]:
@@ -132,20 +133,16 @@ def failure(wire: Wire, error: Any) -> CallFailed:
     if isinstance(error, sdk.APIConnectionError):
         never = type(error.__cause__).__name__ in _NEVER_SENT
         return CallFailed("connection") if never else CallFailed("unreadable", "the connection broke off")
-    inner = _inner(getattr(error, "body", None))
-    code = str(inner.get("code") or inner.get("type") or "") or None
-    message = str(inner.get("message") or getattr(error, "message", "") or "")[:300]
+    inner = inner_error(getattr(error, "body", None))
     if not isinstance(error, sdk.APIStatusError) or error.status_code < 400:
+        code = str(inner.get("code") or inner.get("type") or "") or None
+        message = str(inner.get("message") or getattr(error, "message", "") or "")[:300]
         return CallFailed("unreadable", f"the stream broke off: {message}", code=code)
-    if not inner:
-        message = error.response.reason_phrase
-    param = inner.get("param")
-    return CallFailed(
-        "status", message, error.status_code, code, str(param) if param else None, lower(error.response.headers)
-    )
+    message = str(getattr(error, "message", "")) if inner else error.response.reason_phrase
+    return refused(error.status_code, inner, lower(error.response.headers), message)
 
 
-def parsed(text: str) -> dict[str, Any]:
+def parsed(text: bytes) -> dict[str, Any]:
     """Read a body as a JSON object. Raises CallFailed when it is none: a body cut in the middle, a proxy's page."""
     try:
         body = json.loads(text)
@@ -204,11 +201,3 @@ async def _settled(value: Any) -> Any:
     """Return what one SDK gives as a value, another as a method, a third as a coroutine."""
     value = value() if callable(value) else value
     return await value if inspect.isawaitable(value) else value
-
-
-def _inner(body: Any) -> Mapping[str, Any]:
-    """Return the error object of a body: OpenAI's SDK hands over the inner one, Anthropic's the whole."""
-    if not isinstance(body, dict):
-        return {}
-    inner = body.get("error", body)
-    return inner if isinstance(inner, dict) else {"message": str(inner)}
