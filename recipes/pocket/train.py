@@ -22,7 +22,7 @@ from evaluate import quick_evaluation
 from tasks import draw
 from transformers import GenerationConfig, PreTrainedTokenizerFast
 
-from levers.model.machine import bfloat16_is_faster, keep_memory
+from levers.model.machine import bfloat16_is_faster, give_back, keep_memory
 from levers.model.pocket.masking import attention_visibility, block_visibility
 from levers.model.pocket.modeling import PocketForCausalLM, pick_labelled
 
@@ -144,6 +144,7 @@ def help_along(model: PocketForCausalLM, work: Path, shared: Shared, number: int
                 held.zero_()
                 for value in model.parameters():
                     value.grad = None
+        give_back()
 
 
 class Start(NamedTuple):
@@ -250,6 +251,7 @@ class Trainer:
             self.collect()
             if self.waiting >= TOGETHER:
                 self.update((pool - self.start.pool + number / len(batches)) / (self.shared.pools - self.start.pool))
+        give_back()
         count, loss_sum, pointer, tokens = self.sums.tolist()
         seconds = time.time() - began
         self.log(

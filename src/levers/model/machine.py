@@ -15,7 +15,7 @@ def keep_memory() -> None:
     """Let the C library keep what a batch frees, for the next batch wants as much again; Linux only, else nothing.
 
     By default every large block is given back and comes again zeroed, page by page: that took an eighth of the time of
-    generating and a sixth of the time of training on two cores. The process holds its peak until it ends.
+    generating and a sixth of the time of training on two cores. The process holds its peak until `give_back`.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -24,6 +24,16 @@ def keep_memory() -> None:
         library.mallopt(_MMAP_THRESHOLD, 2**30)
         library.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
         library.mallopt(_TOP_PAD, 2**27)
+
+
+def give_back() -> None:
+    """Give memory that nothing uses back to the system, between stretches of work of changing shapes.
+
+    Blocks kept for other shapes add up: after forty minutes of training two processes held 15 GB where 4 would do.
+    """
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 @functools.cache
