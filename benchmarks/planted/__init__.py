@@ -19,7 +19,7 @@ from benchmarks.planted.scores import Scores, score
 from levers.diagnosis import diagnose
 from levers.trial import as_dev
 
-CASES = 110
+CASES = 150
 Named = dict[str, frozenset[str]]
 
 

@@ -41,7 +41,7 @@ def single_edit(planted: Planted) -> Named:
     cured: dict[str, set[str]] = {case.id: set() for case in failing}
     bench = planted.bench
     for probe in ("format", "knowledge", "instruction", "tone"):
-        changed = apply_probes(planted.stack, [probe], failing, bench.task, bench.library.evidence)
+        changed = apply_probes(planted.stack, [probe], failing, bench.task, bench.library)
         for outcome in bench.outcomes(changed, failing, probe):
             if outcome.passed:
                 cured[outcome.case].add(probe)

@@ -5,7 +5,10 @@ removed      the document that holds the fact is gone                           
 corrupted    the passage that holds the fact says another value; the fact is nowhere         knowledge
 missed       the index does not find the evidence for this case                              retrieval
 buried       the evidence ranks below the passages that are shown                            retrieval
-drowned      near-duplicates beside the evidence mislead the reader                          retrieval
+middle       the evidence stands among others, where the reader does not look                retrieval
+stale        an outdated version of the passage ranks first, and the reader believes it      retrieval
+drowned      passages that talk of the same thing mislead the reader                         retrieval
+denied       the user may not read the document, and the reader makes an answer up           access
 format       the output format is not stated, and the reader does not keep it unasked        format
 instruction  the label is not told, and the reader chooses another one unasked               instruction
 tone         answers must be shown before the reader answers so                              tone
@@ -34,7 +37,10 @@ NEED = {
     "corrupted": "knowledge",
     "missed": "retrieval",
     "buried": "retrieval",
+    "middle": "retrieval",
+    "stale": "retrieval",
     "drowned": "retrieval",
+    "denied": "access",
     "format": "format",
     "instruction": "instruction",
     "tone": "tone",
@@ -43,50 +49,19 @@ NEED = {
     "flaky": "consistency",
     "mislabelled": "label",
 }
-_FACTS = ("removed", "corrupted", "missed", "buried", "drowned", "table")  # one way to lack a fact is enough
+FORMS = ("missed", "buried", "middle", "stale", "drowned")  # each is the retrieval need's own detail
+_FACTS = ("removed", "corrupted", *FORMS, "denied", "table")  # one way to lack a fact is enough
 _ALONE = ("weak", "flaky", "mislabelled")  # beside another cause they cannot be told apart by any re-run
 LABELS = ("people", "money", "place", "time")
 K, SEEN = 4, 50
+UNKNOWN = "unknown"
 _SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {"answer": {"type": "string"}, "topic": {"type": "string", "enum": list(LABELS)}},
     "required": ["answer", "topic"],
     "additionalProperties": False,
 }
-_SYLLABLES = [
-    "ba",
-    "be",
-    "bi",
-    "bo",
-    "da",
-    "de",
-    "di",
-    "do",
-    "ka",
-    "ke",
-    "ki",
-    "ko",
-    "la",
-    "le",
-    "li",
-    "lo",
-    "ma",
-    "me",
-    "mi",
-    "mo",
-    "na",
-    "ne",
-    "ni",
-    "no",
-    "ra",
-    "re",
-    "ri",
-    "ro",
-    "sa",
-    "se",
-    "si",
-    "so",
-]
+_SYLLABLES = [consonant + vowel for consonant in "bdklmnrs" for vowel in "aeio"]
 
 
 @dataclass(frozen=True)
@@ -112,7 +87,8 @@ def plant(count: int, faults: int, seed: int) -> Planted:
         picked = frozenset() if place % 10 == 9 else frozenset({first} | _second(first, draw, faults))
         chosen[case] = picked
         fact = words[place]
-        expected = {"answer": words[-place - 1] if "mislabelled" in picked else fact, "topic": LABELS[place % 4]}
+        answer = words[-place - 1] if "mislabelled" in picked else UNKNOWN if "denied" in picked else fact
+        expected = {"answer": answer, "topic": LABELS[place % 4]}
         evidence = "tables.db#facts" if "table" in picked else f"docs/{case}.md#fact"
         cases.append(
             Case(
@@ -121,6 +97,7 @@ def plant(count: int, faults: int, seed: int) -> Planted:
                 expected=expected,
                 partition="dev",
                 evidence=(evidence,),
+                user="guest" if "denied" in picked else None,
             )
         )
     world = _World(chosen, words)
@@ -175,7 +152,11 @@ class _World:
         return () if self._faults[case.id] & {"removed", "table", "corrupted"} else (self._passage(case.id),)
 
     def may_read(self, document: str, user: str | None) -> bool:
-        return True
+        """Guests may read nothing that a planted rule denies them."""
+        return user is None or "denied" not in self._faults[document.removeprefix("docs/").removesuffix(".md")]
+
+    def newer(self, document: str) -> str | None:
+        return None
 
     def rank(self, case: Case, stack: Stack) -> int | None:
         names = [each.document for each in self._ranking(case.question)[:SEEN]]
@@ -187,20 +168,27 @@ class _World:
         text = f"The code of item {number} is {value or self._words[number]}."
         return Passage(document=f"docs/{case}.md", section="fact", heading="Fact", text=text, start=0, end=len(text))
 
+    def _rumour(self, number: int, step: int) -> Passage:
+        text = (
+            f"On the market, as so often, somebody told us that the code of item {number} is {self._words[-5 - step]}."
+        )
+        document = f"docs/market-{number}-{step}.md"
+        return Passage(document=document, section="talk", heading="Talk", text=text, start=0, end=len(text))
+
     def _ranking(self, query: str) -> list[Passage]:
         """What search brings, best first: the own passage at its planted place among others."""
         number = int(re.findall(r"\d+", query)[0])
         faults, count = self._faults[f"c{number}"], len(self._faults)
         others = [self._passage(f"c{(number + step) % count}") for step in range(1, 12)]
         if "drowned" in faults:
-            near = [self._passage(f"c{number}", self._words[-5 - step]) for step in range(2)]
-            others = [
-                each.model_copy(update={"document": f"docs/old-{number}-{n}.md"}) for n, each in enumerate(near)
-            ] + others
-        if faults & {"removed", "table", "missed"}:
+            others = [self._rumour(number, step) for step in range(2)] + others
+        if "stale" in faults:
+            old = self._passage(f"c{number}", self._words[-5])
+            others = [old.model_copy(update={"document": f"docs/old-{number}.md"}), *others]
+        if faults & {"removed", "table", "missed", "denied"}:
             return others
         own = self._passage(f"c{number}", self._words[-3] if "corrupted" in faults else None)
-        place = 7 if "buried" in faults else 0
+        place = 7 if "buried" in faults else 1 if faults & {"middle", "stale"} else 0
         return [*others[:place], own, *others[place:]]
 
     def _read(self, ask: Ask, model: str) -> str:
@@ -209,9 +197,13 @@ class _World:
         number = int(re.findall(r"\d+", asked)[0])
         faults = self._faults[f"c{number}"]
         seen = "\n".join(each.content for each in ask.messages if each.role != "assistant")
-        found = re.findall(rf"(?:The code of item {number} is|code of item {number}:) (\w+)\.", seen)
+        if "middle" in faults:  # it looks at the first passage only
+            seen = re.sub(r"\n\n\[2\].*", "", seen, flags=re.DOTALL)
+        found = re.findall(rf"(?:[Tt]he code of item {number} is|code of item {number}:) (\w+)\.", seen)
         shown = any(each.role == "assistant" for each in ask.messages)
-        said = found[-1] if found else "unknown"
+        said = found[0 if "stale" in faults else -1] if found else UNKNOWN
+        if "denied" in faults and "(none found)" not in seen:
+            said = "something"
         sampled = ask.temperature > 0 and ask.seed % 5 != 4
         if (
             ("tone" in faults and not shown)

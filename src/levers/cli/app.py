@@ -112,10 +112,15 @@ def trial(
 
 
 @app.command()
-def diagnose(stack: StackName = None, project: ProjectOption = HERE, as_json: Json = False) -> None:
+def diagnose(
+    stack: StackName = None,
+    cap: Annotated[float | None, typer.Option(help="The most that hosted models may cost now, in USD.")] = None,
+    project: ProjectOption = HERE,
+    as_json: Json = False,
+) -> None:
     """Probe the failing dev cases: what each one needs, and what every lever could gain."""
     with guarded(as_json), Progress() as progress:
-        found = verbs.diagnose(_open(project, progress), stack)
+        found = verbs.diagnose(_open(project, progress), stack, cap)
     emit(as_json, lambda: shapes.diagnosis(found), lambda: diagnosis_table(found))
 
 

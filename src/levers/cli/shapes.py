@@ -53,10 +53,17 @@ def diagnosis(found: Diagnosis) -> dict[str, Any]:
         "failures": found.failures,
         "needs": {name: plain(share) for name, share in found.needs.items()},
         "cases": [
-            {"id": each.case, "needs": [plain(need) for need in each.needs], "evidence": [plain(t) for t in each.tried]}
+            {
+                "id": each.case,
+                "needs": [plain(need) for need in each.needs],
+                "ties": [list(probes) for probes in each.ties],
+                "evidence": [plain(t) for t in each.tried],
+            }
             for each in found.cases
         ],
         "headroom": headroom(found),
+        "spent": found.spent,
+        "stopped": found.stopped,
     }
 
 

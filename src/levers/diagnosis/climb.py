@@ -30,7 +30,7 @@ def climb(runs: Runs, failing: Sequence[DevCase]) -> dict[str, Probes]:
         if not still:
             break
         outcomes = runs.run(probes, still, "probe " + " + ".join(sorted(probes)))
-        cured.update((case.id, probes) for case in still if outcomes[case.id].passed)
+        cured.update((case.id, probes) for case in still if case.id in outcomes and outcomes[case.id].passed)
     return cured
 
 
@@ -47,9 +47,29 @@ def prune(runs: Runs, failing: Sequence[DevCase], cured: dict[str, Probes]) -> d
             less = _without(probes, name)
             outcomes = runs.run(less, cases, f"without {name}")
             for case in cases:
-                if _dispensable(name, probes, outcomes[case.id]):
+                if case.id in outcomes and _dispensable(name, probes, outcomes[case.id]):
                     needed[case.id] = probes - {name}
     return needed
+
+
+def try_showing(runs: Runs, failing: Sequence[DevCase], needed: dict[str, Probes]) -> None:
+    """Run shown answers alone on cases that need form or rules only: showing often does as well as telling."""
+    told = [case for case in failing if needed.get(case.id, ALL) <= {"format", "instruction"}]
+    runs.run(frozenset({"tone"}), told, "probe tone")
+
+
+def ties(runs: Runs, case: DevCase, needed: Probes) -> tuple[tuple[ProbeName, ...], ...]:
+    """Return the other sets of probes that made the case pass, no larger than the needed one, the smallest first.
+
+    Only what was run is looked at. A set that holds a smaller one that also cures says nothing more.
+    """
+    cures = [
+        probes
+        for probes, outcome in runs.sets_run(case.id).items()
+        if probes and outcome.passed and probes != needed and len(probes) <= len(needed)
+    ]
+    least = [probes for probes in cures if not any(other < probes for other in (*cures, needed))]
+    return tuple(sorted((tuple(sorted(probes)) for probes in least), key=lambda probes: (len(probes), probes)))
 
 
 def _without(probes: Probes, name: ProbeName) -> Probes:

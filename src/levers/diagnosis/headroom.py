@@ -22,10 +22,15 @@ def measure_headroom(
     cases: Sequence[DevCase],
     failing: Sequence[DevCase],
     needed: dict[str, Probes],
-) -> Headroom:
-    """Measure one set of probes on the failing cases; cases that pass already count as neither gained nor lost."""
+) -> Headroom | None:
+    """Measure one set of probes on the failing cases; cases that pass already count as neither gained nor lost.
+
+    Failing cases that no probe may be tried on gain nothing. None where the cap ended the asking before all were asked.
+    """
     before = runs.run(NOTHING, cases, "as it is")
     after = runs.run(frozenset(probes), failing, "probe " + " + ".join(probes))
+    if len(after) < len(failing):
+        return None
     passes = [float(after[case.id].passed) if case.id in after else 0.0 for case in cases]
     scores = [after[case.id].score - before[case.id].score if case.id in after else 0.0 for case in cases]
     unlocked = sum(bool(set(probes) & needed.get(case.id, frozenset())) for case in failing)

@@ -7,7 +7,7 @@ tone         the answers to the most similar other cases are shown
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rapidfuzz import fuzz, process
@@ -15,19 +15,31 @@ from rapidfuzz import fuzz, process
 from levers.diagnosis.records import ProbeName
 from levers.stack import Given, Passage, Stack
 from levers.task.records import Case, DevCase, GraderSpec, Task
+from levers.trial.bench import Library
 
-Evidence = Callable[[Case], tuple[Passage, ...]]
+Passages = Mapping[str, tuple[Passage, ...]]
+"""Passages by case id."""
 
 SHOWN = 4  # the field shows 3 to 10 in a prompt; a small model's window holds four beside the passages
 STATED = "stated fact"
 
 
 def apply_probes(
-    stack: Stack, probes: Sequence[ProbeName], cases: Sequence[DevCase], task: Task, given: Evidence
+    stack: Stack,
+    probes: Sequence[ProbeName],
+    cases: Sequence[DevCase],
+    task: Task,
+    library: Library,
+    arranged: Passages | None = None,
 ) -> Stack:
-    """Return the stack with the probes' perfect material for these cases added as its last part."""
+    """Return the stack with the probes' perfect material for these cases added as its last part.
+
+    `arranged` are passages to hand over for `knowledge` in place of the evidence alone. What a case's user may not read
+    is handed to nobody.
+    """
+    passages = arranged or {case.id: evidence_of(case, library) for case in cases}
     material = Given(
-        passages={case.id: _evidence(case, given) for case in cases} if "knowledge" in probes else {},
+        passages=dict(passages) if "knowledge" in probes else {},
         pairs={case.id: _similar(case, task) for case in cases} if "tone" in probes else {},
         schemas=_schemas(probes, cases, task),
         told=_told(cases, task) if "instruction" in probes else {},
@@ -59,10 +71,11 @@ def _first(value: Any) -> Any:
     return value[0] if isinstance(value, list | tuple) and value else value
 
 
-def _evidence(case: Case, given: Evidence) -> tuple[Passage, ...]:
-    found = given(case)
+def evidence_of(case: Case, library: Library) -> tuple[Passage, ...]:
+    """Return the case's evidence that its user may read; the expected fact itself where no document holds any."""
+    found = library.evidence(case)
     if found or not case.evidence:
-        return found
+        return tuple(each for each in found if library.may_read(each.document, case.user))
     # The documents do not hold the evidence: state the fact itself, to see whether knowing it would have been enough.
     text = f"{case.question.rstrip('?. ')}: {expected_texts(case)[0]}."
     return (Passage(document=STATED, section="", heading="", text=text, start=0, end=len(text)),)

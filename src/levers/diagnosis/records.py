@@ -15,6 +15,7 @@ NeedName = Literal[
     "capability",
     "tool",
     "label",
+    "access",
     "unexplained",
 ]
 ProbeName = Literal["format", "knowledge", "instruction", "tone"]
@@ -22,7 +23,12 @@ PROBES: tuple[ProbeName, ...] = ("format", "knowledge", "instruction", "tone")
 
 
 class Need(Record):
-    """One thing a case lacked, in what form (`missed`, `buried`, `drowned` for retrieval), and why we say so."""
+    """One thing a case lacked, in what form, and why we say so.
+
+    The forms of retrieval: `missed` (search does not find the evidence), `buried` (it does, below what is shown),
+    `middle` (shown, and enough once it stands first), `stale` (an outdated passage won), `drowned` (other passages
+    misled).
+    """
 
     name: NeedName
     detail: str = ""
@@ -30,7 +36,7 @@ class Need(Record):
 
 
 class Tried(Record):
-    """One re-run of a case with something changed: which probes, what came out."""
+    """One re-run of a case with something changed: which probes (or what was done to the passages), what came out."""
 
     probes: tuple[str, ...]
     passed: bool
@@ -39,11 +45,15 @@ class Tried(Record):
 
 
 class CaseDiagnosis(Record):
-    """A failing case: its needs, and every experiment that was run on it, in order."""
+    """A failing case: its needs, and every experiment that was run on it, in order.
+
+    `ties` are other sets of probes, no larger than the one the needs come from, that made the case pass too.
+    """
 
     case: str
     needs: tuple[Need, ...]
     tried: tuple[Tried, ...]
+    ties: tuple[tuple[ProbeName, ...], ...] = ()
 
 
 class NeedShare(Record):
@@ -70,7 +80,11 @@ class Headroom(Record):
 
 
 class Diagnosis(Record):
-    """A diagnosis of one stack on the development cases."""
+    """A diagnosis of one stack on the development cases.
+
+    `stopped` says why it ended early, empty when it did not: then some experiments were not run, and headroom that
+    could not be measured over all cases is left out. `spent` is USD paid for it, None where nobody counted.
+    """
 
     stack: str
     measured: int
@@ -78,6 +92,8 @@ class Diagnosis(Record):
     needs: dict[str, NeedShare]
     cases: tuple[CaseDiagnosis, ...]
     headroom: tuple[Headroom, ...]
+    stopped: str = ""
+    spent: float | None = None
 
     def headroom_of(self, probes: tuple[ProbeName, ...]) -> Headroom | None:
         """Return the headroom measured for exactly these probes, or None."""

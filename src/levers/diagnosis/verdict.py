@@ -3,11 +3,12 @@
 import json
 from collections.abc import Sequence
 
-from levers.diagnosis.probes import expected_texts
+from levers.diagnosis.arrange import FIRST, STALE, rivals
+from levers.diagnosis.probes import evidence_of, expected_texts
 from levers.diagnosis.records import Need
-from levers.diagnosis.runs import Probes, Runs
+from levers.diagnosis.runs import NOTHING, Probes, Runs
 from levers.stack import Inline, Passage, Stack
-from levers.task.records import Case
+from levers.task.records import Case, DevCase
 from levers.trial.bench import Bench
 
 _PLAIN = {
@@ -17,21 +18,54 @@ _PLAIN = {
 }
 
 
-def needs_of(case: Case, probes: Probes, bench: Bench, stack: Stack) -> tuple[Need, ...]:
-    """Turn the probes a case cannot do without into named needs."""
+def needs_of(case: DevCase, probes: Probes, runs: Runs, arrangement: str | None = None) -> tuple[Need, ...]:
+    """Turn the probes a case cannot do without into named needs; `arrangement` is what cured its passages."""
     needs = [Need(name=name, because=_PLAIN[name]) for name in ("format", "instruction", "tone") if name in probes]
     if "knowledge" in probes:
-        needs.append(_knowledge(case, bench, stack))
+        needs.append(_knowledge(case, runs, arrangement))
     return tuple(needs)
 
 
-def _knowledge(case: Case, bench: Bench, stack: Stack) -> Need:
+def decided(case: Case, bench: Bench) -> Need | None:
+    """Name the need of a case that no experiment should be run on, None for all others.
+
+    What the golden answer expects and the user may not read must not be shown to any model; a golden answer from a
+    document that was replaced says nothing about today's.
+    """
+    held = bench.library.evidence(case)
+    for document in dict.fromkeys(passage.document for passage in held):
+        if newer := bench.library.newer(document):
+            because = f"the case names {document}, which {newer} replaces: look at what the newer one says"
+            return Need(name="label", detail="outdated evidence", because=because)
+    if not held or any(bench.library.may_read(passage.document, case.user) for passage in held):
+        return None
+    text = " ".join(passage.text for passage in held).casefold()
+    if not any(accepted.casefold() in text for accepted in expected_texts(case) if accepted):
+        return None  # the golden answer is a refusal: whether the model can be brought to it is for the probes to show
+    because = (
+        f"{_who(case)} may not read {held[0].document}, so a refusal is the right answer; the golden answer expects "
+        "what stands there: mend the access rules or the golden answer"
+    )
+    return Need(name="access", detail="the golden answer is not for this user", because=because)
+
+
+def _who(case: Case) -> str:
+    return f"user {case.user}" if case.user else "a user without a name"
+
+
+def _knowledge(case: DevCase, runs: Runs, arrangement: str | None) -> Need:
+    bench, stack = runs.bench, runs.stack
     tables = bench.task.config.knowledge.tables
     if tables and any(reference.split("#")[0] == tables for reference in case.evidence):
         return Need(name="tool", detail="in the tables", because="stating the figure from the tables made it pass")
-    held = bench.library.evidence(case)
+    held, readable = bench.library.evidence(case), evidence_of(case, bench.library)
     inlined = _inlined(case, stack)
     retrieves = stack.part("retrieve") is not None
+    if held and not readable:
+        because = (
+            f"{_who(case)} may not read {held[0].document}: shown nothing, it refused, which is the right answer here"
+        )
+        return Need(name="access", detail="a refusal is right", because=because)
     if not held and case.evidence:
         return Need(
             name="knowledge",
@@ -46,7 +80,7 @@ def _knowledge(case: Case, bench: Bench, stack: Stack) -> Need:
         return Need(name="knowledge", detail=detail, because="giving exactly the evidence made it pass")
     if not held:
         return Need(name="retrieval", detail="drowned", because="it passed once passages that do not answer were gone")
-    return _retrieval(case, held, bench, stack)
+    return _retrieval(case, readable, runs, arrangement)
 
 
 def _inlined(case: Case, stack: Stack) -> str:
@@ -56,9 +90,11 @@ def _inlined(case: Case, stack: Stack) -> str:
     return next((name for each in case.evidence if (name := each.partition("#")[0]) in held), "")
 
 
-def _retrieval(case: Case, held: Sequence[Passage], bench: Bench, stack: Stack) -> Need:
-    rank = bench.library.rank(case, stack)
-    part = stack.part("retrieve")
+def _retrieval(case: DevCase, held: Sequence[Passage], runs: Runs, arrangement: str | None) -> Need:
+    if arrangement == STALE:
+        return _stale(case, held, runs)
+    rank = runs.bench.library.rank(case, runs.stack)
+    part = runs.stack.part("retrieve")
     shown = getattr(part, "k", 0)
     if rank is None:
         because = (
@@ -66,10 +102,24 @@ def _retrieval(case: Case, held: Sequence[Passage], bench: Bench, stack: Stack) 
         )
         return Need(name="retrieval", detail="missed", because=because)
     if rank > shown:
-        because = f"the evidence ranked {rank}, but only {shown} passages are shown; given by hand, the case passed"
+        how = "put first among them, the case passed" if arrangement == FIRST else "given alone, the case passed"
+        because = f"the evidence ranked {rank}, but only {shown} passages are shown; {how}"
         return Need(name="retrieval", detail="buried", because=because)
+    if arrangement == FIRST:
+        because = f"the evidence was shown (rank {rank}) among other passages; moved to the front it was enough"
+        return Need(name="retrieval", detail="middle", because=because)
     because = f"the evidence was shown (rank {rank}) beside other passages; alone it was enough"
     return Need(name="retrieval", detail="drowned", because=because)
+
+
+def _stale(case: DevCase, held: Sequence[Passage], runs: Runs) -> Need:
+    shown = runs.run(NOTHING, [case], "as it is")[case.id].answer.passages
+    names = dict.fromkeys(each.document for each in rivals(case, shown, held))
+    because = (
+        f"{' and '.join(names)} says nearly the same as {held[0].document}, but not the accepted answer; with the "
+        "evidence in its place the case passed: one of them is outdated"
+    )
+    return Need(name="retrieval", detail="stale", because=because)
 
 
 def suspect_label(case: Case, answer: str, bench: Bench) -> Need | None:
@@ -97,6 +147,9 @@ def _first_text(answer: str) -> str:
 def unexplained(runs: Runs, case: Case) -> Need:
     """Say what was tried in vain."""
     sets = len(runs.tried(case.id)) - 1
+    if runs.stopped:
+        because = f"{runs.stopped}; {sets} experiments were run on it, and none made it pass"
+        return Need(name="unexplained", detail="stopped by the spending cap", because=because)
     reference = runs.bench.task.config.models.reference
     more = "" if reference else "; name a reference model to see whether a stronger model would pass"
     return Need(

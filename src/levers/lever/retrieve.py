@@ -78,9 +78,11 @@ def _next_settings(situation: Situation) -> dict[str, Any]:
     if not isinstance(part, Retrieve):
         return {}
     details = [need.detail for case in situation.diagnosis.cases for need in case.needs if need.name == "retrieval"]
-    if details.count("buried") > details.count("drowned"):
+    buried = details.count("buried")
+    crowded = sum(detail in {"drowned", "middle", "stale"} for detail in details)
+    if buried > crowded:
         return {"k": part.k + 2}
-    if details.count("drowned") > details.count("buried") and part.k > 1:
+    if crowded > buried and part.k > 1:
         return {"k": part.k - 1}
     return {"k": part.k}
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +14,7 @@ from levers.ledger import digest, write_atomic
 from levers.loop.records import SEED
 from levers.model import billed, known_reference
 from levers.stack import Instruct, ModelRef, Stack
-from levers.stack.workshop import ProjectWorkshop
+from levers.stack.workshop import CappedWorkshop, ProjectWorkshop
 from levers.task import Task, load
 from levers.trial.bench import Bench, Progress, silent
 from levers.trial.graders import Kit
@@ -71,6 +72,17 @@ class Project:
             progress=self.progress,
             kit=self._kit(),
         )
+
+    def capped(self, usd: float) -> tuple[Bench, CappedWorkshop]:
+        """Return the bench with so much to spend on hosted models, judges included, and what counts the spending.
+
+        Raises UserError for an amount under 0; where a hosted model has no price, once it is asked.
+        """
+        if not usd >= 0:
+            raise UserError(Problem(file="levers diagnose", field="cap", found=f"{usd:g}", expected="USD, 0 or more"))
+        workshop = CappedWorkshop(self.workshop, usd)
+        kit = replace(self.bench.tools, open_model=lambda reference: workshop.model(ModelRef(id=reference)))
+        return replace(self.bench, workshop=workshop, kit=kit), workshop
 
     def _kit(self) -> Kit:
         """What graders may use: schemas, files, models and the access rules of this project."""

@@ -156,7 +156,7 @@ class Loop:
 
         def make() -> Trial:
             cases = bench.task.partition("dev")
-            return bench.trial(apply_probes(stack, probes, cases, bench.task, bench.library.evidence), "dev", what)
+            return bench.trial(apply_probes(stack, probes, cases, bench.task, bench.library), "dev", what)
 
         return self.memo.keep(f"reach-{stack.digest}-{'-'.join(probes)}", Trial, make)
 

@@ -8,6 +8,8 @@ from levers.errors import BudgetError
 from levers.ledger import Purse
 
 _POLL = 0.02
+Ticket = tuple[int, "Ticket | None"]
+"""What settles a reservation: one's own, and that of the budget around it."""
 
 
 class Budget:
@@ -17,18 +19,28 @@ class Budget:
     within the cap together. It waits while calls under way may yet turn out cheaper, and is refused when none is.
     """
 
-    def __init__(self, cap: float, cost_of: Callable[[Usage], float], purse: Purse | None = None) -> None:
-        """Set the cap in USD and the price of a call's usage; without a purse this object keeps its own."""
+    def __init__(
+        self,
+        cap: float,
+        cost_of: Callable[[Usage], float],
+        purse: Purse | None = None,
+        within: "Budget | None" = None,
+    ) -> None:
+        """Set the cap in USD and the price of a call's usage; without a purse this object keeps its own.
+
+        What is spent is spent under the budget `within` which this one lies too, and must fit there as well.
+        """
         self.cap = cap
         self._cost_of = cost_of
         self._purse = purse or Purse()
+        self._within = within
 
     @property
     def spent(self) -> float:
         """USD spent so far."""
         return self._purse.spent
 
-    async def reserve(self, bound: Usage) -> int:
+    async def reserve(self, bound: Usage) -> Ticket:
         """Wait for room for a call of at most this usage; return the ticket to settle it with.
 
         Raises:
@@ -38,7 +50,7 @@ class Budget:
         while True:
             ticket, under_way = self._purse.reserve(cost, self.cap)
             if ticket is not None:
-                return ticket
+                return ticket, await self._around(ticket, bound)
             if not under_way:
                 raise BudgetError(
                     f"the next call could cost {cost:.6f} USD; {self.spent:.6f} of {self.cap:.6f} USD are spent",
@@ -46,6 +58,18 @@ class Budget:
                 )
             await asyncio.sleep(_POLL)
 
-    def settle(self, ticket: int, usage: Usage) -> None:
+    def settle(self, ticket: Ticket, usage: Usage) -> None:
         """Replace a reservation by what the call really used; zero usage where it failed."""
-        self._purse.settle(ticket, self._cost_of(usage))
+        own, outer = ticket
+        self._purse.settle(own, self._cost_of(usage))
+        if self._within is not None and outer is not None:
+            self._within.settle(outer, usage)
+
+    async def _around(self, own: int, bound: Usage) -> Ticket | None:
+        if self._within is None:
+            return None
+        try:
+            return await self._within.reserve(bound)
+        except BudgetError:
+            self._purse.settle(own, 0.0)
+            raise

@@ -70,16 +70,23 @@ class ProjectWorkshop:
         """Open the model of that reference, its adapter included."""
         key = (reference.id, reference.adapter)
         if key not in self._models:
-            adapter = self.adapter(reference.adapter) if reference.adapter else None
-            model = open_model(
-                reference.id,
-                base_url=self._server(reference.id),
-                adapter=adapter,
-                root=self._root,
-                budget=self._budget(reference.id),
-            )
-            self._models[key] = Replayed(model, self._replay)
+            self._models[key] = self.opened(reference, self._budget(reference.id))
         return self._models[key]
+
+    def opened(self, reference: ModelRef, budget: Budget | None) -> Model:
+        """Open a model under a budget, the ledger in front of it."""
+        model = open_model(
+            reference.id,
+            base_url=self._server(reference.id),
+            adapter=self.adapter(reference.adapter) if reference.adapter else None,
+            root=self._root,
+            budget=budget,
+        )
+        return Replayed(model, self._replay)
+
+    def budget_within(self, reference: str, usd: float, purse: Purse) -> Budget:
+        """Return a cap of so much for a hosted model, inside the project's own. Raises UserError without a price."""
+        return Budget(usd, self._price(billed(reference)), purse, self._budget(reference))
 
     def adapter(self, name: str) -> Path:
         """Return the folder of an adapter. Raises LeversError when it is not there."""
@@ -133,6 +140,35 @@ class ProjectWorkshop:
         self._replay.close()
         if self._purse is not None:
             self._purse.close()
+
+
+class CappedWorkshop:
+    """A project's workshop whose hosted models may spend so much together from now on; what is kept stays free."""
+
+    def __init__(self, workshop: ProjectWorkshop, usd: float) -> None:
+        """Allow `usd` more, within the project's own cap."""
+        self._workshop = workshop
+        self._usd = usd
+        self._purse = Purse()
+        self._models: dict[str, Model] = {}
+
+    @property
+    def spent(self) -> float:
+        """USD spent through this workshop."""
+        return self._purse.spent
+
+    def model(self, reference: ModelRef) -> Model:
+        """Open the model of that reference, under the cap where it is hosted."""
+        if not is_hosted(reference.id):
+            return self._workshop.model(reference)
+        if reference.id not in self._models:
+            budget = self._workshop.budget_within(reference.id, self._usd, self._purse)
+            self._models[reference.id] = self._workshop.opened(reference, budget)
+        return self._models[reference.id]
+
+    def finder(self, index: str) -> IndexFinder:
+        """Open the index of that digest."""
+        return self._workshop.finder(index)
 
 
 def passage(found: Found) -> Passage:

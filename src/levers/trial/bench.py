@@ -26,6 +26,9 @@ class Library(Protocol):
     def may_read(self, document: str, user: str | None) -> bool:
         """Tell whether the access rules let a user read a document."""
 
+    def newer(self, document: str) -> str | None:
+        """Return the document that replaces this one, None where none does; what is replaced is shown to nobody."""
+
     def rank(self, case: Case, stack: Stack) -> int | None:
         """Return the best rank (from 1) of the case's evidence in the stack's search; None beyond the first 50."""
 

@@ -28,6 +28,11 @@ class Shelf:
         """Tell whether the access rules let a user read a document; without documents there is nothing to hide."""
         return self._index is None or self._index.may_read(document, user)
 
+    def newer(self, document: str) -> str | None:
+        """Return the document that replaces this one, None where none does."""
+        replaced = self._index.superseded if self._index is not None else ()
+        return next((each.by for each in replaced if each.document == document), None)
+
     def rank(self, case: Case, stack: Stack) -> int | None:
         """Return the best rank of any of the case's evidence for its question and user, None beyond the first 50."""
         part = stack.part("retrieve")

@@ -65,10 +65,21 @@ def trial(
     return Measurement(trial=measured, comparison=compare(other, measured, "pass"), margin=tested)
 
 
-def diagnose(project: Project, stack: str | Stack | None = None) -> Diagnosis:
-    """Probe the failing dev cases of a stack: what each needs, and the headroom of every lever."""
+def diagnose(project: Project, stack: str | Stack | None = None, cap: float | None = None) -> Diagnosis:
+    """Probe the failing dev cases of a stack: what each needs, and the headroom of every lever.
+
+    `cap` is the most that hosted models may cost now, in USD: when the next call could exceed it, the experiments end
+    and the diagnosis says so. What was paid for is kept, so a second run goes on from there.
+    Raises UserError for a cap under 0 or a hosted model without a price, BudgetError when not even the trial fits.
+    """
     chosen = _stack(project, stack)
-    return run_diagnosis(project.bench, chosen, as_dev(_trial(project, chosen, "dev")))
+    if cap is None:
+        return run_diagnosis(project.bench, chosen, as_dev(_trial(project, chosen, "dev")))
+    bench, workshop = project.capped(cap)
+    project.keep(chosen)
+    trial = as_dev(bench.trial(chosen, "dev", "trial on dev"))
+    found = run_diagnosis(bench, chosen, trial, capped=True)
+    return found.model_copy(update={"spent": workshop.spent})
 
 
 def plan(project: Project, stack: str | Stack | None = None) -> Plan:

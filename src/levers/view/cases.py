@@ -70,10 +70,19 @@ def _card(diagnosed: CaseDiagnosis, case: Case | None, outcome: Outcome | None) 
         expected=tuple(clip(text, _TEXT) for text in expected_texts(case.expected)) if case else (),
         evidence=case.evidence if case else (),
         answered=clip(answer_text(answer), _TEXT) if answer else "(not measured)",
-        needs=tuple(NeedBox(need.name, need.detail, need.because) for need in diagnosed.needs),
+        needs=_needs(diagnosed),
         grades=tuple(_grade(grade) for grade in outcome.grades) if outcome else (),
         passages=_passages(answer) if answer else (),
         tried=tuple(_tried(each) for each in diagnosed.tried),
+    )
+
+
+def _needs(diagnosed: CaseDiagnosis) -> tuple[NeedBox, ...]:
+    """Return the needs as boxes; what cured the case just as well stands with the first."""
+    told = "".join(f"; {' + '.join(probes)} made it pass too" for probes in diagnosed.ties)
+    return tuple(
+        NeedBox(need.name, need.detail, need.because + ("" if place else told))
+        for place, need in enumerate(diagnosed.needs)
     )
 
 

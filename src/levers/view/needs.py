@@ -9,7 +9,7 @@ from levers.view.words import percent, span
 
 MEANINGS = {
     "knowledge": "the facts were not before the model",
-    "retrieval": "search missed, buried or drowned the evidence",
+    "retrieval": "search missed, buried or drowned the evidence, or an outdated passage won",
     "instruction": "the brief left this open, or it was not followed",
     "format": "the answer's shape was wrong",
     "tone": "the house's style was not met",
@@ -17,6 +17,7 @@ MEANINGS = {
     "capability": "a stronger model passes with the same prompt",
     "tool": "the figure stands in a table, not in a document",
     "label": "the golden answer itself is suspect",
+    "access": "its user may not read the evidence: a refusal is right",
     "unexplained": "no experiment made it pass",
 }
 

@@ -189,7 +189,10 @@ def diagnosis_table(diagnosis: Diagnosis) -> RenderableType:
         gain = (points(probe.gain), points_span(probe.interval), points(probe.score_gain), percent(probe.unlocks))
         room.add_row(" + ".join(probe.probes), *gain)
     head = f"{diagnosis.failures} of {count(diagnosis.measured, 'development case')} fail on stack {diagnosis.stack}"
-    return _spaced(_text(head, "bold"), needs, room)
+    spent = [] if diagnosis.spent is None else [_text(f"spent now: {diagnosis.spent:.4f} USD", "dim")]
+    if diagnosis.stopped:
+        spent.append(_text(f"stopped by the cap, what is not known is unexplained: {diagnosis.stopped}", "yellow"))
+    return _spaced(_text(head, "bold"), needs, room, *spent)
 
 
 def plan_table(plan: Plan) -> RenderableType:
