@@ -36,7 +36,7 @@ ROWS: list[tuple[Any, str, float, float, str]] = [
     (cost, "frontier model, prompting", 3, 15, "S4"),
     (cost, "self-hosted LoRA", 0.02, 0.5, "S4"),
     (cost, "distilled model", 0.02, 0.05, "S4"),
-    (cost, "hosted tuning", 0.8, 3, "S0"),
+    (cost, "hosted tuning", 0.8, 3, "S0, S2"),
     (cost, "hosted tuning, GPT-4o", 25, 25, "S2"),
     (cost, "H100", 2, 2, "S2"),
     (cost, "LoRA training run, S1", 10, 1000, "S1"),

@@ -27,7 +27,7 @@ from levers.errors import LeversError
         ("lora", 500, 2_000, "S2"),
         ("extraction", 1_000, 10_000, "S1"),
         ("embedding tuning", 1_000, 10_000, "S2"),
-        ("full tuning", 5_000, 50_000, "S2"),
+        ("full tuning", 5_000, 50_000, "S2, S1"),
         ("distillation", 10_000, 100_000, "S4"),
         ("golden set", 50, 100, "S2"),
         ("few-shot", 3, 10, "S2"),

@@ -138,7 +138,7 @@ def test_the_reasons_say_what_decided() -> None:
     assert found["inline"] == ("no", "the project has no public documents")
     assert found["structure"][0] == "no" and "gains nothing" in found["structure"][1]
     assert found["retrieve"] == ("later", "waits: instruct takes minutes, this hours")
-    assert found["tune"] == ("later", "waits: $3,650 in the first year against $0 for instruct")
+    assert found["tune"] == ("later", "waits: $3,600 in the first year against $0 for instruct")
 
 
 def test_a_rejection_is_quoted_from_the_stack_it_happened_on() -> None:

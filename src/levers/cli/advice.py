@@ -42,6 +42,9 @@ class AdviseOptions:
     model: Annotated[str | None, typer.Option(help="Which model answers now. openai/gpt-4o unless given.")] = None
     prompt: Annotated[str | None, typer.Option(help="Tokens of the prompt. 2,000 unless given.")] = None
     output: Annotated[str | None, typer.Option(help="Tokens of an answer. 200 unless given.")] = None
+    seconds: Annotated[str | None, typer.Option(help="Time a machine of your own computes for an answer: 800ms.")] = (
+        None
+    )
     week: Annotated[str | None, typer.Option(help="What an engineer-week costs in USD: 3000..5000.")] = None
     tried: Annotated[str | None, typer.Option(help="Levers tried in vain, by comma.")] = None
     weights: Annotated[str | None, typer.Option(help="Of the scorecard: data freshness=2,latency=0.")] = None
@@ -51,11 +54,12 @@ class AdviseOptions:
 def advise(
     given: AdviseOptions,
     file: Annotated[Path | None, typer.Option("--file", "-f", help="Answers in a YAML file, options as keys.")] = None,
+    prices: Annotated[Path | None, typer.Option(help="Your prices, over the price book.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of tables.")] = False,
 ) -> None:
     """Which lever, before there is data: the order, the path to it, what is wrong, costs, and how to make sure."""
     with guarded(as_json):
-        found = verbs.advise(_circumstances(given, file))
+        found = verbs.advise(_circumstances(given, file), prices)
         emit(as_json, lambda: shape(found), lambda: shown(found))
 
 
@@ -102,6 +106,9 @@ def _asked() -> dict[str, str]:
                 read({name: text})
             except UserError as error:
                 err.print(str(error), markup=False, highlight=False)
+                continue
+            if name == "symptoms" and text.strip() in {"", "?"}:
+                err.print("one name at least: it decides on the lever", markup=False, highlight=False)
                 continue
             answers[name] = text
             break

@@ -1,5 +1,6 @@
 """What the cost commands are told, read with all problems at once, and the figures that come of it."""
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,74 +8,49 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from levers import verbs
+from levers.cli.answer_inputs import volume_of
 from levers.economics import (
-    AnswerCost,
-    AnswerShape,
-    Asked,
-    CacheCase,
-    Call,
+    CYCLES,
     LatencyBudget,
     Memory,
     Offer,
     Ownership,
     Payback,
-    PriceBook,
     Range,
     Reader,
     Shape,
     StepTime,
     Training,
-    Usage,
-    bill,
-    cache_case,
-    calls_of,
     fixed,
     latencies,
     latency_budget,
-    monthly,
+    left_out,
+    maintenance_weeks,
     ownership,
     prompt_overhead,
     reference_step,
-    routed,
     serving_memory,
     shape,
     shape_of_config,
-    shape_problems,
     training_memory,
     with_upkeep,
 )
+from levers.economics import gates as known_gates
 from levers.economics import payback as pay_back
 from levers.economics.memory import METHODS, OPTIMIZERS, PRECISIONS
-from levers.economics.offers import CYCLES, read_offer
+from levers.economics.offers import read_offer
 from levers.economics.quantities import PER_DAY
-from levers.errors import UserError
 from levers.ledger import Record
 from levers.plan.facts import tables
 
 if TYPE_CHECKING:
-    from levers.cli.costs import AnswerOptions, CacheOptions, LatencyOptions, OfferOptions, VramOptions
+    from levers.cli.costs import LatencyOptions, OfferOptions, VramOptions
 
 SHORT = {"0.5b": "qwen2.5-0.5b", "1b": "tinyllama-1.1b", "3b": "qwen2.5-3b", "7b": "llama-2-7b", "8b": "llama-3-8b",
          "13b": "llama-2-13b", "65b": "llama-65b", "70b": "llama-2-70b"}  # fmt: skip
-NO_MAINTENANCE = "maintenance is not in these figures: give --changes (how often requirements change) and --week"
-
-
-class Answered(Record):
-    """One answer's cost with the shape it was computed for; a month of it where a volume is known."""
-
-    model: str
-    shape: AnswerShape | None
-    usage: Usage | None
-    cost: AnswerCost
-    answers_per_day: float | None
-    month: float | None
-
-
-class Cached(Record):
-    """A cache's economics for a model."""
-
-    model: str
-    case: CacheCase
+NO_MAINTENANCE = "maintenance of {} is not in these figures: give --changes (how often requirements change) and --week"
+MAINTAINED = "maintenance: prompts take minutes and an index builds itself; only tuned models go round (S2)"
+CHECKPOINTING, OVERHEAD = True, "1GB"  # what `cost vram` takes unless told
 
 
 class Owned(Record):
@@ -103,115 +79,6 @@ class Held(Record):
     fits: bool | None
 
 
-def book_of(prices: Path | None, project: Path | None) -> PriceBook:
-    """Return the price book under a file of the user's, or under the project's own."""
-    if prices is None and project is not None:
-        task = verbs.task_of(project)
-        prices = task.root / task.config.prices if task.config.prices else None
-    return PriceBook.load(prices)
-
-
-def answer(model: str | None, given: "AnswerOptions") -> Answered:
-    """Read `levers cost answer`."""
-    reader = Reader()
-    volume = _volume(given.volume, given.project, reader)
-    if model is None and given.project is None:
-        reader.refuse("MODEL", "nothing", "a model's id, or --project", "for example openai/gpt-4o")
-    elif given.input is None and given.project is None:
-        reader.refuse("--input", "nothing", "the tokens of a prompt", "or name a --project with a finished run")
-    reader.done()
-    book = book_of(given.prices, given.project)
-    if given.project is not None and given.input is None:
-        return _measured(model, given.project, book, volume)
-    shape_ = _shape(model or _project_model(given.project), given, reader)
-    ways = [_route(each, reader) for each in given.route or ()]
-    reader.done()
-    problems = shape_problems(shape_, book)
-    if problems:
-        raise UserError(problems)
-    calls = calls_of(shape_)
-    if ways:
-        rest = round(1 - sum(share for _, share in ways), 12)
-        mixed = [(share, calls_of(shape_.model_copy(update={"model": name}))) for name, share in ways]
-        calls = routed([*mixed, *([(rest, calls)] if rest else [])])
-    return _answered(shape_.model, shape_, None, bill(calls, book), volume)
-
-
-def _shape(model: str, given: "AnswerOptions", reader: Reader) -> AnswerShape:
-    return AnswerShape(
-        model=model,
-        input=reader.whole("--input", given.input or "0"),
-        output=reader.whole("--output", given.output if given.output is not None else "0"),
-        prefix=reader.whole("--prefix", given.prefix),
-        hit_rate=None if given.hit_rate is None else reader.share("--hit-rate", given.hit_rate),
-        context=reader.whole("--context", given.context),
-        embed=given.embed,
-        question=reader.whole("--question", given.question),
-        rerank=given.rerank,
-        retries=reader.share("--retries", given.retries),
-        tools=reader.whole("--tools", given.tools),
-        tool_tokens=reader.whole("--tool-tokens", given.tool_tokens),
-        seconds=reader.seconds("--seconds", given.seconds, "300ms"),
-        embed_seconds=reader.seconds("--embed-seconds", given.embed_seconds, "20ms"),
-    )
-
-
-def _route(text: str, reader: Reader) -> tuple[str, float]:
-    name, equals, share = text.rpartition("=")
-    if not equals:
-        reader.refuse("--route", repr(text), "MODEL=SHARE", "for example openai/gpt-4o-mini=80%")
-        return text, 0.0
-    return name, reader.share("--route", share)
-
-
-def _project_model(project: Path | None) -> str:
-    return verbs.task_of(project).config.models.answer if project is not None else ""
-
-
-def _measured(model: str | None, project: Path, book: PriceBook, volume: float | None) -> Answered:
-    """Charge the tokens that the latest run measured for its final stack, to its own model or to another."""
-    run = verbs.finished(project)
-    usage, count = run.final.dev.usage, len(run.final.dev.outcomes)
-    name = model or run.model
-    call = Call(name=f"mean of {count} measured answers", model=name, usage=usage, per_answer=1 / count)
-    return _answered(name, None, usage, bill([call], book, measured=True), volume)
-
-
-def _answered(
-    model: str, shape_: AnswerShape | None, usage: Usage | None, cost: AnswerCost, volume: float | None
-) -> Answered:
-    month = None if volume is None else monthly(cost.total.value, volume)
-    return Answered(model=model, shape=shape_, usage=usage, cost=cost, answers_per_day=volume, month=month)
-
-
-def _volume(text: str | None, project: Path | None, reader: Reader) -> float | None:
-    if text is not None:
-        return reader.per_day("--volume", text)
-    return verbs.task_of(project).config.traffic.answers_per_day if project is not None else None
-
-
-def cache(model: str, given: "CacheOptions") -> Cached:
-    """Read `levers cost cache`."""
-    reader = Reader()
-    prefix = reader.whole("--prefix", given.prefix, low=1)
-    lifetime = None if given.lifetime is None else reader.seconds("--lifetime", given.lifetime)
-    rate = None if given.hit_rate is None else reader.share("--hit-rate", given.hit_rate)
-    volume = None if given.volume is None else reader.per_day("--volume", given.volume)
-    reader.done()
-    price = PriceBook.load(given.prices).price(model)
-    if "input" not in price.origins:
-        reader.refuse("MODEL", model, "a model that is paid by the token", "a machine of your own bills no cache")
-    elif price.cache_minimum and prefix < price.cache_minimum:
-        expected = f"{price.cache_minimum:,.0f} tokens or more: this model caches no shorter prefix"
-        reader.refuse("--prefix", f"{prefix:,} tokens", expected)
-    lifetime = lifetime or price.cache_seconds
-    if not lifetime:
-        reader.refuse("--lifetime", "nothing", "how long a prefix stays cached", "write 5m; the price book has none")
-    reader.done()
-    asked = Asked(prefix=prefix, lifetime=lifetime or 1.0, answers_per_day=volume, hit_rate=rate)
-    return Cached(model=model, case=cache_case(price, asked))
-
-
 def owned(texts: Sequence[str], given: "OfferOptions") -> Owned:
     """Read `levers cost tco`."""
     offers, traffic, notes = _offers(texts, given)
@@ -238,19 +105,36 @@ def _offers(texts: Sequence[str], given: "OfferOptions") -> tuple[list[Offer], R
         else:
             found = read_offer(text, reader)
         offers += [found] if found else []
-    notes: tuple[str, ...] = (NO_MAINTENANCE,)
-    if given.changes is not None:
-        changes = reader.per_year("--changes", given.changes)
-        kinds = [CYCLES.get(each.name, "") for each in offers]
-        if given.week is None and any(kinds) and changes:
-            hint = "no source gives one; for example --week 3000..5000"
-            reader.refuse("--week", "nothing", "what an engineer-week costs in USD", hint)
-        week = reader.span("--week", given.week or "0", "USD")
-        reader.done()
-        offers = [with_upkeep(each, each.name, changes, week) if each.name in CYCLES else each for each in offers]
-        notes = ("maintenance: prompts take minutes and an index builds itself; only tuned models go round (S2)",)
+    offers, kept = _maintained(offers, given, reader)
     reader.done()
-    return offers, traffic, notes
+    hidden = tuple(
+        f"not in the figures of {each.name}: {'; '.join(missing)}" for each in offers if (missing := left_out(each))
+    )
+    return offers, traffic, tuple(dict.fromkeys((*kept, *hidden)))
+
+
+def _maintained(offers: list[Offer], given: "OfferOptions", reader: Reader) -> tuple[list[Offer], list[str]]:
+    """Add the rounds of maintenance that --changes and --week say; note what is not in where they say nothing."""
+    bare = [each for each in offers if not each.upkeep]
+    if given.changes is None:
+        if given.week is not None:
+            reader.refuse("--week", "no --changes", "how often requirements change", "for example --changes quarterly")
+        trained = [each.name for each in bare if each.kind == "" or maintenance_weeks(each.kind).high]
+        return offers, [NO_MAINTENANCE.format(" and ".join(trained))] if trained else []
+    changes = reader.per_year("--changes", given.changes)
+    for each in bare:
+        if not each.kind and changes:
+            hint = f"one of {', '.join(CYCLES)}; or cycle=…,cycles=…"
+            reader.refuse("--changes", f"{each.name} of no kind", f"{each.name}:…,kind=…", hint)
+    rounds = [each for each in bare if each.kind and maintenance_weeks(each.kind).high]
+    if given.week is None and rounds and changes:
+        hint = "no source gives one; for example --week 3000..5000"
+        reader.refuse("--week", "nothing", "what an engineer-week costs in USD", hint)
+    week = reader.span("--week", given.week or "0", "USD")
+    reader.done()
+    return [
+        with_upkeep(each, each.kind, changes, week) if each.kind and not each.upkeep else each for each in offers
+    ], [MAINTAINED]
 
 
 def _traffic(given: "OfferOptions", reader: Reader) -> Range:
@@ -258,7 +142,7 @@ def _traffic(given: "OfferOptions", reader: Reader) -> Range:
     if given.volume is None and given.project is None:
         reader.refuse("--volume", "nothing", "how much is asked", "write 10k/day")
     if given.volume is None:
-        count = _volume(None, given.project, reader) or 0.0
+        count = volume_of(None, given.project, reader) or 0.0
         return fixed(name, count, "the project's traffic", unit=unit)
     low, dots, high = given.volume.partition("..")
     per = high.partition("/")[2] if dots else ""
@@ -275,31 +159,56 @@ def vram(model: str, given: "VramOptions") -> Held:
     reader = Reader()
     path = Path(model)
     size = shape_of_config(path) if path.suffix == ".json" else shape(SHORT.get(model.lower(), model.lower()))
-    whole = {name: reader.whole(f"--{name}", getattr(given, name), low=1) for name in ("batch", "tokens", "rank")}
-    virtual = reader.whole("--virtual-tokens", given.virtual_tokens, low=1)
+    whole = {name: reader.whole(f"--{name}", getattr(given, name), low=1) for name in ("batch", "tokens")}
     card = None if given.card is None else reader.bytes("--card", given.card)
-    overhead = reader.bytes("--overhead", given.overhead) if card is not None else 0.0
+    overhead = reader.bytes("--overhead", given.overhead or OVERHEAD) if card is not None else 0.0
     _one_of("--method", given.method, (*METHODS, "serve"), reader)
-    _one_of("--precision", given.precision, PRECISIONS, reader)
-    _one_of("--optimizer", given.optimizer, OPTIMIZERS, reader)
-    _one_of("--bits", given.bits, ("32", "16", "8", "4"), reader)
+    _one_of("--precision", given.precision or "bfloat16", PRECISIONS, reader)
+    _one_of("--optimizer", given.optimizer or "adam", OPTIMIZERS, reader)
+    _one_of("--bits", given.bits or "16", ("32", "16", "8", "4"), reader)
+    _of_another_method(given, reader)
     reader.done()
     training = None
     if given.method == "serve":
-        memory = serving_memory(size, whole["batch"], whole["tokens"], int(given.bits) / 8)
+        memory = serving_memory(size, whole["batch"], whole["tokens"], int(given.bits or "16") / 8)
     else:
-        training = _training(given, {**whole, "virtual_tokens": virtual}, reader)
+        training = _training(given, whole, reader)
         memory = training_memory(size, training)
     fits = None if card is None else memory.fits(card, overhead)
     return Held(model=model, shape=size, training=training, memory=memory, card=card, overhead=overhead, fits=fits)
 
 
+def _of_another_method(given: "VramOptions", reader: Reader) -> None:
+    """Refuse options that the method does not look at."""
+    pairs, virtual = {"lora", "qlora"}, {"prefix", "prompt"}
+    looked_at = {
+        "precision": {*METHODS}, "optimizer": {*METHODS}, "checkpointing": {*METHODS}, "rank": pairs, "targets": pairs,
+        "virtual_tokens": virtual, "bits": {"serve"},
+    }  # fmt: skip
+    for name, methods in looked_at.items():
+        if getattr(given, name) is not None and given.method in {*METHODS, "serve"} - methods:
+            option = f"--{name.replace('_', '-')}"
+            expected = f"--method {' or '.join(each for each in (*METHODS, 'serve') if each in methods)}"
+            reader.refuse(option, f"--method {given.method}", expected, f"it changes nothing here: leave {option} out")
+    if given.overhead is not None and given.card is None:
+        reader.refuse("--overhead", "no --card", "a card that it is taken from", "for example --card 24GB")
+
+
 def _training(given: "VramOptions", whole: dict[str, int], reader: Reader) -> Training:
-    names = ("method", "precision", "optimizer", "checkpointing")
-    targets = tuple(each.strip() for each in given.targets.split(","))
-    values: dict[str, Any] = {**whole, **{name: getattr(given, name) for name in names}, "targets": targets}
+    said: dict[str, Any] = {
+        "precision": given.precision,
+        "optimizer": given.optimizer,
+        "checkpointing": CHECKPOINTING if given.checkpointing is None else given.checkpointing,
+        "rank": None if given.rank is None else reader.whole("--rank", given.rank, low=1),
+        "targets": None if given.targets is None else tuple(each.strip() for each in given.targets.split(",")),
+        "virtual_tokens": None if given.virtual_tokens is None else reader.whole("--virtual-tokens",
+                                                                                 given.virtual_tokens, low=1),
+    }  # fmt: skip
+    reader.done()
     try:
-        return Training.model_validate(values)
+        return Training.model_validate(
+            {**whole, "method": given.method, **{name: value for name, value in said.items() if value is not None}}
+        )
     except ValidationError as error:
         for each in error.errors():
             reader.refuse("levers cost vram", str(each["msg"]).removeprefix("Value error, "), "")
@@ -320,10 +229,11 @@ def latency(given: "LatencyOptions") -> LatencyBudget:
     total: StepTime | None = None
     if given.prompt is not None:
         steps.append(prompt_overhead(reader.whole("--prompt", given.prompt)))
-    if given.project is not None and not given.step:
+    if given.project is not None:
         measured, total = verbs.step_times(given.project)
-        total = total if given.prompt is None else None
-        steps = [*measured, *steps]
+        named = {each.name for each in steps}
+        total = None if steps else total  # what is added or replaced was not in the whole that was measured
+        steps = [*(each for each in measured if each.name not in named), *steps]
     if not steps:
         hint = "for example --step retrieve=40ms/90ms --step 'prompt, small hosted model'; or --project"
         reader.refuse("--step", "no step", "at least one", hint)
@@ -354,7 +264,11 @@ def counts(texts: Sequence[str], reader: Reader) -> dict[str, int]:
     """Read what there is of examples by goal; "" is for every goal."""
     found: dict[str, int] = {}
     for text in texts:
-        goal, _, number = text.rpartition("=")
+        goal, equals, number = text.rpartition("=")
+        if equals and goal.strip() not in known_gates():
+            close = difflib.get_close_matches(goal.strip(), known_gates(), n=1)
+            hint = f"did you mean {close[0]}?" if close else ""
+            reader.refuse("--have", repr(goal.strip()), f"one of {', '.join(known_gates())}", hint)
         found[goal.strip()] = reader.whole("--have", number)
     reader.done()
     return found

@@ -1,91 +1,18 @@
-"""The verb `cost`: what answers, stacks, caches, memory and latency cost, each figure with what it rests on."""
+"""The verb `cost`: what stacks, memory and latency cost; gates, scenarios and facts; each figure with its source."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from levers import verbs
 from levers.cli import cost_inputs as inputs
+from levers.cli.answer_costs import Json, ProjectOption, app
 from levers.cli.console import DONE, NO, emit, guarded
 from levers.cli.options import takes
 from levers.cli.shapes import plain
 from levers.economics import Reader, scenario, scenarios
 from levers.view import costs as view
-
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of tables.")]
-Prices = Annotated[Path | None, typer.Option(help="Your prices, over the price book.")]
-ProjectOption = Annotated[
-    Path | None, typer.Option("--project", "-p", help="A project: its prices, its traffic, its latest run.")
-]
-Model = Annotated[str, typer.Argument(help="A model's id, such as openai/gpt-4o.")]
-
-
-@dataclass(frozen=True)
-class AnswerOptions:
-    """What `cost answer` may be told."""
-
-    input: Annotated[str | None, typer.Option(help="Tokens of the prompt, without retrieved passages.")] = None
-    output: Annotated[str | None, typer.Option(help="Tokens of the reply.")] = None
-    prefix: Annotated[str, typer.Option(help="How many of the prompt's first tokens never change.")] = "0"
-    hit_rate: Annotated[str | None, typer.Option(help="Share of answers that find the prefix cached.")] = None
-    context: Annotated[str, typer.Option(help="Tokens of retrieved passages.")] = "0"
-    embed: Annotated[str | None, typer.Option(help="The embedding model that reads the question.")] = None
-    question: Annotated[str, typer.Option(help="Tokens of the question, for the embedding model.")] = "50"
-    rerank: Annotated[str | None, typer.Option(help="A reranker with a price per call.")] = None
-    retries: Annotated[str, typer.Option(help="Share of answers that are asked once more.")] = "0"
-    tools: Annotated[str, typer.Option(help="Rounds of tool calls before the answer.")] = "0"
-    tool_tokens: Annotated[str, typer.Option(help="Tokens that a tool's result adds.")] = "0"
-    seconds: Annotated[str, typer.Option(help="Time a local model computes for one call: 300ms.")] = "0s"
-    embed_seconds: Annotated[str, typer.Option(help="The same for a local embedding model.")] = "0s"
-    route: Annotated[
-        list[str] | None, typer.Option(help="Send a share elsewhere: openai/gpt-4o-mini=80%. Repeatable.")
-    ] = None
-    volume: Annotated[str | None, typer.Option(help="How much is asked: 10k/day.")] = None
-    prices: Prices = None
-    project: ProjectOption = None
-
-
-@app.command()
-@takes(AnswerOptions)
-def answer(
-    given: AnswerOptions,
-    model: Annotated[str | None, typer.Argument(help="A model's id; left out, the project's own.")] = None,
-    as_json: Json = False,
-) -> None:
-    """One answer, from assumed tokens, or from the tokens that a project's latest run measured."""
-    with guarded(as_json):
-        found = inputs.answer(model, given)
-        emit(
-            as_json,
-            lambda: plain(found),
-            lambda: view.answer(found.model, found.cost, found.answers_per_day, found.month),
-        )
-
-
-@dataclass(frozen=True)
-class CacheOptions:
-    """What `cost cache` may be told."""
-
-    prefix: Annotated[str, typer.Option(help="Tokens that every call begins with.")]
-    lifetime: Annotated[str | None, typer.Option(help="How long it stays cached after its last use: 5m.")] = None
-    hit_rate: Annotated[str | None, typer.Option(help="Share of answers that find it cached.")] = None
-    volume: Annotated[str | None, typer.Option(help="How much is asked: 10k/day; gives the hit rate.")] = None
-    prices: Prices = None
-
-
-@app.command()
-@takes(CacheOptions)
-def cache(model: Model, given: CacheOptions, as_json: Json = False) -> None:
-    """Caching a prefix: hit rate, reuses and traffic from which it pays. Exit code 1: it does not."""
-    with guarded(as_json):
-        found = inputs.cache(model, given)
-        shape = {**plain(found.case), "pays": found.case.pays, "model": found.model}
-        emit(as_json, lambda: shape, lambda: view.cache(found.model, found.case))
-    raise typer.Exit(NO if found.case.pays is False else DONE)
 
 
 @dataclass(frozen=True)
@@ -103,8 +30,9 @@ class OfferOptions:
 Offers = Annotated[
     list[str],
     typer.Argument(
-        help="prompting, retrieval, tuning, distillation (the sources' own); @2 for the stack after step 2 of the "
-        "project's latest run; or NAME:per-answer=0.01,setup=15000..30000,month=500..2000,cycle=2000..8000,cycles=4."
+        help="prompting, retrieval, tuning, distillation (the sources' own; tuning:curation=10k..50k adds to one); "
+        "@2 for the stack after step 2 of the project's latest run; or NAME:per-answer=0.01,setup=15000..30000,"
+        "curation=…,evaluation=…,month=500..2000,cycle=2000..8000,cycles=4,kind=tuning."
     ),
 ]
 
@@ -142,17 +70,23 @@ class VramOptions:
     method: Annotated[str, typer.Option(help="full, lora, qlora, prefix, prompt; or serve.")] = "lora"
     batch: Annotated[str, typer.Option(help="Examples (or sequences served) at once.")] = "1"
     tokens: Annotated[str, typer.Option(help="Tokens of each.")] = "512"
-    precision: Annotated[str, typer.Option(help="float32, bfloat16, mixed (full tuning only).")] = "bfloat16"
-    optimizer: Annotated[str, typer.Option(help="adam, adam8bit, sgd.")] = "adam"
-    checkpointing: Annotated[bool, typer.Option(help="Keep each block's input only and compute again.")] = True
-    rank: Annotated[str, typer.Option(help="Rank of the low-rank pairs.")] = "16"
-    targets: Annotated[str, typer.Option(help="Which linear layers have one: q,k,v,o,gate,up,down.")] = (
-        "q,k,v,o,gate,up,down"
-    )
-    virtual_tokens: Annotated[str, typer.Option(help="For prefix and prompt tuning.")] = "32"
-    bits: Annotated[str, typer.Option(help="Of served weights: 32, 16, 8, 4.")] = "16"
+    precision: Annotated[
+        str | None, typer.Option(help="float32, bfloat16 (unless given), mixed (full tuning only).")
+    ] = None
+    optimizer: Annotated[str | None, typer.Option(help="adam (unless given), adam8bit, sgd.")] = None
+    checkpointing: Annotated[
+        bool | None, typer.Option(help="Keep each block's input only and compute again (unless refused).")
+    ] = None
+    rank: Annotated[str | None, typer.Option(help="Rank of the low-rank pairs: 16 unless given.")] = None
+    targets: Annotated[
+        str | None, typer.Option(help="Linear layers that have one: q,k,v,o,gate,up,down unless given.")
+    ] = None
+    virtual_tokens: Annotated[str | None, typer.Option(help="Of prefix and prompt tuning: 32 unless given.")] = None
+    bits: Annotated[str | None, typer.Option(help="Of served weights: 32, 16 (unless given), 8, 4.")] = None
     card: Annotated[str | None, typer.Option(help="The card's memory: 24GB.")] = None
-    overhead: Annotated[str, typer.Option(help="What the driver and the library hold, assumed.")] = "1GB"
+    overhead: Annotated[
+        str | None, typer.Option(help="What driver and library hold of the card: 1GB, assumed, unless given.")
+    ] = None
 
 
 @app.command()

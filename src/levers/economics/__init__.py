@@ -4,13 +4,13 @@ from levers.economics.answers import AnswerCost, AnswerShape, Call, Item, bill, 
 from levers.economics.book import PriceBook
 from levers.economics.budgets import LatencyBudget, StepTime, latency_budget, prompt_overhead, reference_step
 from levers.economics.caching import Asked, CacheCase, cache_case, expected_hit_rate, prefix_cost
-from levers.economics.lifetimes import Lifetime, at_lifetime
+from levers.economics.lifetimes import LIFETIMES, Lifetime, at_lifetime
 from levers.economics.memory import Memory, Training, kv_cache, serving_memory, training_memory
-from levers.economics.offers import maintenance_weeks, named_offers, read_offer, with_upkeep
+from levers.economics.offers import CYCLES, left_out, maintenance_weeks, named_offers, read_offer, with_upkeep
 from levers.economics.ownership import Offer, Ownership, Upkeep, ownership
 from levers.economics.payback import Payback, payback
 from levers.economics.price import CostFigure, Origin, Price, Provenance, answer_cost, cost_figure, weakest
-from levers.economics.quantities import Reader
+from levers.economics.quantities import Reader, often
 from levers.economics.ranges import Range, fixed
 from levers.economics.reference import (
     Figure,
@@ -20,22 +20,44 @@ from levers.economics.reference import (
     costs,
     gate,
     gates,
+    hidden_costs,
     latencies,
     latency,
     project,
     projects,
     source_title,
+    sources,
     threshold,
     thresholds,
 )
 from levers.economics.scenarios import Scenario, scenario, scenarios
-from levers.economics.services import storage_cost, training_cost
+from levers.economics.services import (
+    Documents,
+    IndexCost,
+    TuningRun,
+    index_cost,
+    storage_cost,
+    training_cost,
+    tuning_run,
+)
 from levers.economics.shapes import Shape, shape, shape_of_config, shapes
-from levers.economics.totals import DAYS_PER_MONTH, Breakeven, breakeven, monthly, total_cost
+from levers.economics.totals import (
+    DAYS_PER_MONTH,
+    DAYS_PER_YEAR,
+    WEEKS_PER_YEAR,
+    Breakeven,
+    breakeven,
+    monthly,
+    total_cost,
+)
 from levers.economics.usage import Usage
 
 __all__ = [
+    "LIFETIMES",
+    "CYCLES",
     "DAYS_PER_MONTH",
+    "DAYS_PER_YEAR",
+    "WEEKS_PER_YEAR",
     "AnswerCost",
     "AnswerShape",
     "Asked",
@@ -43,8 +65,10 @@ __all__ = [
     "CacheCase",
     "Call",
     "CostFigure",
+    "Documents",
     "Figure",
     "Gate",
+    "IndexCost",
     "Item",
     "LatencyBudget",
     "Memory",
@@ -63,6 +87,7 @@ __all__ = [
     "Shape",
     "StepTime",
     "Training",
+    "TuningRun",
     "Upkeep",
     "Usage",
     "answer_cost",
@@ -78,13 +103,17 @@ __all__ = [
     "fixed",
     "gate",
     "gates",
+    "hidden_costs",
+    "index_cost",
     "kv_cache",
     "latencies",
     "latency",
     "latency_budget",
+    "left_out",
     "maintenance_weeks",
     "monthly",
     "named_offers",
+    "often",
     "ownership",
     "payback",
     "prefix_cost",
@@ -102,12 +131,14 @@ __all__ = [
     "shape_problems",
     "shapes",
     "source_title",
+    "sources",
     "storage_cost",
     "threshold",
     "thresholds",
     "total_cost",
     "training_cost",
     "training_memory",
+    "tuning_run",
     "weakest",
     "with_upkeep",
 ]

@@ -45,9 +45,10 @@ class AnswerCost(Record):
 class AnswerShape(Record):
     """How an answer is made, as assumptions: tokens, cached share, passages, retries and tool rounds.
 
-    `input` is the whole prompt without passages, of which the first `prefix` tokens are the same in every call and are
-    found in the cache with probability `hit_rate` (None: not cached at all, so nothing is written either). `context` is
-    the tokens of retrieved passages; with `embed` the question's `question` tokens are embedded; with `rerank` a rerank
+    `input` is the whole prompt without passages, of which the first `prefix` tokens are the same in every call. The
+    first call of an answer finds them in the cache with probability `hit_rate` (None: not cached at all, so nothing is
+    written either); tool rounds and retries follow within seconds and find what it left there. `context` is the tokens
+    of retrieved passages; with `embed` the question's `question` tokens are embedded; with `rerank` a rerank
     call is paid. `retries` is the share of answers asked once more. Each of `tools` rounds adds a call whose prompt is
     longer by the last reply and `tool_tokens`. `seconds` and `embed_seconds` are the time that a local machine computes
     for one call.
@@ -70,8 +71,11 @@ class AnswerShape(Record):
 
 
 def shape_problems(shape: AnswerShape, book: PriceBook) -> list[Problem]:
-    """Name what cannot be: a prefix longer than the prompt, or one that the provider does not cache."""
+    """Name what cannot be: a hit rate of no prefix, a prefix longer than the prompt, or one that is not cached."""
     found: list[Problem] = []
+    if shape.hit_rate is not None and not shape.prefix:
+        expected = "the tokens that every call begins with"
+        return [Problem(file="--prefix", found="nothing", expected=expected, hint="or leave --hit-rate out")]
     if shape.prefix > shape.input:
         expected = f"at most the {shape.input:,} tokens of --input"
         found.append(Problem(file="--prefix", found=f"{shape.prefix:,} tokens", expected=expected))
@@ -79,7 +83,7 @@ def shape_problems(shape: AnswerShape, book: PriceBook) -> list[Problem]:
     least = price.cache_minimum if price else None
     if shape.hit_rate is not None and least and shape.prefix < least:
         expected = f"{least:,.0f} tokens or more: {shape.model} caches no shorter prefix"
-        hint = "say how many tokens every call begins with (--prefix), or leave --hit-rate out"
+        hint = "make the part that repeats longer, or leave the cache out"
         found.append(Problem(file="--prefix", found=f"{shape.prefix:,} tokens", expected=expected, hint=hint))
     return found
 
@@ -92,18 +96,25 @@ def calls_of(shape: AnswerShape) -> tuple[Call, ...]:
         made.append(Call(name="embed the question", model=shape.embed, usage=usage))
     if shape.rerank:
         made.append(Call(name="rerank", model=shape.rerank, usage=Usage()))
-    asked = shape.input + shape.context
-    for turn in range(shape.tools + 1):
-        name = "answer" if turn == shape.tools else f"tool round {turn + 1}"
-        longer = turn * (shape.output + shape.tool_tokens)
-        made += _model_calls(shape, name, asked + longer)
+    made += _turns(shape)
     if shape.retries:
+        again = shape if shape.hit_rate is None else shape.model_copy(update={"hit_rate": 1.0})
         made += [
             each.model_copy(update={"name": f"retry: {each.name}", "per_answer": each.per_answer * shape.retries})
-            for each in made
-            if each.model == shape.model
+            for each in _turns(again)
         ]
     return tuple(made)
+
+
+def _turns(shape: AnswerShape) -> list[Call]:
+    """Return the calls to the answering model: its rounds of tools, then the answer."""
+    made: list[Call] = []
+    for turn in range(shape.tools + 1):
+        name = "answer" if turn == shape.tools else f"tool round {turn + 1}"
+        asked = shape.input + shape.context + turn * (shape.output + shape.tool_tokens)
+        late = shape if turn == 0 or shape.hit_rate is None else shape.model_copy(update={"hit_rate": 1.0})
+        made += _model_calls(late, name, asked)
+    return made
 
 
 def routed(shares: Sequence[tuple[float, Sequence[Call]]], router: Sequence[Call] = ()) -> tuple[Call, ...]:

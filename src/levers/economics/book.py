@@ -64,7 +64,7 @@ class PriceBook(Record):
             file="prices.yaml",
             field=model,
             found="no price",
-            expected=f"one in the price book of {self.as_of} or in the file that `prices:` in levers.yaml names",
+            expected=f"one in the price book of {self.as_of} or in your prices (--prices, or `prices:` in levers.yaml)",
             hint=f"add a line {entry}{meant}",
         )
 

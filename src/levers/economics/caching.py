@@ -5,6 +5,7 @@ import math
 from pydantic import Field
 
 from levers.economics.price import Bucket, Price, Provenance, weakest, written
+from levers.economics.totals import monthly
 from levers.ledger import Record
 
 SECONDS_PER_DAY = 86_400
@@ -16,11 +17,13 @@ class CacheCase(Record):
     `hit_rate_needed` is the least share of answers that must find the prefix cached for the mean answer to cost no more
     than without a cache; `reuses_needed` how often one written prefix must be read before it is lost; `traffic_needed`
     the answers a day at which a lifetime of `lifetime` seconds gives that hit rate. Each is None where no value is
-    enough. `hit_rate` is the one given, or what `answers_per_day` gives; `cost` is the mean answer's at it.
+    enough. `hit_rate` is the one given, or what `answers_per_day` gives; `cost` is the mean answer's at it, and
+    `saved_per_month` what the cache saves in 30 days (negative: costs more), None where no traffic is known.
     """
 
     prefix: int
     lifetime: float
+    lifetime_source: str
     uncached: float
     read: float
     write: float
@@ -29,6 +32,7 @@ class CacheCase(Record):
     traffic_needed: float | None
     hit_rate: float | None
     cost: float | None
+    saved_per_month: float | None
     provenance: Provenance
     sources: tuple[str, ...]
 
@@ -45,6 +49,7 @@ class Asked(Record):
     lifetime: float = Field(gt=0, allow_inf_nan=False)
     answers_per_day: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     hit_rate: float | None = Field(default=None, ge=0, le=1)
+    lifetime_source: str = "given by you"
 
 
 def cache_case(price: Price, asked: Asked) -> CacheCase:
@@ -55,17 +60,24 @@ def cache_case(price: Price, asked: Asked) -> CacheCase:
     rate = asked.hit_rate
     if rate is None and asked.answers_per_day is not None:
         rate = expected_hit_rate(asked.answers_per_day, asked.lifetime)
+    plain = prefix_cost(price, asked.prefix, None)
+    cost = None if rate is None else prefix_cost(price, asked.prefix, rate)
+    saved = None
+    if cost is not None and asked.answers_per_day is not None:
+        saved = monthly(plain, asked.answers_per_day) - monthly(cost, asked.answers_per_day)
     return CacheCase(
         prefix=asked.prefix,
         lifetime=asked.lifetime,
-        uncached=prefix_cost(price, asked.prefix, None),
+        lifetime_source=asked.lifetime_source,
+        uncached=plain,
         read=prefix_cost(price, asked.prefix, 1.0),
         write=prefix_cost(price, asked.prefix, 0.0),
         hit_rate_needed=needed,
         reuses_needed=reuses_needed(price),
         traffic_needed=None if needed is None else traffic_needed(needed, asked.lifetime),
         hit_rate=rate,
-        cost=None if rate is None else prefix_cost(price, asked.prefix, rate),
+        cost=cost,
+        saved_per_month=saved,
         provenance=weakest([origin.provenance for origin in origins]),
         sources=tuple(dict.fromkeys(str(origin) for origin in origins)),
     )

@@ -9,6 +9,10 @@ HOUR_FACTOR = 2.0
 """Writing for an hour costs this many times the input price (Anthropic's caching guide); for five minutes 1.25."""
 
 
+LIFETIMES: dict[float, Lifetime] = {300.0: "5m", 3600.0: "1h"}
+"""The two lifetimes that Anthropic sells, by their seconds (its caching guide)."""
+
+
 def at_lifetime(price: Price, lifetime: Lifetime | None) -> Price:
     """Return the price with its `cache_write` for that lifetime; only Anthropic's models have two.
 

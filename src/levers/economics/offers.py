@@ -5,12 +5,12 @@ import difflib
 from levers.economics.ownership import Offer, Upkeep
 from levers.economics.quantities import Reader
 from levers.economics.ranges import Range, fixed
-from levers.economics.reference import cost, project
+from levers.economics.reference import cost, hidden_costs, project
 from levers.economics.scenarios import support_offers
 
-KEYS = ("per-answer", "setup", "curation", "evaluation", "month", "cycle", "cycles")
+KEYS = ("per-answer", "setup", "curation", "evaluation", "month", "cycle", "cycles", "kind")
 _ONCE = {"setup": "set-up", "curation": "data curation", "evaluation": "evaluation"}
-_SHAPE = "NAME or NAME:per-answer=0.01,setup=15000..30000,month=500..2000,cycle=2000..8000,cycles=4"
+_SHAPE = "NAME:per-answer=0.01,setup=15000..30000,month=500..2000,cycle=2000..8000,cycles=4,kind=tuning"
 
 # How long one round of maintenance takes, by the way of answering; the names are those of the reference costs.
 CYCLES = {
@@ -27,6 +27,7 @@ def named_offers() -> dict[str, Offer]:
     found = project("distillation")
     distillation = Offer(
         name="distillation",
+        kind="distillation",
         per_answer=Range(
             name="distillation: per answer",
             low=200 / 500_000,
@@ -39,7 +40,10 @@ def named_offers() -> dict[str, Offer]:
 
 
 def read_offer(text: str, reader: Reader, field: str = "OFFER") -> Offer | None:
-    """Read an offer: one of the sources' by name, or one that is written out. Problems go to the reader."""
+    """Read an offer: one of the sources' by name, with figures of your own over it, or one that is written out.
+
+    `tuning` is S3's, `tuning:curation=10k..50k` the same with outsourced curation on top. Problems go to the reader.
+    """
     name, colon, rest = text.partition(":")
     known = named_offers()
     if not colon:
@@ -50,6 +54,7 @@ def read_offer(text: str, reader: Reader, field: str = "OFFER") -> Offer | None:
         reader.refuse(field, repr(text), f"one of {', '.join(known)}, or {_SHAPE}", f"{meant}write out what it costs")
         return None
     given: dict[str, Range] = {}
+    kind = name if name in known else ""
     for pair in rest.split(","):
         key, equals, value = pair.strip().partition("=")
         if not equals or key not in KEYS:
@@ -57,18 +62,26 @@ def read_offer(text: str, reader: Reader, field: str = "OFFER") -> Offer | None:
             hint = f"did you mean {close[0]}?" if close else f"for example {_SHAPE}"
             reader.refuse(f"{field} {name}", repr(pair.strip()), f"one of {', '.join(KEYS)}, each with =", hint)
             continue
+        if key == "kind":
+            kind = value.strip()
+            if kind not in CYCLES:
+                reader.refuse(f"{field} {name}", repr(kind), f"kind is one of {', '.join(CYCLES)}")
+                kind = ""
+            continue
         unit = "times a year" if key == "cycles" else "USD"
         label = _ONCE.get(key) or {"month": "per month", "cycle": "a maintenance cycle", "cycles": "cycles a year"}.get(
             key
         )
         given[key] = reader.span(f"{name}: {label or 'per answer'}", value, unit)
-    return _offer(name, given, reader, field)
-
-
-def _offer(name: str, given: dict[str, Range], reader: Reader, field: str) -> Offer | None:
-    if "per-answer" not in given:
+    if "per-answer" not in given and name not in known:
         reader.refuse(f"{field} {name}", "no per-answer", "what an answer costs in USD", f"for example {_SHAPE}")
         return None
+    base = known.get(name) or Offer(name=name, per_answer=given["per-answer"])
+    return _offer(base.model_copy(update={"kind": kind}), given, reader, field)
+
+
+def _offer(base: Offer, given: dict[str, Range], reader: Reader, field: str) -> Offer | None:
+    name = base.name
     if ("cycle" in given) != ("cycles" in given):
         lacking = "cycles" if "cycle" in given else "cycle"
         hint = "cycle is what one round costs in USD, cycles how many there are in a year"
@@ -77,12 +90,22 @@ def _offer(name: str, given: dict[str, Range], reader: Reader, field: str) -> Of
     upkeep = (
         Upkeep(name=f"{name}: maintenance", cost=given["cycle"], per_year=given["cycles"]) if "cycle" in given else None
     )
-    return Offer(
-        name=name,
-        per_answer=given["per-answer"],
-        setup=tuple(given[key] for key in _ONCE if key in given),
-        per_month=(given["month"],) if "month" in given else (),
-        upkeep=(upkeep,) if upkeep else (),
+    own = tuple(given[key] for key in _ONCE if key in given)
+    return base.model_copy(
+        update={
+            "per_answer": given.get("per-answer", base.per_answer),
+            "setup": own if "setup" in given else (*base.setup, *own),
+            "per_month": (given["month"],) if "month" in given else base.per_month,
+            "upkeep": (upkeep,) if upkeep else (),
+        }
+    )
+
+
+def left_out(offer: Offer) -> tuple[str, ...]:
+    """Name the hidden costs of a way of answering that none of its lines covers, each with its source."""
+    lines = " ".join(each.name for each in offer.setup)
+    return tuple(
+        f"{each.about} ({each.source})" for each in hidden_costs() if each.kind == offer.kind and each.line not in lines
     )
 
 
@@ -104,7 +127,7 @@ def with_upkeep(offer: Offer, kind: str, changes_per_year: float, week_cost: Ran
         name=f"{offer.name}: a maintenance cycle",
         low=float(weeks.at(0) * week_cost.at(0)),
         high=float(weeks.at(1) * week_cost.at(1)),
-        source=f"{weeks.source}: {weeks.low:g} to {weeks.high:g} weeks, at {week_cost.source}",
+        source=f"{weeks.source}: {weeks.low:g} to {weeks.high:g} weeks; an engineer-week {week_cost.source}",
     )
     rounds = fixed(f"{offer.name}: cycles a year", changes_per_year, "given by you", unit="times a year")
     kept = Upkeep(name=f"{offer.name}: maintenance", cost=a_cycle, per_year=rounds)

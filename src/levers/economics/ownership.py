@@ -24,10 +24,14 @@ class Upkeep(Record):
 
 
 class Offer(Record):
-    """A way of answering with all that it costs: USD per answer, once, per month, and per maintenance cycle."""
+    """A way of answering with all that it costs: USD per answer, once, per month, and per maintenance cycle.
+
+    `kind` says what keeping it up takes (prompting, retrieval, tuning, distillation, full tuning); empty: not said.
+    """
 
     name: str
     per_answer: Range
+    kind: str = ""
     setup: tuple[Range, ...] = ()
     per_month: tuple[Range, ...] = ()
     upkeep: tuple[Upkeep, ...] = ()

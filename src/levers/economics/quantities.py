@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 
 from levers.economics.ranges import Range
-from levers.economics.totals import DAYS_PER_MONTH, MONTHS_PER_YEAR
+from levers.economics.totals import DAYS_PER_MONTH, DAYS_PER_YEAR, MONTHS_PER_YEAR, WEEKS_PER_YEAR
 from levers.errors import Problem, UserError
 
 _NUMBER = re.compile(r"([+-]?(?:\d[\d,_]*\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([kKmMbB]?)", re.ASCII)
@@ -15,10 +15,12 @@ BYTES = {
     "MB": 10.0**6, "GB": 10.0**9, "TB": 10.0**12, "MiB": 2.0**20, "GiB": 2.0**30, "TiB": 2.0**40,
 }  # fmt: skip
 PER_DAY = {"s": 86_400.0, "second": 86_400.0, "minute": 1440.0, "hour": 24.0, "h": 24.0, "day": 1.0, "d": 1.0,
-           "week": 1 / 7, "month": 1 / DAYS_PER_MONTH, "year": 1 / (DAYS_PER_MONTH * MONTHS_PER_YEAR)}  # fmt: skip
+           "week": 1 / 7, "month": 1 / DAYS_PER_MONTH, "year": 1 / DAYS_PER_YEAR}  # fmt: skip
 CHANGES_PER_YEAR = {
-    "never": 0.0, "yearly": 1.0, "quarterly": 4.0, "monthly": 12.0, "weekly": 52.0, "daily": 365.0, "hourly": 8760.0,
+    "never": 0.0, "yearly": 1.0, "quarterly": 4.0, "monthly": float(MONTHS_PER_YEAR), "weekly": WEEKS_PER_YEAR,
+    "daily": float(DAYS_PER_YEAR), "hourly": 24.0 * DAYS_PER_YEAR,
 }  # fmt: skip
+_YEARLY = {"year": 1.0, "month": float(MONTHS_PER_YEAR), "week": WEEKS_PER_YEAR, "day": float(DAYS_PER_YEAR)}
 
 
 @dataclass
@@ -63,7 +65,7 @@ class Reader:
         return self._with_unit(name, text, BYTES, "an amount of memory with its unit", "24GB")
 
     def per_day(self, name: str, text: str) -> float:
-        """Read a volume with its unit of time (10k/day, 3M/month) as so many a day; months have 30 days."""
+        """Read a volume with its unit of time (10k/day, 3M/month) as so many a day; months have 30 days, years 360."""
         words = str(text).strip()
         amount, slash, unit = words.partition("/")
         found = _number(amount.strip())
@@ -79,10 +81,10 @@ class Reader:
             return CHANGES_PER_YEAR[words]
         amount, slash, unit = words.partition("/")
         found = _number(amount)
-        if found is None or not slash or unit not in {"year", "month", "week", "day"}:
+        if found is None or not slash or unit not in _YEARLY:
             known = ", ".join(CHANGES_PER_YEAR)
             return self._refuse(name, text, f"{known}, or a number such as 6/year", "say how often it changes")
-        return self._within(name, text, found, 0.0, math.inf) * {"year": 1, "month": 12, "week": 52, "day": 365}[unit]
+        return self._within(name, text, found, 0.0, math.inf) * _YEARLY[unit]
 
     def span(self, name: str, text: str | float, unit: str) -> Range:
         """Read an amount or a range of amounts, 15000..30000, as the user's own figure."""
@@ -129,6 +131,12 @@ class Reader:
     def _refuse(self, name: str, text: str | float, expected: str, hint: str) -> float:
         self.refuse(name, repr(text) if isinstance(text, str) else str(text), expected, hint)
         return 0.0
+
+
+def often(per_year: float) -> str:
+    """Say how often something changes, in the word it was given in where there is one: weekly, or 6 times a year."""
+    words = {rate: name for name, rate in CHANGES_PER_YEAR.items()}
+    return words.get(per_year) or f"{per_year:,.3g} times a year"
 
 
 def _number(text: str) -> float | None:

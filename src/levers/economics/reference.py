@@ -60,6 +60,15 @@ class Project(Record):
     about: str = ""
 
 
+class Hidden(Record):
+    """A cost that the figures of a way of answering (`kind`) leave out; a line of an offer named so covers it."""
+
+    kind: str
+    line: str
+    about: str
+    source: str
+
+
 _R = TypeVar("_R")
 
 
@@ -86,6 +95,16 @@ def costs() -> dict[str, Figure]:
 def projects() -> dict[str, Project]:
     """Return what each kind of project costs, by name."""
     return dict(_tables()[3])
+
+
+def hidden_costs() -> tuple[Hidden, ...]:
+    """Return the costs that the sources call hidden, by way of answering."""
+    return tuple(Hidden.model_validate(row) for row in _data()["hidden"])
+
+
+def sources() -> dict[str, str]:
+    """Return what each source's code stands for."""
+    return dict(_data()["sources"])
 
 
 def gate(goal: str) -> Gate:

@@ -74,6 +74,7 @@ def support_offers() -> dict[str, Offer]:
     return {
         name: Offer(
             name=name,
+            kind=name,
             per_answer=fixed(f"{name}: per answer", per_answer, "S3, modelled"),
             setup=_ranges(f"{name}: set-up", setup),
             per_month=_ranges(f"{name}: infrastructure", infra),
@@ -293,10 +294,18 @@ def _lora_70b() -> Scenario:
         inputs=(("weights", "70 billion in 16 bits: 140 GB"), ("rule", "1.5 times the model's size")),
         checks=(
             Check(
-                what="memory", published=_both(140), follows=_both(1.5 * NOMINAL_70B * HALF / GB), unit="GB",
-                working="1.5 x 70B x 2 bytes",
-                note="140 GB are the weights alone; adapters, optimizer and activations come on top: "
-                f"{estimate:.0f} GB for Llama 2 70B at rank 16, 512 tokens, checkpointed",
+                what="the rule", published=_both(140), follows=_both(1.5 * NOMINAL_70B * HALF / GB), unit="GB",
+                working="1.5 x 70B x 2 bytes", note="half as much again as the model is 210 GB",
+            ),
+            Check(
+                what="the weights alone", published=_both(140), follows=_both(NOMINAL_70B * HALF / GB), unit="GB",
+                working="70B x 2 bytes",
+            ),
+            Check(
+                what="with all the rest", published=_both(140), follows=_both(round(estimate, 1)), unit="GB",
+                working="weights + adapters + optimizer + activations: Llama 2 70B (69B), rank 16, 512 tokens, "
+                "checkpointed",
+                note="140 GB are the weights in bf16; adapters, optimizer and activations come on top",
             ),
         ),
     )  # fmt: skip
@@ -311,10 +320,14 @@ def _qlora_70b() -> Scenario:
         inputs=(("weights", "70 billion in 16 bits: 140 GB"), ("rule", "0.5 times the model's size")),
         checks=(
             Check(
-                what="memory", published=_both(40), follows=_both(0.5 * NOMINAL_70B * HALF / GB), unit="GB",
-                working="0.5 x 70B x 2 bytes",
-                note=f"4-bit weights are 35 GB; with constants, adapters, optimizer and activations {low:.0f} GB (rank "
-                f"16, 512 tokens) to {high:.0f} GB (rank 32, 2,048 tokens), checkpointed: the 40, not the rule",
+                what="the rule", published=_both(40), follows=_both(0.5 * NOMINAL_70B * HALF / GB), unit="GB",
+                working="0.5 x 70B x 2 bytes", note="half of 140 GB is 70: the 40 is about right, the rule is not",
+            ),
+            Check(
+                what="part by part", published=_both(40), follows=(round(low, 1), round(high, 1)), unit="GB",
+                working="4-bit weights (35 GB) + constants + adapters + optimizer + activations: rank 16, 512 tokens "
+                "to rank 32, 2,048 tokens, checkpointed",
+                note="weights in 4 bits are 35 GB; with the rest between 40 and 48",
             ),
         ),
     )  # fmt: skip

@@ -5,8 +5,12 @@ import math
 from levers.economics.price import written
 from levers.ledger import Record
 
-DAYS_PER_MONTH = 30  # the convention of the field's cost guides: 1,500 USD a day is 45,000 USD a month
+# One calendar for all money: months of 30 days, twelve to a year. It is the sources' own: 1,500 USD a day is 45,000 USD
+# a month (S2), and 10,000 answers a day at one cent are 3,000 USD a month and 36,000 USD a year (S3).
+DAYS_PER_MONTH = 30
 MONTHS_PER_YEAR = 12
+DAYS_PER_YEAR = DAYS_PER_MONTH * MONTHS_PER_YEAR
+WEEKS_PER_YEAR = DAYS_PER_YEAR / 7
 
 
 class Breakeven(Record):

@@ -69,6 +69,7 @@ def gate_check(goal: str, have: int) -> GateCheck:
         unit=found.unit,
         met=have >= found.minimum,
         source=found.source,
+        open=found.open,
     )
 
 

@@ -11,6 +11,7 @@ from levers.economics import (
     cost,
     expected_hit_rate,
     fixed,
+    left_out,
     maintenance_weeks,
     named_offers,
     ownership,
@@ -22,49 +23,73 @@ from levers.plan.facts import terms
 
 CONTEXT = 1200  # tokens of four passages of 300, levers' own default
 SHOWN = 800  # tokens of a serious prompt with six examples (S2's own example)
-OUT_OF_PRICE = "no cost is shown: no volume was given"
+NO_VOLUME = "no cost is shown: no volume was given"
+HAD_ALREADY = "no source prices hybrid search or reranking over an index that is there: retrieve has no set-up here"
 
 
-def costs_of(case: Circumstances, order: tuple[str, ...]) -> tuple[tuple[Ownership, ...], str]:
-    """Return what the present prompt and every advised lever cost to own at the case's volume, and what is left out."""
+def costs_of(case: Circumstances, order: tuple[str, ...], book: PriceBook) -> tuple[tuple[Ownership, ...], str]:
+    """Return what the present prompt and every advised lever cost to own at the case's volume, and what is left out.
+
+    Raises UserError where the model has no price.
+    """
     if case.volume is None:
-        return (), OUT_OF_PRICE
-    book = PriceBook.load()
+        return (), NO_VOLUME
+    price = book.price(case.model)
+    by_the_hour = "input" not in price.origins
+    if by_the_hour and case.seconds is None:
+        return (), f"no cost is shown: {case.model} is paid by the hour of its machine, and no time was given (seconds)"
     traffic = fixed("answers a day", case.volume, "given by you", unit="answers a day")
     offers = [_prompted("as now", case, book)]
     offers += [_offer(lever, case, book) for lever in order if lever != "trial"]
-    note = f"assumed: {case.prompt:,} tokens of prompt and {case.output:,} of answer with {case.model}"
-    weeks = [lever for lever in order if maintenance_weeks(terms(lever).kind).high]
-    if weeks and case.requirements_change:
-        note += _maintenance(case, weeks)
     if case.week is not None and case.requirements_change:
         rate, week = case.requirements_change, case.week
-        offers = [
-            offer if offer.name == "as now" else with_upkeep(offer, terms(offer.name).kind, rate, week)
-            for offer in offers
-        ]
-    return tuple(ownership(offer, traffic) for offer in offers), note
+        offers = [each if not each.kind else with_upkeep(each, each.kind, rate, week) for each in offers]
+    notes = [f"assumed: {case.prompt:,} tokens of prompt and {case.output:,} of answer with {case.model}"]
+    if by_the_hour:
+        notes.append("its seconds are taken to grow with the length of the prompt; an idle machine is not in them")
+    notes += _maintenance(case, offers)
+    if "retrieve" in order and _searches_already(case):
+        notes.append(HAD_ALREADY)
+    notes += [f"not in the figures of {each.name}: {', '.join(left)}" for each in offers if (left := left_out(each))]
+    return tuple(ownership(offer, traffic) for offer in offers), "; ".join(notes)
 
 
-def _maintenance(case: Circumstances, levers: list[str]) -> str:
-    if case.week is not None:
-        return "; maintenance is in"
-    kind = maintenance_weeks(terms(levers[0]).kind)
-    low, high = (end * (case.requirements_change or 0) for end in (kind.low, kind.high))
-    return (
-        f"; not in these figures: {low:g} to {high:g} engineer-weeks a year to keep {' and '.join(levers)} up "
-        "(give `week`, what one costs)"
-    )
+def _maintenance(case: Circumstances, offers: list[Offer]) -> list[str]:
+    """Say whether maintenance is in: in engineer-weeks where nobody said what a week costs."""
+    trained = [each for each in offers if each.kind and maintenance_weeks(each.kind).high]
+    if not trained:
+        return []
+    names = " and ".join(each.name for each in trained)
+    if case.requirements_change is None:
+        return [f"maintenance of {names} is not in: say how often requirements change (requirements_change)"]
+    if case.week is not None or not case.requirements_change:
+        return ["maintenance is in"]
+    kind = maintenance_weeks(trained[0].kind)
+    low, high = (end * case.requirements_change for end in (kind.low, kind.high))
+    return [
+        f"not in these figures: {low:,.3g} to {high:,.3g} engineer-weeks a year to keep {names} up (give `week`, what "
+        "one costs)"
+    ]
+
+
+def _searches_already(case: Circumstances) -> bool:
+    """Tell whether there is an index already: its documents are the wrong ones, and no fact is said to be missing."""
+    return "documents" in case.symptoms and not {"facts", "domain"} & {*case.symptoms}
 
 
 def _prompted(name: str, case: Circumstances, book: PriceBook, more: int = 0) -> Offer:
-    shape = AnswerShape(model=case.model, input=case.prompt + more, output=case.output)
-    return Offer(name=name, per_answer=_per_answer(name, shape, book))
+    return Offer(name=name, per_answer=_per_answer(name, _shape(case, case.prompt + more), book))
+
+
+def _shape(case: Circumstances, tokens: int) -> AnswerShape:
+    """Return an answer of that prompt. A machine of one's own computes longer for a longer prompt, in proportion."""
+    seconds = (case.seconds or 0.0) * tokens / (case.prompt or 1)
+    return AnswerShape(model=case.model, input=tokens, output=case.output, seconds=seconds)
 
 
 def _per_answer(name: str, shape: AnswerShape, book: PriceBook) -> Range:
     figure = bill(calls_of(shape), book).total
-    return fixed(f"{name}: per answer", figure.value, f"assumed tokens at: {figure.source}")
+    return fixed(f"{name}: per answer", figure.value, f"tokens as below at: {figure.source}")
 
 
 def _offer(lever: str, case: Circumstances, book: PriceBook) -> Offer:
@@ -75,9 +100,13 @@ def _offer(lever: str, case: Circumstances, book: PriceBook) -> Offer:
     if lever == "route":
         return _routed(case, book)
     if lever in {"retrieve", "sharpen", "query"}:
-        plain = _prompted(lever, case, book, CONTEXT if lever != "query" else 0)
+        there = _searches_already(case)
+        plain = _prompted(lever, case, book, 0 if there or lever == "query" else CONTEXT)
+        if lever == "retrieve" and there:
+            return plain
         infra = (_infrastructure(lever),) if lever == "retrieve" else ()
-        return plain.model_copy(update={"setup": (_setup(lever),), "per_month": infra})
+        kind = "retrieval" if lever == "retrieve" else ""
+        return plain.model_copy(update={"setup": (_setup(lever),), "per_month": infra, "kind": kind})
     return _prompted(lever, case, book, SHOWN if lever in {"instruct", "examples"} else 0)
 
 
@@ -105,16 +134,17 @@ def _trained(lever: str, case: Circumstances) -> Offer:
     )  # fmt: skip
     (hosting,) = named_offers()["tuning"].per_month
     kept = hosting.model_copy(update={"name": f"{lever}: a machine that is kept warm"})
-    return Offer(name=lever, per_answer=per_answer, setup=(_setup(lever),), per_month=(kept,))
+    kind = terms(lever).kind
+    return Offer(name=lever, kind=kind, per_answer=per_answer, setup=(_setup(lever),), per_month=(kept,))
 
 
 def _cached(lever: str, case: Circumstances, book: PriceBook) -> Offer:
     """Cache the whole prompt; how often it is found follows from the volume and the provider's lifetime."""
     more = (case.corpus or 0) if lever == "inline" else 0
     prefix = case.prompt + more
-    shape = AnswerShape(model=case.model, input=prefix, output=case.output)
+    shape = _shape(case, prefix)
     price = book.price(case.model)
-    if price.cache_seconds and prefix >= (price.cache_minimum or 0):
+    if "input" in price.origins and price.cache_seconds and prefix >= (price.cache_minimum or 0):
         hits = expected_hit_rate(case.volume or 0.0, price.cache_seconds)
         shape = shape.model_copy(update={"prefix": prefix, "hit_rate": hits})
     return Offer(name=lever, per_answer=_per_answer(lever, shape, book))
@@ -122,7 +152,7 @@ def _cached(lever: str, case: Circumstances, book: PriceBook) -> Offer:
 
 def _routed(case: Circumstances, book: PriceBook) -> Offer:
     """Send four of five questions to a model that is 10 to 100 times cheaper (S3; S1, S4)."""
-    now = _per_answer("route", AnswerShape(model=case.model, input=case.prompt, output=case.output), book).low
+    now = _per_answer("route", _shape(case, case.prompt), book).low
     cheaper = cost("small tuned model, times cheaper")
     low, high = (now * (0.2 + 0.8 / times) for times in (cheaper.high, cheaper.low))
     source = f"S3: 80 % simple questions; {cheaper.source}: {cheaper.low:g} to {cheaper.high:g} times cheaper"

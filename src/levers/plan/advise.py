@@ -6,7 +6,7 @@ behaviour, distill for cost. A flow, not a ladder: a lever comes when the one be
 
 from collections.abc import Iterator
 
-from levers.economics import Ownership, gate, gates, source_title, threshold
+from levers.economics import Ownership, PriceBook, gate, gates, often, source_title, threshold
 from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.plan.advice_costs import costs_of
@@ -84,8 +84,11 @@ class Advice(Record):
     sources: tuple[str, ...]
 
 
-def advise(case: Circumstances) -> Advice:
-    """Return advice for a case. Raises UserError when no symptom is named: without one there is nothing to mend."""
+def advise(case: Circumstances, book: PriceBook | None = None) -> Advice:
+    """Return advice for a case, its costs at the prices of `book` (the one that comes with levers unless given).
+
+    Raises UserError when no symptom is named, since there is nothing to mend then, and where a price is unknown.
+    """
     if not case.symptoms:
         named = "; ".join(f"{each.name}: {each.says}" for each in signals().values())
         hint = "not diagnosed yet? Build 50 cases and run: levers init, levers diagnose"
@@ -100,7 +103,7 @@ def advise(case: Circumstances) -> Advice:
     order.sort(key=lambda move: move.lever in case.tried)  # what was tried in vain comes last
     names = tuple(dict.fromkeys(move.lever for move in order))
     first = order[0]
-    costs, note = costs_of(case, names)
+    costs, note = costs_of(case, names, book or PriceBook.load())
     return Advice(
         lever=first.lever,
         why=_why(first, chosen),
@@ -181,18 +184,16 @@ def _knowledge(case: Circumstances, signal: Signal, path: list[Turn]) -> list[Mo
     small = case.corpus is not None and 0 < case.corpus < limit
     static = rate is None or rate <= STATIC
     size = "not said" if case.corpus is None else f"{case.corpus:,} tokens"
-    often = "change rate not said" if rate is None else f"{rate:g} changes a year"
+    pace = "change rate not said" if rate is None else f"changes {often(rate)}"
     if small and static and case.privacy != "access":
         follows = f"under {limit:,.0f} tokens and stable: retrieval is overkill, put it into the prompt and cache it"
-        path.append(
-            Turn(question="How large, how stable?", answer=f"{size}, {often}", follows=follows, source="S4, S1")
-        )
+        path.append(Turn(question="How large, how stable?", answer=f"{size}, {pace}", follows=follows, source="S4, S1"))
         return [
             Move(lever="inline", how="all documents in the prompt"),
             Move(lever="cache", how="the prompt that every call begins with"),
         ]
     follows = "too large, too lively or too private for the prompt: search it" if case.corpus else "search it"
-    path.append(Turn(question="How large, how stable?", answer=f"{size}, {often}", follows=follows, source="S1, S2"))
+    path.append(Turn(question="How large, how stable?", answer=f"{size}, {pace}", follows=follows, source="S1, S2"))
     return [move for move in signal.right if move.lever == "retrieve"]
 
 
@@ -240,7 +241,7 @@ def _gates(case: Circumstances, order: list[Move]) -> Iterator[GateCheck]:
         have = held.get(found.unit) or 0
         yield GateCheck(
             goal=goal, have=have, need=found.minimum, usual=found.maximum, unit=found.unit,
-            met=have >= found.minimum, source=found.source,
+            met=have >= found.minimum, source=found.source, open=found.open,
         )  # fmt: skip
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from levers.economics import DAYS_PER_YEAR
 from levers.plan.records import EFFORTS, Attempt, Option, Plan, Quote, Verdict
 
-DAYS_PER_YEAR = 365
 LEAST_SHARE = 0.01  # a lever that could cure less than one case in a hundred is not worth a move
 
 
@@ -33,7 +33,7 @@ def choose(stack: str, quotes: Sequence[Quote], attempts: Sequence[Attempt], ans
 
 
 def first_year(quote: Quote, answers_per_day: float) -> float:
-    """Return what a lever costs in its first year in USD: once, and for every answer."""
+    """Return what a lever costs in its first year of twelve 30-day months in USD: once, and for every answer."""
     return quote.one_time.value + quote.per_answer.value * answers_per_day * DAYS_PER_YEAR
 
 

@@ -25,7 +25,8 @@ class Circumstances(Record):
     """A team's case as it tells it; None where it did not say. Rates are times a year, lengths tokens.
 
     `schema_failures` is the share that still fails under structured output; `tried` are levers pulled in vain;
-    `weights` are the user's own for the scorecard, 1 unless given.
+    `seconds` is how long a machine of the team's own computes for an answer; `weights` are the user's own for the
+    scorecard, 1 unless given.
     """
 
     symptoms: tuple[str, ...] = ()
@@ -46,6 +47,7 @@ class Circumstances(Record):
     model: str = "openai/gpt-4o"
     prompt: int = 2000
     output: int = 200
+    seconds: float | None = None
     week: Range | None = None
     tried: tuple[str, ...] = ()
     weights: dict[str, float] = Field(default_factory=dict)
@@ -67,9 +69,10 @@ QUESTIONS: dict[str, str] = {
     "labels": "How many labels by a teacher model?",
     "citations": "Must answers cite their source (yes, no)?",
     "schema_failures": "What share still breaks the schema under structured output (2%)?",
-    "model": "Which model answers now?",
-    "prompt": "How many tokens has the prompt?",
-    "output": "How many tokens has an answer?",
+    "model": "Which model answers now (openai/gpt-4o unless you say)?",
+    "prompt": "How many tokens has the prompt (2,000 unless you say)?",
+    "output": "How many tokens has an answer (200 unless you say)?",
+    "seconds": "On a machine of your own: how long does it compute for an answer (800ms)?",
     "week": "What does an engineer-week cost in USD (3000..5000)?",
     "tried": "Which levers were tried in vain? Names, by comma",
     "weights": "Weights for the scorecard (data freshness=2,latency=0)?",
@@ -134,8 +137,9 @@ def _read_one(name: str, text: str, reader: Reader) -> Any:
         return LIVE if text.lower() == "live" else reader.per_year(name, text)
     if name == "weights":
         return _weights(text, reader)
-    if name == "p95_ms":
-        return reader.seconds(name, text, "1500ms") * 1000
+    if name in {"p95_ms", "seconds"}:
+        found = reader.seconds(name, text, "1500ms")
+        return found * 1000 if name == "p95_ms" else found
     readers = {"volume": reader.per_day, "schema_failures": reader.share}
     if name in readers:
         return readers[name](name, text)

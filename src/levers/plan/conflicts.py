@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator
 
-from levers.economics import breakeven, gate, project, threshold
+from levers.economics import DAYS_PER_YEAR, WEEKS_PER_YEAR, breakeven, gate, project, threshold
 from levers.ledger import Record
 from levers.plan.circumstances import LIVE, Circumstances
 from levers.plan.facts import signals
 
 CYCLE_WEEKS = 2  # of a LoRA adapter, at most (S2)
-WEEKS_PER_YEAR = 52
 SHORT_PROMPT = 1024  # tokens; providers cache no shorter prefix
 
 
@@ -178,7 +177,7 @@ def _scale(case: Circumstances, order: tuple[str, ...]) -> Iterator[Conflict]:
     low, _ = project("distillation").project
     # At a cent an answer and a model that costs nothing: the most that distillation could ever save.
     found = breakeven(0, 0.01, low, 0, case.volume)
-    if found is None or found.days > 365:
+    if found is None or found.days > DAYS_PER_YEAR:
         yield _say(
             "symptoms: cost",
             "volume",

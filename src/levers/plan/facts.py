@@ -5,7 +5,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from levers.economics import PriceBook, costs, gates, latencies, projects, scenarios, thresholds
+from levers.economics import PriceBook, costs, gates, hidden_costs, latencies, projects, scenarios, sources, thresholds
 from levers.ledger import Record
 
 
@@ -103,7 +103,7 @@ def tables() -> dict[str, list[dict[str, Any]]]:
     prices = [
         {
             "model": name,
-            **price.model_dump(mode="json", exclude={"model", "origins"}, exclude_none=True),
+            **{field: getattr(price, field) for field in price.origins},  # a field without an origin has no price
             "source": "; ".join(dict.fromkeys(str(origin) for origin in price.origins.values())),
         }
         for name, price in listed.listed.items()
@@ -117,12 +117,14 @@ def tables() -> dict[str, list[dict[str, Any]]]:
         **{name: [each.model_dump(mode="json") for each in table.values()] for name, table in figures.items()},
         "walls": held["walls"],
         "prices": prices,
+        "hidden": [each.model_dump(mode="json") for each in hidden_costs()],
         "projects": [each.model_dump(mode="json") for each in projects().values()],
         "scenarios": [
             {"name": each.name, "claim": each.claim, "agrees": each.agrees, "source": each.source}
             for each in scenarios()
         ],
         "profiles": held["profiles"],
+        "sources": [{"source": code, "title": title} for code, title in sources().items()],
     }
 
 

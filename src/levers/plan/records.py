@@ -14,7 +14,7 @@ Verdict = Literal["next", "later", "no"]
 
 
 class GateCheck(Record):
-    """A data gate set against what the project has. A gate that is not met blocks the lever."""
+    """A data gate set against what the project has; `open`: `usual` is no limit. An unmet gate blocks the lever."""
 
     goal: str
     have: int
@@ -23,6 +23,7 @@ class GateCheck(Record):
     unit: str
     met: bool
     source: str
+    open: bool = False
 
 
 class Quote(Record):

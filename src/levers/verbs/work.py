@@ -8,6 +8,7 @@ from levers.diagnosis import Diagnosis
 from levers.diagnosis import diagnose as run_diagnosis
 from levers.diagnosis.lint import lint as lint_prompt
 from levers.diagnosis.lint import prompt_of, prompt_of_file
+from levers.economics import PriceBook
 from levers.errors import Problem, UserError
 from levers.ledger import write_atomic
 from levers.lever import LEVERS, Pulled, Situation, lever
@@ -89,9 +90,12 @@ def plan(project: Project, stack: str | Stack | None = None) -> Plan:
     return choose(situation.stack.digest, quotes, (), project.task.config.traffic.answers_per_day)
 
 
-def advise(case: Circumstances) -> Advice:
-    """Return the decision without data for a team's circumstances; nothing is measured and nothing asked."""
-    return give_advice(case)
+def advise(case: Circumstances, prices: Path | None = None) -> Advice:
+    """Return the decision without data for a team's circumstances; nothing is measured and nothing asked.
+
+    `prices` is a prices.yaml over the price book. Raises UserError where no symptom is named or a price is unknown.
+    """
+    return give_advice(case, PriceBook.load(prices))
 
 
 def pull(

@@ -21,7 +21,7 @@ def advice(found: Advice) -> RenderableType:
     if found.gates:
         parts += [styled("Data", "bold"), gates(found.gates)]
     if found.costs:
-        parts.append(owned(found.costs, (found.costs_note,)))
+        parts.append(owned(found.costs, found.costs_note.split("; ")))
     else:
         parts.append(styled(found.costs_note, "dim"))
     check = found.confirm_with

@@ -5,48 +5,13 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from levers.economics import AnswerCost, CacheCase, LatencyBudget, Memory, Ownership, Payback, Scenario
+from levers.economics import LatencyBudget, Memory, Ownership, Payback, Scenario
 from levers.economics.ownership import Span
 from levers.economics.scenarios import Check
 from levers.plan.records import GateCheck
+from levers.view.answer_costs import NEVER
 from levers.view.layout import grid, pairs, spaced, styled
 from levers.view.words import count, milliseconds, money, percent, quantity
-
-_NEVER = "never"
-
-
-def answer(model: str, cost: AnswerCost, answers_per_day: float | None, month: float | None) -> RenderableType:
-    """Set out one answer's cost line by line."""
-    lines = grid("call", "model", "per answer", "input", "cached", "written", "output", "cost")
-    for item in cost.items:
-        usage = item.usage
-        tokens = (usage.input, usage.cache_read, usage.cache_write, usage.output)
-        lines.add_row(
-            item.name, item.model, f"{item.per_answer:g}", *(f"{each:,}" for each in tokens), money(item.cost.value)
-        )
-    rows = [("an answer", f"{money(cost.total.value)} ({cost.total.provenance}: {cost.total.source})")]
-    if answers_per_day is not None:
-        rows.append(("a month", f"{money(month)} at {answers_per_day:,.0f} answers a day, 30 days"))
-    return spaced(styled(f"An answer by {model}", "bold"), lines, pairs(*rows))
-
-
-def cache(model: str, case: CacheCase) -> RenderableType:
-    """Set out when a cached prefix pays."""
-    needed = _NEVER if case.hit_rate_needed is None else f"{percent(case.hit_rate_needed)} of answers find it cached"
-    reuses = _NEVER if case.reuses_needed is None else count(case.reuses_needed, "read") + " for each write"
-    traffic = _NEVER if case.traffic_needed is None else f"{case.traffic_needed:,.0f} answers a day, at random times"
-    rows = [
-        ("not cached", f"{money(case.uncached)} for the prefix of one answer"),
-        ("read, written", f"{money(case.read)}, {money(case.write)}"),
-        ("pays from", needed),
-        ("or from", f"{reuses} before it is lost"),
-        ("or from", f"{traffic}, with a lifetime of {case.lifetime:g} s renewed by every use"),
-    ]
-    if case.hit_rate is not None:
-        verdict = "it pays" if case.pays else "it does not pay"
-        rows.append(("here", f"{percent(case.hit_rate)} find it cached, {money(case.cost)}: {verdict}"))
-    rows.append(("prices", f"{case.provenance}: {'; '.join(case.sources)}"))
-    return spaced(styled(f"A prefix of {case.prefix:,} tokens, cached by {model}", "bold"), pairs(*rows))
 
 
 def owned(found: Sequence[Ownership], notes: Sequence[str]) -> RenderableType:
@@ -73,9 +38,9 @@ def payback(found: Payback, notes: Sequence[str]) -> RenderableType:
     low, middle, high = (_days(each) for each in (band.p5, band.p50, band.p95))
     rows = [
         ("break-even", _middle(found)),
-        ("band", f"{low} to {high} (5th to 95th percentile), {middle} at the median" if band.never < 1 else _NEVER),
+        ("band", f"{low} to {high} (5th to 95th percentile), {middle} at the median" if band.never < 1 else NEVER),
         ("never", f"{percent(band.never)} of {band.draws:,} draws; at once {percent(band.at_once)}; seed {band.seed}"),
-        ("first year", f"{money(found.saved_first_year)} saved, all inputs in the middle"),
+        ("first year", f"{_saved(found.saved_first_year)}, all inputs in the middle"),
     ]
     moved = grid("input", "from", "to", "break-even from", "to", "saved from", "to", "")
     for each in found.sensitivity:
@@ -145,7 +110,8 @@ def gates(found: Sequence[GateCheck]) -> RenderableType:
     for each in found:
         sign = styled("✓ met", "green") if each.met else styled(f"✗ {each.need - each.have:,} short", "red")
         least = f"{each.need:,} {each.unit}"
-        rows.add_row(each.goal, least, f"{each.usual:,}", f"{each.have:,}", sign, each.source)
+        usual = f"{each.usual:,}{' or more' if each.open else ''}"
+        rows.add_row(each.goal, least, usual, f"{each.have:,}", sign, each.source)
     return rows
 
 
@@ -164,21 +130,27 @@ def facts(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> RenderableType:
 def _cell(value: Any) -> str:
     if value is None or value == "":
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list | tuple):
         return "; ".join(_cell(each) for each in value)
-    return f"{value:,g}" if isinstance(value, float) else str(value)
+    return f"{value:,g}" if isinstance(value, int | float) else str(value)
 
 
 def _middle(found: Payback) -> str:
     back = found.breakeven
     if back is None:
         until = f"; cheaper for the first {found.cheaper_until:,.0f} days" if found.cheaper_until else ""
-        return f"{_NEVER}{until}"
+        return f"{NEVER}{until}"
     return "at once" if back.days == 0 else f"{_days(back.days)}, {count(back.answers, 'answer')}"
 
 
+def _saved(value: float) -> str:
+    return f"{money(value)} saved" if value >= 0 else f"{money(-value)} more"
+
+
 def _days(value: float | None) -> str:
-    return _NEVER if value is None else f"{value:,.1f} days" if value < 100 else f"{value:,.0f} days"
+    return NEVER if value is None else f"{value:,.1f} days" if value < 100 else f"{value:,.0f} days"
 
 
 def _gb(value: float) -> str:

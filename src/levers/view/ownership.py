@@ -18,20 +18,28 @@ def run_offers(run: Run) -> dict[int, Offer]:
     """
     offers: dict[int, Offer] = {}
     paid: list[Range] = []
+    kept: set[str] = set()
     for step in run.steps:
+        levers = {*kept, step.lever}
         quoted = _quoted(step)
         once = [*paid, *([_range(f"step {step.number}: {step.lever}", quoted)] if quoted else [])]
         if step.verdict == "accepted":
-            paid = once
+            paid, kept = once, levers
         trial = step.measured.dev
         if trial.cost_per_answer is None:
             continue
         offers[step.number] = Offer(
             name=f"{step.number} {step.lever}",
+            kind=_kind(levers),
             per_answer=_measured(step, trial),
             setup=tuple(each for each in once if each.high),
         )
     return offers
+
+
+def _kind(levers: set[str]) -> str:
+    """Say what keeping a stack up takes: what was trained goes round, what is searched or written does not (S2)."""
+    return "tuning" if "tune" in levers else "retrieval" if "retrieve" in levers else "prompting"
 
 
 def ownership_section(run: Run, answers_per_day: float) -> OwnershipSection | None:
