@@ -1,6 +1,7 @@
 """`levers cost` and `levers advise`: the JSON that scripts rely on, exit codes, and what is refused."""
 
 import json
+import math
 import os
 import re
 from pathlib import Path
@@ -211,3 +212,49 @@ def test_help_changes_only_on_purpose(name: str) -> None:
     if os.environ.get("LEVERS_GOLDEN"):
         path.write_text(found, encoding="utf-8")
     assert found == path.read_text(encoding="utf-8"), "if it is meant: LEVERS_GOLDEN=1 make test"
+
+
+def test_an_hour_in_anthropics_cache_is_written_at_twice_the_price() -> None:
+    arguments = ("cost", "cache", "anthropic/claude-sonnet-4", "--prefix", "8k", "--hit-rate", "50%", "--lifetime")
+    short, long = asked(*arguments, "5m")[1], asked(*arguments, "1h")[1]
+    assert (short["write"], long["write"]) == (0.03, 0.048) and (short["reuses_needed"], long["reuses_needed"]) == (
+        1,
+        2,
+    )
+    assert long["lifetime_source"] == "given by you" and "for an hour" in long["sources"][-1]
+    answer = ("cost", "answer", "anthropic/claude-sonnet-4", "--input", "8k", "--output", "0", "--prefix", "8k",
+              "--hit-rate", "0", "--lifetime", "1h")  # fmt: skip
+    assert asked(*answer)[1]["cost"]["total"]["value"] == 0.048
+
+
+def test_traffic_gives_the_hit_rate_of_every_routed_share() -> None:
+    code, found = asked("cost", "answer", "openai/gpt-4o", "--input", "5k", "--output", "20", "--prefix", "4k",
+                        "--volume", "288/day", "--route", "openai/gpt-4o-mini=50%")  # fmt: skip
+    # 144 answers a day each are one in 600 s, and a prefix lives 300 s: 1 - exp(-0.5) of them find it
+    hits = [each["per_answer"] for each in found["cost"]["items"] if "prefix cached" in each["name"]]
+    assert code == 0 and hits == pytest.approx([0.5 * (1 - math.exp(-0.5))] * 2)
+    assert len(found["notes"]) == 2 and "39.3%" in found["notes"][0]
+
+
+def test_maintenance_follows_the_kind_of_a_stack_of_your_own() -> None:
+    mine = "mine:per-answer=0.01,kind=full tuning"
+    code, found = asked("cost", "tco", mine, "--volume", "1k/day", "--changes", "yearly", "--week", "1200")
+    upkeep = [line for line in found["offers"][0]["lines"] if line["kind"] == "upkeep"]
+    assert code == 0 and (upkeep[0]["low"], upkeep[0]["high"]) == (400, 800)  # 4 to 8 weeks a year, by the month
+    code, found = asked("cost", "tco", "mine:per-answer=0.01,cycle=600,cycles=2", "--volume", "1k/day")
+    assert not any("maintenance" in note for note in found["notes"])
+
+
+def test_a_tuning_run_and_an_index() -> None:
+    code, found = asked("cost", "training", "openai/gpt-4o", "--examples", "1k", "--tokens", "400")
+    assert code == 0 and found["run"]["compute"]["value"] == 30 and found["run"]["curation"]["high"] == 150
+    code, found = asked("cost", "index", "--corpus", "6M", "--documents-change", "monthly", "--changed", "50%")
+    assert code == 0 and found["cost"]["once"]["value"] == 0.12 and found["cost"]["per_month"]["value"] == 0.06
+
+
+def test_advice_takes_your_prices(tmp_path: Path) -> None:
+    prices = tmp_path / "prices.yaml"
+    prices.write_text('"mine/x": {input: 1.00, output: 4.00}\n')
+    words = ("advise", "--symptoms", "tone", "--model", "mine/x", "--volume", "10k/day")
+    assert levers(*words).exit_code == 2
+    assert asked(*words, "--prices", str(prices))[1]["costs"][0]["month"]["low"] == pytest.approx(840)

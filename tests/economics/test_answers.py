@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levers.economics import AnswerShape, Call, PriceBook, Usage, answer_cost, bill, calls_of, routed, shape_problems
+from levers.economics.caching import hit_rate_needed
 from levers.errors import UserError
 
 BOOK = PriceBook.load()
@@ -107,6 +108,7 @@ def test_shapes_that_cannot_be() -> None:
     assert "1,024 tokens or more" in shape_problems(short, BOOK)[0].expected
     assert "2,000 tokens of --input" in shape_problems(long, BOOK)[0].expected
     assert shape_problems(short.model_copy(update={"prefix": 1024}), BOOK) == []
+    assert shape_problems(short.model_copy(update={"prefix": 0}), BOOK)[0].hint == "or leave --hit-rate out"
 
 
 @settings(deadline=None, max_examples=50)
@@ -147,3 +149,25 @@ def test_measured_usage_at_a_listed_price_is_marked_so() -> None:
     found = bill([Call(name="answer", model=GPT, usage=usage)], BOOK, measured=True)
     assert found.total.provenance == "price book"
     assert found.total.value == answer_cost(usage, BOOK.price(GPT))
+
+
+def test_rounds_and_retries_of_one_answer_find_the_prefix_it_left_in_the_cache() -> None:
+    """They follow within seconds: only an answer's first call can miss."""
+    shape = AnswerShape(model=SONNET, input=8000, output=100, prefix=8000, hit_rate=0.0, tools=1, retries=1.0)
+    used = [call.usage for call in calls_of(shape)]
+    assert [(each.cache_write, each.cache_read) for each in used] == [(8000, 0), (0, 8000), (0, 8000), (0, 8000)]
+    # written once at 3.75, read three times at 0.30; the second and fourth prompts hold 100 tokens more; 4 x 100 out
+    assert total(shape) == pytest.approx((8000 * 3.75 + 3 * 8000 * 0.30 + 2 * 100 * 3 + 400 * 15) / 1e6, abs=1e-15)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.sampled_from([SONNET, GPT]), st.integers(2000, 9000), st.floats(0, 1))
+def test_a_cached_answer_costs_no_more_exactly_from_the_break_even_on(model: str, tokens: int, rate: float) -> None:
+    plain = AnswerShape(model=model, input=tokens, output=100, prefix=2000)
+    needed = hit_rate_needed(BOOK.price(model))
+    assert needed is not None
+    cached = total(plain.model_copy(update={"hit_rate": rate}))
+    if rate >= needed + 1e-9:
+        assert cached <= total(plain)
+    elif rate <= needed - 1e-9:
+        assert cached > total(plain)

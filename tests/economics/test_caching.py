@@ -96,3 +96,10 @@ def test_the_traffic_needed_gives_the_rate_needed(rate: float, lifetime: float) 
 @given(st.floats(0, 1e6), st.floats(0, 1e6), st.floats(1, 86_400))
 def test_more_traffic_never_lowers_the_hit_rate(one: float, more: float, lifetime: float) -> None:
     assert 0 <= expected_hit_rate(one, lifetime) <= expected_hit_rate(one + more, lifetime) <= 1
+
+
+def test_a_month_saved_is_the_difference_of_two_months() -> None:
+    found = cache_case(SONNET, Asked(prefix=8000, lifetime=300, answers_per_day=1000, hit_rate=0.5))
+    # plain 0.024, cached 0.5 x 0.0024 + 0.5 x 0.03 = 0.0162, 30,000 answers
+    assert found.saved_per_month == pytest.approx(30_000 * (0.024 - 0.0162))
+    assert cache_case(SONNET, Asked(prefix=8000, lifetime=300, hit_rate=0.5)).saved_per_month is None

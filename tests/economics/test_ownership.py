@@ -13,6 +13,7 @@ from levers.economics import (
     Upkeep,
     breakeven,
     fixed,
+    left_out,
     monthly,
     named_offers,
     ownership,
@@ -192,3 +193,21 @@ def test_an_offer_that_cannot_be_read_says_why(text: str, words: str) -> None:
     reader = Reader()
     read_offer(text, reader)
     assert any(words in str(problem) for problem in reader.problems), reader.problems
+
+
+def test_a_named_offer_takes_figures_of_your_own() -> None:
+    reader = Reader()
+    found = read_offer("tuning:curation=10k..50k,month=100", reader)
+    assert found is not None and not reader.problems and found.kind == "tuning"
+    assert [(each.low, each.high) for each in found.setup] == [(20_000, 50_000), (10_000, 50_000)]
+    assert [each.low for each in found.per_month] == [100] and found.per_answer.low == 0.005
+
+
+def test_hidden_costs_are_named_until_a_line_covers_them() -> None:
+    """S3: data curation, evaluation infrastructure, training again, engineering time."""
+    plain, reader = named_offers(), Reader()
+    said = left_out(plain["tuning"])
+    assert len(said) == 4 and all("(S3)" in each for each in said) and "data curation" in said[0]
+    covered = read_offer("tuning:curation=10k,evaluation=5k", reader)
+    assert covered is not None and len(left_out(covered)) == 2
+    assert left_out(plain["prompting"]) == () and any("S2" in each for each in left_out(plain["retrieval"]))

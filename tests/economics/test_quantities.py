@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levers.economics import Reader
+from levers.economics import DAYS_PER_YEAR, Reader, often
 from levers.errors import UserError
 
 
@@ -87,4 +87,16 @@ def test_plain_numbers_come_back(value: int) -> None:
     reader = Reader()
     assert reader.whole("x", str(value)) == value and reader.whole("x", f"{value:,}") == value
     assert reader.per_day("x", f"{value}/day") == value
+    assert not reader.problems
+
+
+def test_one_calendar_for_all_money() -> None:
+    """Months of 30 days, twelve to a year, in volumes, rates and years alike (S2, S3)."""
+    reader = Reader()
+    assert reader.per_day("v", "36000/year") == pytest.approx(100) and reader.per_day("v", "3k/month") == 100
+    assert reader.per_year("c", "daily") == reader.per_year("c", "1/day") == DAYS_PER_YEAR == 360
+    assert reader.per_year("c", "weekly") * 7 == pytest.approx(360) and reader.per_year("c", "hourly") == 8640
+    assert [often(reader.per_year("c", text)) for text in ("weekly", "never", "6/year")] == [
+        "weekly", "never", "6 times a year",
+    ]  # fmt: skip
     assert not reader.problems

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from levers.economics import PriceBook
 from levers.errors import UserError
 from levers.plan import Advice, Circumstances, advise
 from levers.plan.circumstances import LIVE, QUESTIONS, read, read_file
@@ -245,3 +246,33 @@ def test_the_walls_of_section_6() -> None:
         "50,000 tokens", "1 to 5 %", "long prompt", "start and the end",
     ):  # fmt: skip
         assert any(words in each for each in said), words
+
+
+def test_a_machine_of_ones_own_is_paid_by_the_second_or_not_at_all() -> None:
+    case = {"symptoms": "tone", "model": "pocket", "volume": "10k/day"}
+    assert advise(read(case)).costs == () and "no time was given" in advise(read(case)).costs_note
+    timed = advise(read({**case, "seconds": "360ms"}))
+    # 0.36 s at 0.10 USD an hour, 300,000 answers; examples make the prompt 1.4 times as long
+    assert [each.month.low for each in timed.costs][:2] == pytest.approx([3.0, 4.2])
+
+
+def test_an_unknown_model_says_how_to_give_its_price(tmp_path: Path) -> None:
+    case = read({"symptoms": "tone", "model": "mine/x", "volume": "10k/day"})
+    with pytest.raises(UserError, match=r'"mine/x": \{input:'):
+        advise(case)
+    (tmp_path / "prices.yaml").write_text('"mine/x": {input: 1.00, output: 4.00}\n')
+    assert advise(case, PriceBook.load(tmp_path / "prices.yaml")).costs[0].month.low == pytest.approx(840)
+
+
+def test_wrong_documents_are_no_reason_to_pay_for_an_index_that_is_there() -> None:
+    there = advise(Circumstances(symptoms=("documents",), volume=1000.0))
+    new = advise(Circumstances(symptoms=("documents", "facts"), volume=1000.0))
+    once = {each.name: each.setup.high for each in there.costs}
+    assert once["retrieve"] == 0 and "index that is there" in there.costs_note
+    assert {each.name: each.setup.high for each in new.costs}["retrieve"] == 50_000
+
+
+def test_costs_say_what_they_leave_out() -> None:
+    """S2: maintenance never ends; S3: hidden costs."""
+    note = advise(Circumstances(symptoms=("tools",), volume=1000.0)).costs_note
+    assert "maintenance of tune is not in" in note and "ML engineering time (S3)" in note

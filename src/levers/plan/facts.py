@@ -123,6 +123,7 @@ def tables() -> dict[str, list[dict[str, Any]]]:
             {"name": each.name, "claim": each.claim, "agrees": each.agrees, "source": each.source}
             for each in scenarios()
         ],
+        "practice": held["practice"],
         "profiles": held["profiles"],
         "sources": [{"source": code, "title": title} for code, title in sources().items()],
     }
