@@ -245,7 +245,10 @@ def _measured(model: str | None, project: Path, book: PriceBook, volume: float |
     run = verbs.finished(project)
     usage, count = run.final.dev.usage, len(run.final.dev.outcomes)
     name = model or run.model
-    call = Call(name=f"mean of {count} measured answers", model=name, usage=usage, per_answer=1 / count)
+    if name == run.model and (price := book.find(name)):
+        price = at_lifetime(price, verbs.task_of(project).config.models.cache)  # as the run itself was billed
+        book = book.model_copy(update={"own": {**book.own, name: price}})
+    call = Call(name=f"{count} measured answers together", model=name, usage=usage, per_answer=1 / count)
     return _answered(name, None, usage, bill([call], book, measured=True), volume)
 
 

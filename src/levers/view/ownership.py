@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from levers.economics import Offer, Ownership, Payback, Provenance, Range, fixed, ownership, payback
+from levers.economics import Offer, Ownership, Payback, Provenance, Range, fixed, maintenance_weeks, ownership, payback
 from levers.loop.records import Run, Step
 from levers.plan.records import Quote
 from levers.trial.records import Trial
@@ -59,7 +59,7 @@ def ownership_section(run: Run, answers_per_day: float) -> OwnershipSection | No
         years=years_chart([(each.name, each.year_1.low, each.year_2.low) for each in owned.values()]),
         curves=curves_chart([Curve(name, tuple(values)) for name, values in zip(names, months, strict=True)]),
         rows=rows,
-        note=_note(rows, owned),
+        note=_note(rows, owned) + _left_out([offers[step.number] for step in kept]),
         sources=tuple(
             dict.fromkeys(f"{line.provenance}: {line.source}" for each in owned.values() for line in each.lines)
         ),
@@ -102,6 +102,19 @@ def _note(rows: Sequence[OwnershipRow], owned: dict[int, Ownership]) -> str:
     if last in dearer:
         words += " What a dearer stack buys is quality: compare the cost of a passing answer."
     return words
+
+
+def _left_out(offers: Sequence[Offer]) -> str:
+    """Say that keeping a trained stack up is not in the figures, and which command adds it."""
+    trained = [each.name for each in offers if maintenance_weeks(each.kind).high]
+    if not trained:
+        return ""
+    weeks = maintenance_weeks("tuning")
+    return (
+        f" Not in these figures: keeping {' and '.join(trained)} up, {weeks.low:g} to {weeks.high:g} engineer-weeks "
+        f"whenever requirements change ({weeks.source}); levers cost tco @{trained[0].partition(' ')[0]} --changes "
+        "quarterly --week 4000 adds it, at your own figures."
+    )
 
 
 def _quoted(step: Step) -> Quote | None:

@@ -92,8 +92,9 @@ def _curves(curves: Sequence[Curve], width: int, height: int) -> Chart:
 
 def _name(frame: Frame, curve: Curve, most: float, taken: list[float]) -> Label:
     y = frame.y(curve.costs[-1] / most) - 6
+    step = 14 if y < frame.height / 2 else -14  # towards the middle, where no axis stands
     while any(abs(y - other) < 14 for other in taken):
-        y += 14
+        y += step
     taken.append(y)
     return Label(frame.x(1) - 4, round(y, 1), curve.name, "end")
 
