@@ -180,15 +180,15 @@ def vram(model: str, given: "VramOptions") -> Held:
 
 def _of_another_method(given: "VramOptions", reader: Reader) -> None:
     """Refuse options that the method does not look at."""
-    pairs, virtual = {"lora", "qlora"}, {"prefix", "prompt"}
-    looked_at = {
-        "precision": {*METHODS}, "optimizer": {*METHODS}, "checkpointing": {*METHODS}, "rank": pairs, "targets": pairs,
-        "virtual_tokens": virtual, "bits": {"serve"},
+    pairs, virtual = ("lora", "qlora"), ("prefix", "prompt")
+    looked_at: dict[str, tuple[str, ...]] = {
+        "precision": METHODS, "optimizer": METHODS, "checkpointing": METHODS, "rank": pairs, "targets": pairs,
+        "virtual_tokens": virtual, "bits": ("serve",),
     }  # fmt: skip
     for name, methods in looked_at.items():
-        if getattr(given, name) is not None and given.method in {*METHODS, "serve"} - methods:
+        if getattr(given, name) is not None and given.method in (*METHODS, "serve") and given.method not in methods:
             option = f"--{name.replace('_', '-')}"
-            expected = f"--method {' or '.join(each for each in (*METHODS, 'serve') if each in methods)}"
+            expected = f"--method {' or '.join(methods)}"
             reader.refuse(option, f"--method {given.method}", expected, f"it changes nothing here: leave {option} out")
     if given.overhead is not None and given.card is None:
         reader.refuse("--overhead", "no --card", "a card that it is taken from", "for example --card 24GB")

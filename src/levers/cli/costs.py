@@ -27,6 +27,8 @@ class OfferOptions:
     project: ProjectOption = None
 
 
+__all__ = ["app"]
+
 Offers = Annotated[
     list[str],
     typer.Argument(

@@ -138,8 +138,7 @@ def _read_one(name: str, text: str, reader: Reader) -> Any:
     if name == "weights":
         return _weights(text, reader)
     if name in {"p95_ms", "seconds"}:
-        found = reader.seconds(name, text, "1500ms")
-        return found * 1000 if name == "p95_ms" else found
+        return reader.seconds(name, text, "1500ms") * (1000 if name == "p95_ms" else 1)
     readers = {"volume": reader.per_day, "schema_failures": reader.share}
     if name in readers:
         return readers[name](name, text)
