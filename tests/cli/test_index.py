@@ -63,14 +63,14 @@ def test_watching_gives_every_version(project: Path) -> None:
     watched.close()  # type: ignore[attr-defined]
 
 
-def test_a_reranker_is_refused_with_its_line(project: Path) -> None:
+def test_an_unknown_reranker_is_refused_with_its_line(project: Path) -> None:
     config = (project / "levers.yaml").read_text().splitlines()
-    lines = [f"{line[:-1]}, rerank: hf/some/model}}" if line.startswith("models:") else line for line in config]
+    lines = [f"{line[:-1]}, rerank: openai/some}}" if line.startswith("models:") else line for line in config]
     assert lines != config
     (project / "levers.yaml").write_text("\n".join(lines) + "\n")
     code, found = asked("check", project)
     problem = next(each for each in found["problems"] if each["field"] == "models.rerank")
-    assert code == 2 and problem["line"] and "nothing reranks yet" in problem["expected"]
+    assert code == 2 and problem["line"] and "minilm" in problem["expected"]
 
 
 def test_bench_measures_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

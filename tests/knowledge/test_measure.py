@@ -35,13 +35,13 @@ def folder(tmp_path):
 def test_a_data_set_is_measured_as_the_definitions_say(folder, embedder):
     judged = read_beir(folder)
     assert judged.grades == {"q1": {"d3": 2, "d1": 1}, "q2": {"d2": 1}} and len(judged.corpus) == 4
-    bm25, dense = measure(judged, embedder, folder / "indexes", modes=["bm25", "dense"])
+    bm25, dense = measure(judged, embedder, folder / "indexes", ways=[("bm25", None), ("dense", None)])
     # q1: d3 then d1, the ideal order; q2: only d4 holds its words, and d4 does not count
     assert (bm25.ndcg, bm25.mrr, bm25.recall[5]) == pytest.approx((0.5, 0.5, 0.5))
     assert dense.recall[100] == 1 and dense.chunks == 4 and dense.words is None and bm25.ms > 0
     assert bm25.low <= bm25.ndcg <= bm25.high
     embedder.batches.clear()
-    assert measure(judged, embedder, folder / "indexes", modes=["bm25"])[0].ndcg == bm25.ndcg
+    assert measure(judged, embedder, folder / "indexes", ways=[("bm25", None)])[0].ndcg == bm25.ndcg
     assert embedder.batches == [("query", 2)]
 
 

@@ -1,17 +1,31 @@
 """Levers: what they write, whom they show what, and what they refuse."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from story import STAFF_HUT, TOPICS, Item, Story, fact, few_items
 
 from levers.diagnosis import diagnose
-from levers.errors import UserError
+from levers.errors import LeversError, UserError
 from levers.lever import LEVERS, Situation, lever
 from levers.lever.examples import pick, showable
 from levers.lever.instruct import rules
 from levers.loop import Project
+from levers.model.contract import Compared
 from levers.stack import Inline, Retrieve, Shots, Stack
+from levers.stack.workshop import as_in
+
+
+class Named:
+    """A reranker that is never asked."""
+
+    id = "named"
+
+    def score(self, asked: Sequence[Compared]) -> list[NDArray[np.float32]]:
+        raise AssertionError(asked)
 
 
 def situation_of(project: Project, stack: Stack) -> Situation:
@@ -108,6 +122,20 @@ def test_passages_take_the_place_of_whole_documents(start: Situation) -> None:
 def test_variants_are_measured_and_noted(start: Situation) -> None:
     pulled = lever("retrieve").pull(start, {})
     assert len(pulled.notes) == 3 and sum("(chosen)" in note for note in pulled.notes) == 1
+
+
+def test_retrieval_names_the_reranker_it_was_measured_with(start: Situation) -> None:
+    index = start.index()
+    assert index is not None
+    index = index.reranked(Named())
+    there = replace(start, index=lambda: index)
+    part = lever("retrieve").pull(there, {"k": 1}).stack.part("retrieve")
+    assert isinstance(part, Retrieve) and part.rerank == "named" and as_in(index, part) is index
+    bare = lever("retrieve").pull(there, {"k": 1, "rerank": False}).stack.part("retrieve")
+    assert isinstance(bare, Retrieve) and bare.rerank is None and as_in(index, bare).reranker is None
+    assert "rerank" not in bare.model_dump()  # stacks from before there was a reranker keep their names
+    with pytest.raises(LeversError, match="reranks with other"):
+        as_in(index, part.model_copy(update={"rerank": "other"}))
 
 
 @pytest.mark.parametrize(

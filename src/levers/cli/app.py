@@ -206,13 +206,14 @@ def bench(
     split: Annotated[str, typer.Option(help="Which qrels: test, train, dev.")] = "test",
     embed: Annotated[str, typer.Option(help="The embedding model.")] = "minilm",
     words: Annotated[list[int] | None, typer.Option(help="Chunk size, repeatable; else whole documents.")] = None,
+    rerank: Annotated[str | None, typer.Option(help="Measure hybrid search reranked too: minilm, hf/….")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure search on a data set with known answers: BM25, dense and hybrid."""
     with guarded(as_json), Progress() as progress:
         if kind != "retrieval":
             raise UserError(Problem(file="KIND", found=repr(kind), expected="retrieval"))
-        found = verbs.bench(directory, split, embed, words or (), progress)
+        found = verbs.bench(directory, split, embed, words or (), progress, rerank)
     emit(as_json, lambda: {"rows": [shapes.plain(each) for each in found]}, lambda: views.benched(found))
 
 

@@ -108,7 +108,7 @@ def benched(found: list[Measured]) -> RenderableType:
     table = Table(*names, box=None)
     for each in found:
         table.add_row(
-            each.mode,
+            f"{each.mode}, reranked" if each.reranked else each.mode,
             "whole" if each.words is None else str(each.words),
             f"{each.chunks:,}",
             f"{each.ndcg:.3f}",

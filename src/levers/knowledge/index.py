@@ -1,5 +1,6 @@
 """Build an index of a documents' folder, keep it up to date, open any version by its digest, and search it."""
 
+import copy
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,15 +12,16 @@ from levers.errors import LeversError
 from levers.knowledge import words
 from levers.knowledge.access import Access
 from levers.knowledge.catalog import LOCK, NOBODY, TABLE, WORDS, State, family, find_state, revoked
-from levers.knowledge.fuse import distinct, fuse, grow
+from levers.knowledge.fuse import distinct, fuse, grow, rerank
 from levers.knowledge.library import Folder, check_folder, clean
 from levers.knowledge.optional import need
 from levers.knowledge.records import Chunking, Found, Mode
 from levers.knowledge.store import Hits, Rows, audience_filter, ordered
 from levers.knowledge.update import Progress, Source, Update, sweep, update
-from levers.model.contract import Embedder
+from levers.model.contract import Compared, Embedder, Reranker
 
 _POOL = 100  # passages each path ranks before fusion
+_RERANKED = 20  # first passages that a reranker compares: further down it seldom finds the best one
 
 
 class View:
@@ -49,6 +51,7 @@ class Index:
         self.notes = tuple(each.note for each in state.files if each.note)
         self.access = access
         self.updated: Update | None = None
+        self.reranker: Reranker | None = None
         self._embedder = embedder
         self._state = state
         self._files = {each.name: each for each in state.files if each.head}
@@ -78,6 +81,14 @@ class Index:
             rows = self._rows
             self._listed = rows.found(np.flatnonzero(rows.audience != NOBODY)) if rows else []
         return list(self._listed)
+
+    def reranked(self, reranker: Reranker | None) -> "Index":
+        """Return the same index with its first passages put in order by this reranker, or by none."""
+        if reranker is self.reranker:
+            return self
+        other = copy.copy(self)
+        other.reranker = reranker
+        return other
 
     def section(self, document: str, slug: str | None = None) -> list[Found]:
         """Return the chunks of a section, in order; superseded documents included, access not asked.
@@ -164,7 +175,8 @@ class Index:
     ) -> list[list[Found]]:
         """Return all that search ranks for each query, best first, near-duplicates included.
 
-        Each way of searching contributes its first `depth` passages.
+        Each way of searching contributes its first `depth` passages; a reranker, if there is one, compares the first
+        20 of them all.
         """
         asking = [None] * len(queries) if users is None else list(users)
         if len(asking) != len(queries):
@@ -172,22 +184,36 @@ class Index:
         if self._rows is None or not queries or depth < 1:
             return [[] for _ in queries]
         vectors = None if mode == "bm25" else self._embedder.embed(list(queries), "query")
+        views = [self._view(self.access.groups_of(user)) for user in asking]
         ranked: list[list[Found]] = []
-        for at, (query, user) in enumerate(zip(queries, asking, strict=True)):
-            view = self._view(self.access.groups_of(user))
+        for at, (query, view) in enumerate(zip(queries, views, strict=True)):
             paths: list[list[Found]] = [[], []]
             if mode != "dense":
                 paths[0] = self._rows.found(*self._bm25(query, view, depth))
             if vectors is not None and query.strip():
                 paths[1] = self._rows.found(*self._rows.dense(vectors[at], view.places, view.where, depth))
             ranked.append(fuse(*paths) if mode == "hybrid" else [*paths[0], *paths[1]])
-        return ranked
+        return ranked if self.reranker is None else self._closely(queries, views, ranked, self.reranker)
+
+    def _closely(
+        self, queries: Sequence[str], views: Sequence[View], ranked: Sequence[list[Found]], reranker: Reranker
+    ) -> list[list[Found]]:
+        asked = []
+        for query, view, found in zip(queries, views, ranked, strict=True):
+            passages = tuple((each.heading, each.text) for each in found[:_RERANKED])
+            asked.append(Compared(query, passages, self._inverted().rarity(query, view.numbers)))
+        scores = reranker.score(asked)
+        return [rerank(each, some.tolist()) for each, some in zip(ranked, scores, strict=True)]
+
+    def _inverted(self) -> words.Words:
+        if self._words is None:
+            assert self._rows is not None
+            self._words = words.Words([words.load(path) for path in self._segments], self._rows.size)
+        return self._words
 
     def _bm25(self, query: str, view: View, depth: int) -> Hits:
         assert self._rows is not None
-        if self._words is None:
-            self._words = words.Words([words.load(path) for path in self._segments], self._rows.size)
-        numbers, scores = self._words.search(query, view.numbers, depth)
+        numbers, scores = self._inverted().search(query, view.numbers, depth)
         return ordered(self._rows.places(numbers), scores, depth)
 
     def _view(self, groups: frozenset[str]) -> View:

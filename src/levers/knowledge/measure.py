@@ -14,11 +14,14 @@ from levers.knowledge.optional import need
 from levers.knowledge.records import Chunking, Found, Mode
 from levers.knowledge.update import Progress
 from levers.ledger import Record
-from levers.model.contract import Embedder
+from levers.model.contract import Embedder, Reranker
 
 MODES: tuple[Mode, ...] = ("bm25", "dense", "hybrid")
 WHOLE = Chunking(words=100_000)  # every document is one chunk
 _DEPTH = 100  # passages of each query that are measured
+Way = tuple[Mode, Reranker | None]
+"""A mode of searching, and the reranker that puts its first passages in order."""
+
 _DRAWS = 1000  # bootstrap samples behind an interval
 
 
@@ -30,6 +33,7 @@ class Measured(Record):
     """
 
     mode: Mode
+    reranked: bool = False
     words: int | None
     chunks: int
     queries: int
@@ -77,31 +81,34 @@ def measure(
     embedder: Embedder,
     folder: Path,
     chunking: Chunking | None = None,
-    modes: Sequence[Mode] = MODES,
+    ways: Sequence[Way] | None = None,
     on_progress: Progress | None = None,
 ) -> list[Measured]:
     """Index a data set under `folder` (only once) and measure each way of searching on its queries.
 
-    Without a chunking every document is one chunk. A document's rank is that of its first chunk.
+    Without a chunking every document is one chunk. A document's rank is that of its first chunk. Without `ways` all
+    modes are measured, none reranked.
     """
     names = list(judged.queries)
     known = _Known(embedder, [judged.queries[name] for name in names])
     corpus = Corpus(judged.corpus)
     index = build_from(corpus, "", Access(), known, folder, chunking or WHOLE, on_progress)
     found = []
-    for mode in modes:
-        index.ranking([judged.queries[names[0]]], mode=mode)  # opens what is opened once
+    for mode, reranker in ways or [(mode, None) for mode in MODES]:
+        searched = index.reranked(reranker)
+        searched.ranking([judged.queries[names[0]]], mode=mode)  # opens what is opened once
         runs: dict[str, dict[str, float]] = {}
         seconds: list[float] = []
         for name in names:
             begun = time.perf_counter()
-            ranked = index.ranking([judged.queries[name]], mode=mode)[0]
+            ranked = searched.ranking([judged.queries[name]], mode=mode)[0]
             seconds.append(time.perf_counter() - begun)
             runs[name] = _documents(ranked)
         figures = score(judged.grades, runs)
         settings = None if chunking is None else chunking.words
         ms = 1000 * float(np.median(seconds))
-        found.append(Measured(mode=mode, words=settings, chunks=index.size, queries=len(names), ms=ms, **figures))
+        figures |= {"mode": mode, "reranked": reranker is not None, "words": settings, "chunks": index.size}
+        found.append(Measured(**figures, queries=len(names), ms=ms))
     return found
 
 

@@ -91,14 +91,15 @@ class Chunk(Record):
 
     @property
     def searchable(self) -> str:
-        """What is indexed and embedded: the heading path gives a short passage its subject."""
-        return f"{self.heading}\n{self.text}" if self.heading else self.text
+        """What is indexed and embedded."""
+        return searchable(self.heading, self.text)
 
 
 class Found(Record):
     """A passage that search brought. `score` is BM25, cosine similarity, or the fused score (0 to 1), by mode.
 
-    `page`, from 1, is where it starts, for kinds of files that have pages.
+    A reranked passage has a score from 0 to 1; those further down, which were not compared, keep 0. `page`, from 1, is
+    where it starts, for kinds of files that have pages.
     """
 
     document: str
@@ -109,3 +110,13 @@ class Found(Record):
     end: int
     page: int | None = None
     score: float = 0.0
+
+    @property
+    def searchable(self) -> str:
+        """What is compared with a question."""
+        return searchable(self.heading, self.text)
+
+
+def searchable(heading: str, text: str) -> str:
+    """Return a passage under its heading path, which gives a short passage its subject."""
+    return f"{heading}\n{text}" if heading else text

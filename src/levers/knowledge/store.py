@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from levers.knowledge.optional import need
-from levers.knowledge.records import Chunk, Found
+from levers.knowledge.records import Chunk, Found, searchable
 
 TABLE = "chunks"
 EXACT_BELOW = 50_000  # rows whose vectors are all compared: milliseconds, and the same result on every machine
@@ -84,7 +84,7 @@ class Table:
             rows = self._table.search().where(condition).select(["heading", "text", "vector"]).limit(None).to_arrow()
             headings, texts = rows["heading"].to_pylist(), rows["text"].to_pylist()
             for heading, text, vector in zip(headings, texts, _vectors(rows), strict=True):
-                found[f"{heading}\n{text}" if heading else text] = vector
+                found[searchable(heading, text)] = vector
         return found
 
     def numbers(self) -> NDArray[np.int64]:

@@ -22,10 +22,12 @@ from levers.knowledge.optional import need
 from levers.ledger import write_atomic
 
 K1, B = 1.2, 0.75  # Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009
+_GRAMMAR = 0.3  # what a word of grammar tells
 SEGMENTS = 8  # more are merged: each costs a look-up for every word of a query
 
 _EAST = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"  # scripts without spaces: a letter is a word
 _PLAIN = re.compile(r"[a-z0-9]+")
+_WORD = re.compile(r"\w+")
 _ANY = re.compile(rf"[{_EAST}]|(?:(?![{_EAST}])[^\W_])+")
 _STOP = frozenset(  # words of grammar, which name no subject
     "a about after again all also am an and any are as at be because been before being below between both but by can "  # noqa: SIM905
@@ -151,21 +153,43 @@ class Words:
                 scores[rows] += times * gain
         return best(scores, depth)
 
-    def _gains(
-        self, term: np.uint64, visible: NDArray[np.bool_], counted: tuple[int, float]
-    ) -> list[tuple[NDArray[np.int32], NDArray[np.float64]]]:
-        total, mean = counted
+    def rarity(self, text: str, visible: NDArray[np.bool_]) -> dict[str, float]:
+        """Return for each word of a text, in lower case, how much it tells: the square root of BM25's rarity.
+
+        It is counted over the visible rows only. A word of grammar counts 0.3, as one that nearly all of them hold.
+        """
+        total = int(visible.sum())
+        found: dict[str, float] = {}
+        for word in dict.fromkeys(_WORD.findall(text.lower())):
+            held = [self._held(np.uint64(_term(stem)), visible) for stem in words(word)]
+            numbers = [sum(len(rows) for rows, _ in each) for each in held]
+            found[word] = float(np.sqrt(_rare(total, min(numbers)))) if numbers else _GRAMMAR
+        return found
+
+    def _held(self, term: np.uint64, visible: NDArray[np.bool_]) -> list[tuple[NDArray[np.int32], NDArray[np.float64]]]:
+        """Return, segment by segment, the visible rows that hold a term and how often."""
         held = []
         for part in self._parts:
             rows, counts = part.slice(term)
             keep = visible[rows]
             held.append((rows[keep], counts[keep].astype(np.float64)))
-        number = sum(len(rows) for rows, _ in held)
-        rarity = np.log1p((total - number + 0.5) / (number + 0.5))
+        return held
+
+    def _gains(
+        self, term: np.uint64, visible: NDArray[np.bool_], counted: tuple[int, float]
+    ) -> list[tuple[NDArray[np.int32], NDArray[np.float64]]]:
+        total, mean = counted
+        held = self._held(term, visible)
+        rarity = _rare(total, sum(len(rows) for rows, _ in held))
         return [
             (rows, rarity * counts * (K1 + 1) / (counts + K1 * (1 - B + B * self._lengths[rows] / mean)))
             for rows, counts in held
         ]
+
+
+def _rare(total: int, number: int) -> float:
+    """Return BM25's inverse document frequency of a word that `number` of `total` chunks hold."""
+    return float(np.log1p((total - number + 0.5) / (number + 0.5)))
 
 
 def best(scores: NDArray[np.float64], depth: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -18,10 +18,14 @@ TRIED = (1, 2, 4)
 
 
 class Settings(Record):
-    """How many passages; None goes up from 1 to 4 while dev gains. `mode`: BM25 and dense fused, or one of them."""
+    """How many passages; None goes up from 1 to 4 while dev gains. `mode`: BM25 and dense fused, or one of them.
+
+    `rerank`: let the reranker that the project names put the first passages in order.
+    """
 
     k: int | None = Field(default=None, ge=1, le=20)
     mode: Literal["hybrid", "bm25", "dense"] = "hybrid"
+    rerank: bool = True
 
 
 class RetrieveLever:
@@ -60,14 +64,14 @@ class RetrieveLever:
             )
         counts = TRIED if chosen.k is None else (chosen.k,)
         bare = situation.stack.without("inline")  # passages take the place of whole documents
-        variants: list[Variant] = [
-            (f"k={k}", bare.with_part(Retrieve(index=index.digest, k=k, mode=chosen.mode))) for k in counts
-        ]
+        reranker = index.reranker.id if index.reranker and chosen.rerank else None
+        part = Retrieve(index=index.digest, mode=chosen.mode, rerank=reranker)
+        variants: list[Variant] = [(f"k={k}", bare.with_part(part.model_copy(update={"k": k}))) for k in counts]
         stack, notes = climb(situation, self.name, variants)
-        part = stack.part("retrieve")
-        k = part.k if isinstance(part, Retrieve) else 0
+        k = next(each.k for each in stack.parts if isinstance(each, Retrieve))
         documents = {each.document for each in index.chunks()}
-        changed = f"{k} passages come before each question ({chosen.mode} search)"
+        how = f"{chosen.mode} search, reranked" if reranker else f"{chosen.mode} search"
+        changed = f"{k} passages come before each question ({how})"
         material = f"{len(documents)} documents, {len(index.chunks())} passages, index {index.digest}"
         return Pulled(stack=stack, changed=changed, material=material, notes=notes)
 

@@ -8,6 +8,7 @@ from levers.model.contract import (
     Finish,
     Model,
     Reply,
+    Reranker,
     Speaks,
     TokenLogprob,
     Tool,
@@ -15,8 +16,8 @@ from levers.model.contract import (
     Turn,
     speak,
 )
-from levers.model.registry import billed, is_hosted, known_reference, open_embedder, open_model
-from levers.model.replayed import Absent, Replayed, ReplayedEmbedder, Streams
+from levers.model.registry import billed, is_hosted, known_reference, open_embedder, open_model, open_reranker
+from levers.model.replayed import Absent, Replayed, ReplayedEmbedder, ReplayedReranker, Streams
 
 __all__ = [
     "Absent",
@@ -28,7 +29,9 @@ __all__ = [
     "Model",
     "Replayed",
     "ReplayedEmbedder",
+    "ReplayedReranker",
     "Reply",
+    "Reranker",
     "Speaks",
     "Streams",
     "TokenLogprob",
@@ -40,5 +43,6 @@ __all__ = [
     "known_reference",
     "open_embedder",
     "open_model",
+    "open_reranker",
     "speak",
 ]

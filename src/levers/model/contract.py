@@ -1,7 +1,7 @@
 """The contract of the model room: a batch of asks in, as many replies out, in the same order."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,3 +149,47 @@ def speak(model: Model, ask: Ask) -> Iterator[str | Reply]:
     if reply.text:
         yield reply.text
     yield reply
+
+
+class Tokens(NamedTuple):
+    """A text's tokens, special ones left out: unit vectors (tokens, dimension), and where each stands in the text.
+
+    `spans` has the shape (tokens, 2): character offsets, end exclusive.
+    """
+
+    vectors: NDArray[np.float32]
+    spans: NDArray[np.int64]
+
+
+@runtime_checkable
+class GivesTokens(Protocol):
+    """An embedder that also gives the vector of every token: what late interaction compares."""
+
+    @property
+    def id(self) -> str:
+        """The embedder's reference and weights digest."""
+
+    def tokens(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> list[Tokens]:
+        """Return the tokens of each text."""
+
+
+class Compared(NamedTuple):
+    """A question and the passages to compare it with, each as (heading path or empty, text).
+
+    `weights` tells for words of the question, in lower case, how much each counts; what is not there counts 1.
+    """
+
+    query: str
+    passages: tuple[tuple[str, str], ...]
+    weights: dict[str, float]
+
+
+class Reranker(Protocol):
+    """Reads a question and a passage together and tells how well they fit. The same id gives the same scores."""
+
+    @property
+    def id(self) -> str:
+        """How it compares, with which weights."""
+
+    def score(self, asked: Sequence[Compared]) -> list[NDArray[np.float32]]:
+        """Return for each question the scores of its passages, shape (its passages,); higher fits better."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from levers.errors import MissingExtra, ModelError
+from levers.model.contract import Tokens
 from levers.model.weights import file_digest, folder_digest
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -57,15 +58,36 @@ class MiniLM:
             vectors[places] = self._batch([texts[place] for place in places])
         return vectors
 
+    def tokens(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> list[Tokens]:
+        """Return each text's tokens with their last hidden states, start and end left out; cut at 256 tokens."""
+        del kind
+        nothing = Tokens(np.zeros((0, self.dimension), dtype=np.float32), np.zeros((0, 2), dtype=np.int64))
+        found = [nothing for _ in texts]
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        for start in range(0, len(order), _ROWS):
+            places = order[start : start + _ROWS]
+            hidden, mask, offsets = self._hidden([texts[place] for place in places])
+            unit = torch.nn.functional.normalize(hidden, dim=-1).numpy()
+            for row, place in enumerate(places):
+                inner = slice(1, int(mask[row].sum()) - 1)
+                found[place] = Tokens(unit[row, inner], offsets[row, inner].numpy())
+        return found
+
     def _batch(self, texts: list[str]) -> NDArray[np.float32]:
-        tokenizer, model = self._load()
-        inputs = tokenizer(texts, padding=True, truncation=True, max_length=_MINILM_TOKENS, return_tensors="pt")
-        with torch.inference_mode():
-            hidden = model(**inputs).last_hidden_state
-        weight = inputs["attention_mask"].unsqueeze(-1).to(hidden.dtype)
+        hidden, mask, _ = self._hidden(texts)
+        weight = mask.unsqueeze(-1).to(hidden.dtype)
         mean = (hidden * weight).sum(1) / weight.sum(1).clamp(min=1e-9)
         unit: NDArray[np.float32] = torch.nn.functional.normalize(mean, dim=-1).numpy()
         return unit
+
+    def _hidden(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the last hidden states [texts, tokens, 384], which tokens are real, and their spans [.., 2]."""
+        tokenizer, model = self._load()
+        made = {"padding": True, "truncation": True, "max_length": _MINILM_TOKENS, "return_tensors": "pt"}
+        inputs = tokenizer(texts, return_offsets_mapping=True, **made)
+        offsets = inputs.pop("offset_mapping")
+        with torch.inference_mode():
+            return model(**inputs).last_hidden_state, inputs["attention_mask"], offsets
 
     def _load(self) -> tuple[Any, Any]:
         if self._parts is None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from levers.errors import MissingExtra, Problem, UserError
-from levers.model.contract import Embedder, Model
+from levers.model.contract import Embedder, Model, Reranker
 from levers.model.weights import looks_local, model_folder
 
 if TYPE_CHECKING:
@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from levers.model.hosted import HostedSettings
     from levers.model.wire import Wire
 
-Job = Literal["answer", "embed"]
+Job = Literal["answer", "embed", "rerank"]
 # What a reference may look like, per job; the order is that of the hints.
 _FORMS: dict[Job, tuple[str, ...]] = {
     "answer": ("pocket", "hf/<folder or hub id>", "openai/<model>", "openai-responses/<model>", "anthropic/<model>"),
     "embed": ("minilm", "hf/<folder or hub id>", "openai/<model>"),
+    "rerank": ("minilm", "hf/<folder or hub id>"),
 }
-_EMBEDDED: dict[Job, str] = {"answer": "pocket", "embed": "minilm"}
+_EMBEDDED: dict[Job, str] = {"answer": "pocket", "embed": "minilm", "rerank": "minilm"}
 HOSTED = ("openai", "openai-responses", "anthropic")
 _NAME = re.compile(r"[^\s]+")
 
@@ -35,6 +36,8 @@ def known_reference(reference: str, job: Job = "answer", root: Path | None = Non
     if reference in _EMBEDDED.values():
         right = reference == _EMBEDDED[job]
         hint = f"{reference} does another job; the embedded model for this one is {_EMBEDDED[job]}"
+    elif job == "rerank" and provider in HOSTED:
+        right, hint = False, "rerankers run here: minilm, or a cross-encoder's folder as hf/<folder>"
     elif job == "embed" and provider in HOSTED and provider != "openai":
         right, hint = False, "embedding models behind a server are reached as openai/<model>"
     elif provider not in {"hf", *HOSTED} or not slash:
@@ -149,6 +152,25 @@ def open_embedder(
     except ImportError as error:
         raise MissingExtra(error.name or "torch", "local") from error
     return MiniLM() if reference == "minilm" else FolderEmbedder(reference, _folder_of(reference, root))
+
+
+def open_reranker(reference: str, *, root: Path | None = None) -> Reranker:
+    """Open a reranker: `minilm` (late interaction over its tokens), or a cross-encoder as `hf/<folder or hub id>`.
+
+    Raises as `open_embedder`.
+    """
+    problem = known_reference(reference, "rerank", root)
+    if problem is not None:
+        raise UserError(problem.model_copy(update={"field": "models.rerank"}))
+    try:
+        from levers.model.rerank import CrossEncoder, LateInteraction
+
+        if reference != "minilm":
+            return CrossEncoder(reference, _folder_of(reference, root))
+        from levers.model.embed import MiniLM
+    except ImportError as error:
+        raise MissingExtra(error.name or "torch", "local") from error
+    return LateInteraction(MiniLM())
 
 
 def _folder_of(reference: str, root: Path | None) -> Path:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from levers.errors import ModelError
 from levers.ledger import Replay, digest, new_owner
-from levers.model.contract import Ask, Embedder, Model, Reply
+from levers.model.contract import Ask, Compared, Embedder, Model, Reply, Reranker
 
 _CHUNK = 64
 _POLL = 0.05
@@ -148,6 +148,31 @@ class ReplayedEmbedder:
         if not keys:
             return np.zeros((0, self.dimension), dtype=np.float32)
         return np.stack([known[key] for key in keys])
+
+
+class ReplayedReranker:
+    """A reranker in front of a ledger: what a question and its passages were scored once is not computed again."""
+
+    def __init__(self, reranker: Reranker, replay: Replay) -> None:
+        """Put `replay` before `reranker`."""
+        self._reranker = reranker
+        self._replay = replay
+
+    @property
+    def id(self) -> str:
+        """The id of the reranker behind."""
+        return self._reranker.id
+
+    def score(self, asked: Sequence[Compared]) -> list[NDArray[np.float32]]:
+        """Score a batch, computing only questions whose passages or weights are others than before."""
+        keys = [digest(["scores", self.id, *each], 32) for each in asked]
+        known = {key: _unpack(value) for key, value in self._replay.get(keys).items()}
+        missing = {key: each for key, each in zip(keys, asked, strict=True) if key not in known}
+        if missing:
+            fresh = dict(zip(missing, self._reranker.score(list(missing.values())), strict=True))
+            self._replay.put({key: _pack(scores) for key, scores in fresh.items()})
+            known |= fresh
+        return [known[key] for key in keys]
 
 
 def _pack(vector: NDArray[np.float32]) -> str:

@@ -118,6 +118,7 @@ def _given(part: Given, draft: Draft) -> Draft:
 
 def _retrieve(part: Retrieve, drafts: list[Draft], workshop: Workshop) -> list[Draft]:
     finder = workshop.finder(part.index)
+    detail = f"{{}} passages, {part.mode}{', reranked' if part.rerank else ''}"
     done: dict[int, Draft] = {}
     for user in dict.fromkeys(draft.question.user for draft in drafts):
         places = [place for place, draft in enumerate(drafts) if draft.question.user == user]
@@ -125,7 +126,7 @@ def _retrieve(part: Retrieve, drafts: list[Draft], workshop: Workshop) -> list[D
         found = finder.find([drafts[place].text for place in places], user, part)
         seconds = (time.perf_counter() - started) / len(places)
         for place, passages in zip(places, found, strict=True):
-            trace = StepTrace(name="retrieve", seconds=seconds, detail=f"{len(passages)} passages, {part.mode}")
+            trace = StepTrace(name="retrieve", seconds=seconds, detail=detail.format(len(passages)))
             done[place] = replace(drafts[place], passages=passages, steps=(*drafts[place].steps, trace))
     return [done[place] for place in range(len(drafts))]
 

@@ -55,12 +55,16 @@ class Inline(Record):
 
 
 class Retrieve(Record):
-    """`k` passages found for each question in the index of that digest; the user's access rules apply first."""
+    """`k` passages found for each question in the index of that digest; the user's access rules apply first.
+
+    `rerank` is the id of the reranker that puts the first ones in order, None for none.
+    """
 
     kind: Literal["retrieve"] = "retrieve"
     index: str
     k: int = 4
     mode: Literal["hybrid", "bm25", "dense"] = "hybrid"
+    rerank: str | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class Given(Record):

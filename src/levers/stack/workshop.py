@@ -13,13 +13,16 @@ from levers.model import (
     Model,
     Replayed,
     ReplayedEmbedder,
+    ReplayedReranker,
+    Reranker,
     billed,
     is_hosted,
     open_embedder,
     open_model,
+    open_reranker,
 )
 from levers.stack.records import ModelRef, Passage, Retrieve
-from levers.task import Models
+from levers.task import AUTO, Models
 
 LEDGER = "ledger.sqlite"
 INDEXES = "indexes"
@@ -42,8 +45,11 @@ class IndexFinder:
         self.index = index
 
     def find(self, queries: Sequence[str], user: str | None, part: Retrieve) -> list[tuple[Passage, ...]]:
-        """Return the part's `k` passages for each query, under the user's rights."""
-        found = self.index.search(queries, users=[user] * len(queries), k=part.k, mode=part.mode)
+        """Return the part's `k` passages for each query, under the user's rights.
+
+        Raises LeversError when the part was measured with a reranker that the project no longer names.
+        """
+        found = as_in(self.index, part).search(queries, users=[user] * len(queries), k=part.k, mode=part.mode)
         return [tuple(passage(each) for each in passages) for passages in found]
 
 
@@ -64,6 +70,7 @@ class ProjectWorkshop:
         self._models: dict[tuple[str, str | None], Model] = {}
         self._finders: dict[str, IndexFinder] = {}
         self._embedder: Embedder | None = None
+        self._reranker: Reranker | None = None
         self._replay = Replay(state / LEDGER)
 
     def model(self, reference: ModelRef) -> Model:
@@ -99,12 +106,13 @@ class ProjectWorkshop:
         """Open the index of that digest."""
         if index not in self._finders:
             opened = open_index(self.state / INDEXES, index, self.embedder(), self.access)
-            self._finders[index] = IndexFinder(opened)
+            self._finders[index] = IndexFinder(opened.reranked(self.reranker()))
         return self._finders[index]
 
     def build(self, documents: Path, prefix: str, on_progress: Callable[[int, int], None] | None = None) -> Index:
         """Index a folder of documents, or open the index that has this content."""
-        index = build(documents, prefix, self.access, self.embedder(), self.state / INDEXES, on_progress=on_progress)
+        built = build(documents, prefix, self.access, self.embedder(), self.state / INDEXES, on_progress=on_progress)
+        index = built.reranked(self.reranker())
         self._finders[index.digest] = IndexFinder(index)  # under the access rules of now
         return index
 
@@ -115,6 +123,15 @@ class ProjectWorkshop:
             embedder = open_embedder(embed, base_url=self._server(embed), root=self._root)
             self._embedder = ReplayedEmbedder(embedder, self._replay)
         return self._embedder
+
+    def reranker(self) -> Reranker | None:
+        """Open the reranker; `auto` is minilm's where minilm embeds, else none."""
+        named = self._configured.rerank
+        if named == AUTO:
+            named = "minilm" if self._configured.embed == "minilm" else None
+        if self._reranker is None and named is not None:
+            self._reranker = ReplayedReranker(open_reranker(named, root=self._root), self._replay)
+        return self._reranker
 
     def _server(self, reference: str) -> str | None:
         """Return `base_url` where it serves this reference: Anthropic's where that answers, else OpenAI's."""
@@ -169,6 +186,20 @@ class CappedWorkshop:
     def finder(self, index: str) -> IndexFinder:
         """Open the index of that digest."""
         return self._workshop.finder(index)
+
+
+def as_in(index: Index, part: Retrieve) -> Index:
+    """Return the index searched as a retrieve part says: with its reranker, or without one.
+
+    Raises LeversError when the part names a reranker that the project does not.
+    """
+    if part.rerank is None:
+        return index.reranked(None)
+    if index.reranker is None or index.reranker.id != part.rerank:
+        named = index.reranker.id if index.reranker else "none"
+        hint = "name it again under models.rerank in levers.yaml, or pull retrieve again"
+        raise LeversError(f"the stack reranks with {part.rerank}, the project with {named}", hint)
+    return index
 
 
 def passage(found: Found) -> Passage:

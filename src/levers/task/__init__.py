@@ -6,6 +6,7 @@
 from levers.task.init import available, init
 from levers.task.load import CheckReport, check, load
 from levers.task.records import (
+    AUTO,
     GRADER_KINDS,
     PARTITIONS,
     Case,
@@ -24,6 +25,7 @@ from levers.task.records import (
 from levers.task.schema import json_schema
 
 __all__ = [
+    "AUTO",
     "GRADER_KINDS",
     "PARTITIONS",
     "Case",

@@ -25,6 +25,7 @@ GraderKind = Literal[
 ]
 GRADER_KINDS: tuple[GraderKind, ...] = get_args(GraderKind)
 PARTITIONS: tuple[Partition, ...] = ("dev", "test", "edge")
+AUTO = "auto"  # a reranker chosen by the embedding model
 
 
 class Case(Record):
@@ -122,12 +123,12 @@ class Material(Record):
 
 
 class Models(Record):
-    """Which models do which job: provider/model ids."""
+    """Which models do which job: provider/model ids. `rerank: auto` is minilm's reranker where minilm embeds."""
 
     answer: str = "pocket"
     reference: str | None = None
     embed: str = "minilm"
-    rerank: str | None = None
+    rerank: str | None = AUTO
     base_url: str | None = None
     cache: Literal["5m", "1h"] | None = Field(default=None, exclude_if=lambda value: value is None)
     # Excluded: what may be spent changes no outcome, so a raised cap is the same task and the same run.

@@ -11,13 +11,13 @@ from levers.errors import Problem
 from levers.ledger import Message
 from levers.task.config import Written
 from levers.task.golden import Golden
-from levers.task.records import Case, GraderKind, GraderSpec
+from levers.task.records import AUTO, Case, GraderKind, GraderSpec
 from levers.task.text import show
 from levers.task.units import UNITS, unit
 from levers.task.wording import did_you_mean, nearest
 
 _PROVIDERS = ("hf", "openai", "openai-responses", "anthropic")
-_EMBEDDED = {"answer": "pocket", "reference": "pocket", "embed": "minilm", "rerank": None}
+_EMBEDDED = {"answer": "pocket", "reference": "pocket", "embed": "minilm", "rerank": "minilm"}
 _REFERENCE = re.compile(r"(?P<provider>[a-z0-9_-]+)/(?P<model>\S.*)")
 _BELONGS: dict[str, tuple[GraderKind, ...]] = {
     "schema": ("schema",),
@@ -46,11 +46,11 @@ _NEEDED: tuple[tuple[GraderKind, str, str, str], ...] = (
 _NUMBER = re.compile(r"[0-9]")
 
 
-Job = Literal["answer", "embed"]
+Job = Literal["answer", "embed", "rerank"]
 KnownReference = Callable[[str, Job, Path], Problem | None]
 """Judges a model reference, for a job, of a project in a folder; `levers.model.known_reference` is one."""
 
-_JOBS: dict[str, Job] = {"answer": "answer", "reference": "answer", "embed": "embed"}  # nobody judges rerankers yet
+_JOBS: dict[str, Job] = {"answer": "answer", "reference": "answer", "embed": "embed", "rerank": "rerank"}
 
 
 def check_models(written: Written, root: Path, known: KnownReference | None) -> list[Problem]:
@@ -58,13 +58,9 @@ def check_models(written: Written, root: Path, known: KnownReference | None) -> 
     problems = []
     for role in _EMBEDDED:
         reference = written.text("models", role)
-        if reference is None:
+        if reference is None or (role == "rerank" and reference == AUTO):
             continue
-        job = _JOBS.get(role)
-        problem = known(reference, job, root) if known and job else check_reference(reference, role)
-        if role == "rerank":
-            hint = "hybrid search ranks alone in this version; remove the line or write null"
-            problem = Problem(file="", found=show(reference), expected="null: nothing reranks yet", hint=hint)
+        problem = known(reference, _JOBS[role], root) if known else check_reference(reference, role)
         if problem:
             place = {"file": written.file, "line": written.line(("models", role)), "field": f"models.{role}"}
             problems.append(problem.model_copy(update=place))

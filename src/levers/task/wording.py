@@ -32,7 +32,7 @@ FIELDS: dict[str, str] = {
     "openai-responses/… or anthropic/…",
     "Models.reference": "a stronger model that probes may ask, or null",
     "Models.embed": "the embedding model: minilm, hf/… or openai/…",
-    "Models.rerank": "the reranking model, or null",
+    "Models.rerank": "the reranking model: minilm, hf/… (a cross-encoder), auto (minilm where it embeds) or null",
     "Models.base_url": "the address of a server that speaks the answering model's format, http://… or https://…",
     "Models.cache": "how long Anthropic keeps the part of the prompt that repeats: 5m, 1h or null",
     "Models.cap": "the most that all hosted calls of this project may cost together, in USD, 0 or more",

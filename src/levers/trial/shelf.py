@@ -2,7 +2,7 @@
 
 from levers.knowledge import Index
 from levers.stack import Passage, Retrieve, Stack
-from levers.stack.workshop import passage
+from levers.stack.workshop import as_in, passage
 from levers.task.records import Case
 
 DEPTH = 50  # how far down evidence counts as buried; further down it counts as missed
@@ -38,8 +38,9 @@ class Shelf:
         part = stack.part("retrieve")
         if self._index is None or not isinstance(part, Retrieve):
             return None
+        index = as_in(self._index, part)
         ranks = [
-            self._index.rank_of(case.question, document, section, user=case.user, mode=part.mode, depth=DEPTH)
+            index.rank_of(case.question, document, section, user=case.user, mode=part.mode, depth=DEPTH)
             for document, section in _references(case)
         ]
         return min((rank for rank in ranks if rank is not None), default=None)

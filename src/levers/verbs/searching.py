@@ -9,11 +9,11 @@ from levers.errors import Problem, UserError
 from levers.knowledge import Chunking, Index, Update
 from levers.knowledge import purge as purge_indexes
 from levers.knowledge.beir import read_beir
-from levers.knowledge.measure import Measured, measure
+from levers.knowledge.measure import MODES, Measured, Way, measure
 from levers.knowledge.watch import changes
 from levers.ledger import digest
 from levers.loop import Project
-from levers.model import open_embedder
+from levers.model import open_embedder, open_reranker
 from levers.stack import Passage
 from levers.stack.workshop import INDEXES, passage
 from levers.trial.bench import Progress, silent
@@ -49,11 +49,17 @@ def watch(project: Project, stop: Event | None = None) -> Iterator[Indexed]:
 
 
 def bench(
-    folder: Path, split: str = "test", embed: str = "minilm", words: Sequence[int] = (), progress: Progress = silent
+    folder: Path,
+    split: str = "test",
+    embed: str = "minilm",
+    words: Sequence[int] = (),
+    progress: Progress = silent,
+    rerank: str | None = None,
 ) -> list[Measured]:
     """Measure search on a data set in BEIR's form: BM25, dense and hybrid, for every chunk size in `words`.
 
-    Without sizes each document is one chunk. Indexes are kept under `.levers/bench`, so a second run embeds nothing.
+    With `rerank`, a reranking model, hybrid search is measured reranked too. Without sizes each document is one chunk.
+    Indexes are kept under `.levers/bench`, so a second run embeds nothing.
     Raises UserError with every problem of the folder's files.
     """
     judged = read_beir(folder, split)
@@ -61,7 +67,10 @@ def bench(
     state = Path(".levers") / "bench" / digest([str(folder.resolve())], 12)
     sizes: list[Chunking | None] = [Chunking(words=each) for each in words]
     show = partial(progress, "embed passages")
-    return [row for size in sizes or [None] for row in measure(judged, embedder, state, size, on_progress=show)]
+    ways: list[Way] = [(mode, None) for mode in MODES]
+    if rerank is not None:
+        ways.append(("hybrid", open_reranker(rerank)))
+    return [row for size in sizes or [None] for row in measure(judged, embedder, state, size, ways, show)]
 
 
 def _indexed(project: Project, found: Index, took: Update, purged: bool) -> Indexed:

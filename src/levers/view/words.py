@@ -175,7 +175,8 @@ def part_words(part: Part) -> tuple[str, str]:
     if isinstance(part, Inline):
         return "documents in the prompt", count(len(part.documents), "document")
     if isinstance(part, Retrieve):
-        return "retrieval", f"{count(part.k, 'passage')} per question, {part.mode} search, index {part.index}"
+        how = f"{part.mode} search, reranked" if part.rerank else f"{part.mode} search"
+        return "retrieval", f"{count(part.k, 'passage')} per question, {how}, index {part.index}"
     if isinstance(part, Given):
         return "given by a probe", "never shipped"
     return str(part), ""
