@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 
-from benchmarks import Row, Skipped, concurrency, coverage, generation, memory, planted, search, trials
+from benchmarks import Row, Skipped, concurrency, coverage, generation, memory, planted, search, structure, trials
 
 ALL: dict[str, Callable[[], list[Row]]] = {
     "search": search.measure,
@@ -19,6 +19,7 @@ ALL: dict[str, Callable[[], list[Row]]] = {
     "concurrency": concurrency.measure,
     "coverage": coverage.measure,
     "planted": planted.measure,
+    "structure": structure.measure,
 }
 
 

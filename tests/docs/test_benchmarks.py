@@ -49,7 +49,10 @@ def test_no_mislabelled_case_blames_the_model(benchmarks):
 def test_an_unknown_name_is_refused(benchmarks, capsys):
     with pytest.raises(SystemExit):
         benchmarks.main(["speed"])
-    assert "choose from search, generation, trials, memory, concurrency, coverage, planted" in capsys.readouterr().err
+    assert (
+        "choose from search, generation, trials, memory, concurrency, coverage, planted, structure"
+        in capsys.readouterr().err
+    )
 
 
 def test_what_cannot_run_is_skipped_with_its_reason(benchmarks, monkeypatch, capsys):

@@ -1,0 +1,129 @@
+"""JSON Schemas to hold enforcement against: those of real replies, and generated ones over what schemas can say.
+
+Every string, array and number is bounded, so that any model comes to an end: `time` is left out, for its fractions of
+a second may go on for ever, and pocket's once did.
+"""
+
+import json
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+Schema = dict[str, Any]
+STRING, ITEMS = 12, 2  # the longest string in characters and the longest array
+KINDS = 3  # of items that an array's schema tells apart
+DEPTH = 3  # of a generated schema
+_NAMES = [
+    "id",
+    "name",
+    "city",
+    "total",
+    "paid",
+    "due",
+    "tags",
+    "lines",
+    "note",
+    "status",
+    "kind",
+    "rate",
+    "from",
+    "to",
+    "by",
+    "ref",
+    "unit",
+    "größe",
+    "名前",
+    "e-mail",
+]
+_WORDS = [
+    "open",
+    "closed",
+    "refund",
+    "delivery",
+    "north",
+    "south",
+    "gold",
+    "plain",
+    "yes",
+    "no",
+    "n/a",
+    "7",
+    "größer",
+    "東京",
+    "it's",
+]
+
+
+def data_folder() -> Path:
+    """Return the folder of data sets: $LEVERS_DATA, or shared/data beside the checkout."""
+    named = os.environ.get("LEVERS_DATA")
+    return Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def of_replies(file: Path) -> list[Schema]:
+    """Return the schema of every chat's last reply in a file of chats whose replies are JSON, repeats left out."""
+    found: dict[str, Schema] = {}
+    for line in file.read_text(encoding="utf-8").splitlines():
+        reply = json.loads(json.loads(line)["messages"][-1]["content"])
+        schema = schema_of(reply)
+        found[json.dumps(schema, sort_keys=True)] = schema
+    return list(found.values())
+
+
+def schema_of(value: Any) -> Schema:
+    """Return the schema of one JSON value: its keys, all required, its types, and bounds."""
+    if isinstance(value, dict):
+        properties = {key: schema_of(each) for key, each in value.items()}
+        return {"type": "object", "properties": properties, "required": [*value], "additionalProperties": False}
+    if isinstance(value, list):
+        kinds = {json.dumps(schema): schema for schema in map(schema_of, value)}
+        items = list(kinds.values())[:KINDS]
+        kind: Schema = items[0] if len(items) == 1 else {"anyOf": items} if items else {"type": "null"}
+        return {"type": "array", "items": kind, "maxItems": ITEMS}
+    if isinstance(value, bool) or value is None:
+        return {"type": "boolean" if value is not None else "null"}
+    if isinstance(value, int | float):
+        return {"type": "integer", "minimum": -99_999, "maximum": 99_999}
+    return {"type": "string", "maxLength": STRING}
+
+
+def generated(count: int, seed: int = 0) -> Iterator[Schema]:
+    """Yield random schemas: nested objects, optional keys, enums, constants, patterns, formats, unions, references."""
+    draw = random.Random(seed)
+    for _ in range(count):
+        schema = _object(draw, DEPTH)
+        if draw.random() < 0.2:
+            schema["$defs"] = {"part": _object(draw, 1)}
+            schema["properties"]["part"] = {"$ref": "#/$defs/part"}
+            schema["required"] = [*schema["required"], "part"]
+        yield schema
+
+
+def _object(draw: random.Random, depth: int) -> Schema:
+    names = draw.sample(_NAMES, draw.randint(1, 4))
+    properties = {name: _any(draw, depth - 1) for name in names}
+    required = [name for name in names if draw.random() < 0.7]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _any(draw: random.Random, depth: int) -> Schema:
+    if depth > 0 and draw.random() < 0.4:
+        inner = _object(draw, depth)
+        return inner if draw.random() < 0.6 else {"type": "array", "items": inner, "maxItems": ITEMS}
+    low = draw.randint(-50, 50)
+    leaves: list[Schema] = [
+        {"type": "string", "maxLength": draw.randint(0, STRING)},
+        {"type": "string", "minLength": 2, "maxLength": STRING},
+        {"type": "string", "pattern": draw.choice([r"^[A-Z]{2}-[0-9]{3}$", r"^(yes|no|maybe)$", r"^\d{1,4}(,\d\d)?$"])},
+        {"type": "string", "format": draw.choice(["date", "uuid", "ipv4"])},
+        {"enum": draw.sample([*_WORDS, 3, None, True], 4)},
+        {"const": draw.choice([*_WORDS, 0, False])},
+        {"type": "integer", "minimum": low, "maximum": low + draw.randint(0, 2000)},
+        {"type": "boolean"},
+        {"type": ["string", "null"], "maxLength": STRING},
+        {"anyOf": [{"type": "boolean"}, {"type": "integer", "minimum": 0, "maximum": 9}]},
+        {"type": "array", "items": {"enum": draw.sample(_WORDS, 3)}, "minItems": 1, "maxItems": ITEMS},
+    ]
+    return draw.choice(leaves)
