@@ -214,7 +214,8 @@ def levers() -> str:
         module: Any = inspect.getmodule(type(each))
         summary = (inspect.getdoc(module) or "").removeprefix(f"{each.name}: ")
         probes = " + ".join(f"`{probe}`" for probe in each.probes)
-        parts += [f"## {each.name}", _sentence(summary), f"Made perfect by the probes {probes}."]
+        perfect = f"Made perfect by the probes {probes}." if probes else "No probe: quoted from needs and prices."
+        parts += [f"## {each.name}", _sentence(summary), perfect]
         settings = module.Settings
         parts.append(" ".join((inspect.getdoc(settings) or "").split()))
         rows = [

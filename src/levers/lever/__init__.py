@@ -1,9 +1,13 @@
 """The levers, one file each; this list is the only place where all of them are named."""
 
 from levers.errors import Problem, UserError
+from levers.lever.cache import CacheLever
+from levers.lever.compress import CompressLever
 from levers.lever.examples import ExamplesLever
 from levers.lever.inline import InlineLever
 from levers.lever.instruct import InstructLever
+from levers.lever.order import OrderLever
+from levers.lever.reason import ReasonLever
 from levers.lever.retrieve import RetrieveLever
 from levers.lever.situation import Lever, Pulled, Situation
 from levers.lever.structure import StructureLever
@@ -15,7 +19,11 @@ LEVERS: tuple[Lever, ...] = (
     ExamplesLever(),
     InlineLever(),
     RetrieveLever(),
+    OrderLever(),
+    ReasonLever(),
     TuneLever(),
+    CompressLever(),
+    CacheLever(),
 )
 
 

@@ -26,11 +26,14 @@ class Terms:
     gates: tuple[GateCheck, ...] = ()
     added_ms: CostFigure | None = None
     blocked: str = ""
+    calls: float = 1.0  # times an answer is paid for
+    room: Headroom | None = None  # where no set of probes stands for the lever
+    saves: CostFigure | None = None
 
 
 def quote(name: str, probes: tuple[ProbeName, ...], situation: Situation, terms: Terms) -> Quote:
     """Put a quote together from the headroom that the diagnosis measured and the lever's own terms."""
-    room = headroom(situation, probes)
+    room = terms.room or headroom(situation, probes)
     return Quote(
         lever=name,
         answers=terms.answers,
@@ -40,13 +43,14 @@ def quote(name: str, probes: tuple[ProbeName, ...], situation: Situation, terms:
         score_interval=room.score_interval,
         unlocks=room.unlocks,
         one_time=_one_time(terms.project),
-        per_answer=_per_answer(situation, terms.added_tokens),
-        latency_ms=terms.added_ms or _latency(situation, terms.added_tokens),
+        per_answer=_per_answer(situation, terms),
+        latency_ms=terms.added_ms or _latency(situation, terms),
         gates=terms.gates,
         effort=terms.effort,
         freshness=terms.freshness,
         settings=terms.settings,
         blocked=terms.blocked,
+        saves=terms.saves,
     )
 
 
@@ -95,23 +99,29 @@ def _one_time(name: str) -> CostFigure:
     return CostFigure(value=low, provenance="assumed", source=source)
 
 
-def _per_answer(situation: Situation, added: float) -> CostFigure:
+def _per_answer(situation: Situation, terms: Terms) -> CostFigure:
     now = situation.trial.cost_per_answer
     if now is None:
         return CostFigure(value=0.0, provenance="assumed", source="no price is known for this model")
-    share = added / max(_prompt_tokens(situation), 1.0)
-    origin: Provenance = "assumed" if added else "measured"
-    source = (
-        f"{situation.trial.cost_source}; scaled by {1 + share:.2f} for the longer prompt" if added else "this trial"
-    )
-    return CostFigure(value=now * (1 + share), provenance=origin, source=source)
+    if terms.saves is not None:
+        return CostFigure(value=max(0.0, now - terms.saves.value), provenance="assumed", source=terms.saves.source)
+    factor = _factor(situation, terms)
+    origin: Provenance = "assumed" if factor > 1 else "measured"
+    why = "for more calls" if terms.calls > 1 else "for the longer prompt"
+    source = f"{situation.trial.cost_source}; scaled by {factor:.2f} {why}" if factor > 1 else "this trial"
+    return CostFigure(value=now * factor, provenance=origin, source=source)
 
 
-def _latency(situation: Situation, added: float) -> CostFigure:
+def _latency(situation: Situation, terms: Terms) -> CostFigure:
     now = situation.trial.latency["total"].p50_ms
-    share = added / max(_prompt_tokens(situation), 1.0)
-    source = "this trial's median, scaled by the length of the prompt"
-    return CostFigure(value=now * share, unit="ms", provenance="assumed", source=source)
+    how = "the number of calls" if terms.calls > 1 else "the length of the prompt"
+    source = f"this trial's median, scaled by {how}"
+    return CostFigure(value=now * (_factor(situation, terms) - 1), unit="ms", provenance="assumed", source=source)
+
+
+def _factor(situation: Situation, terms: Terms) -> float:
+    """How many times today's answer an answer with the lever is, in tokens and so in cost and time."""
+    return terms.calls * (1 + terms.added_tokens / max(_prompt_tokens(situation), 1.0))
 
 
 def _prompt_tokens(situation: Situation) -> float:

@@ -91,6 +91,8 @@ def _blocked(situation: Situation) -> str:
     task, stack = situation.bench.task, situation.stack
     if stack.model.id.startswith(("openai/", "anthropic/")):
         return "the model is hosted; tuning here needs local weights"
+    if stack.part("reason"):
+        return "the stack reasons before it answers, and the examples hold no reasoning to learn"
     if stack.model.adapter:
         return "tuned already; more or better examples would have to come first"
     knowledge = situation.diagnosis.needs.get("knowledge")

@@ -1,6 +1,6 @@
 """Measure variants of a pull against each other on dev, and parse a pull's settings."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -23,11 +23,16 @@ def best_of(situation: Situation, lever: str, variants: Sequence[Variant]) -> tu
     return _choose(measured)
 
 
-def climb(situation: Situation, lever: str, variants: Sequence[Variant]) -> tuple[Stack, tuple[str, ...]]:
+def climb(
+    situation: Situation,
+    lever: str,
+    variants: Sequence[Variant],
+    further: Callable[[Stack], Sequence[Variant]] = lambda best: (),
+) -> tuple[Stack, tuple[str, ...]]:
     """Measure variants of growing size on dev until one is worse than what went before; return the best, with notes.
 
     What goes before the first is the stack as it is. More of the same seldom helps once less of it hurt, and the larger
-    variants are the slow ones.
+    variants are the slow ones. Where the best is better than the stack as it is, `further` variants of it are measured.
     """
     if len(variants) == 1:
         return variants[0][1], ()
@@ -40,6 +45,9 @@ def climb(situation: Situation, lever: str, variants: Sequence[Variant]) -> tupl
             break
         before = trial
     left = [label for label, _ in variants[len(measured) :]]
+    best = max(measured, key=lambda each: _merit(each[2]))
+    if _merit(best[2]) > _merit(situation.trial):
+        measured += [(label, stack, _measure(situation, lever, label, stack)) for label, stack in further(best[1])]
     chosen, notes = _choose(measured)
     return chosen, (*notes, *(f"{label}: not tried, the smaller one was worse than what went before" for label in left))
 

@@ -65,8 +65,8 @@ def forecasts(steps: Sequence[Step], measure: Literal["pass", "score"] = "pass")
 def _forecast(step: Step, measure: Literal["pass", "score"]) -> Forecast | None:
     quote = step.plan.chosen if step.plan else None
     came = step.dev_pass if measure == "pass" else step.dev_score
-    if quote is None or came is None or quote.lever != step.lever:
-        return None
+    if quote is None or came is None or quote.lever != step.lever or quote.saves is not None:
+        return None  # a lever that saves forecasts no gain
     predicted, interval = (
         (quote.gain, quote.interval) if measure == "pass" else (quote.score_gain, quote.score_interval)
     )

@@ -71,6 +71,7 @@ class Project:
             cost_source=_source(price) if price else "no price known",
             progress=self.progress,
             kit=self._kit(),
+            price=listed,
         )
 
     def capped(self, usd: float) -> tuple[Bench, CappedWorkshop]:

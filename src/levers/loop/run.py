@@ -16,6 +16,7 @@ from levers.lever import LEVERS, Pulled, Situation, lever
 from levers.loop.memo import Memo
 from levers.loop.project import Project
 from levers.loop.records import SEED, Measured, Opening, Run, Step
+from levers.loop.savings import judge_saving
 from levers.loop.targets import reached
 from levers.loop.verdict import Judged, Opener, judge
 from levers.plan import Attempt, Plan, Quote, choose
@@ -66,7 +67,7 @@ class Loop:
             if len(self.steps) > MOST_STEPS:
                 break
             pulled = self._pull(current, measured.dev, found, chosen)
-            judged = self._judge(current, measured, pulled.stack, chosen.lever)
+            judged = self._judge(current, measured, pulled.stack, chosen)
             self._add(self._step(chosen, pulled, judged, found, plan))
             self.attempts.append(
                 Attempt(
@@ -121,27 +122,26 @@ class Loop:
         situation = self._situation(stack, dev, found)
         return self.memo.keep(name, Pulled, lambda: lever(chosen.lever).pull(situation, chosen.settings))
 
-    def _judge(self, current: Stack, measured: Measured, candidate: Stack, name: str) -> Judged:
+    def _judge(self, current: Stack, measured: Measured, candidate: Stack, chosen: Quote) -> Judged:
         number = len(self.steps)
+        start_edge = self.steps[0].measured.edge
 
         def test(stack: Stack, reason: str) -> Trial:
             self._open(number, stack, reason)
             return self.trial(stack, "test")
 
-        earlier = [step.dev_score.p_value for step in self.steps if step.dev_score]
-        return judge(
-            measured,
-            self.trial(candidate, "dev"),
-            earlier,
-            self.steps[0].measured.edge,
-            Opener(
-                reach=lambda: self._reach(current, candidate, name),
-                before_test=lambda: measured.test or test(current, "the stack the step started from"),
-                after_test=lambda: test(candidate, "a pull that dev kept"),
-                before_edge=lambda: measured.edge,
-                after_edge=lambda: self._edge(candidate),
-            ),
+        opener = Opener(
+            reach=lambda: self._reach(current, candidate, chosen.lever),
+            before_test=lambda: measured.test or test(current, "the stack the step started from"),
+            after_test=lambda: test(candidate, "a pull that dev kept"),
+            before_edge=lambda: measured.edge,
+            after_edge=lambda: self._edge(candidate),
         )
+        after = self.trial(candidate, "dev")
+        if chosen.saves is not None:
+            return judge_saving(measured, after, start_edge, opener)
+        earlier = [step.dev_score.p_value for step in self.steps if step.dev_score]
+        return judge(measured, after, earlier, start_edge, opener)
 
     def _reach(self, current: Stack, candidate: Stack, name: str) -> Comparison | None:
         """Compare two stacks on dev with everything given that this lever does not bring itself."""

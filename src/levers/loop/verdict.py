@@ -56,7 +56,7 @@ def judge(before: Measured, after: Trial, earlier: Sequence[float], start_edge: 
     old_edge, new_edge = open_.before_edge(), open_.after_edge()
     edge_pass = compare(old_edge, new_edge, "pass") if old_edge and new_edge else None
     measured = Measured(dev=after, test=new_test, edge=new_edge)
-    against = _against_test(test_pass, test_score) or _against_edge(edge_pass, new_edge, start_edge)
+    against = _against_test(test_pass, test_score) or against_edge(edge_pass, new_edge, start_edge)
     why = against or _praise(dev_pass, dev_score, test_pass, test_score)
     return Judged(not against, why, measured, dev_pass, dev_score, p_value, reach, test_pass, test_score, edge_pass)
 
@@ -92,7 +92,8 @@ def _against_test(test_pass: Comparison, test_score: Comparison) -> str:
     return ""
 
 
-def _against_edge(edge: Comparison | None, now: Trial | None, start: Trial | None) -> str:
+def against_edge(edge: Comparison | None, now: Trial | None, start: Trial | None) -> str:
+    """Say how edge fell: below the start, or decisively below what the step started from; empty when it did not."""
     if edge is None or now is None:
         return ""
     if start is not None and now.quality < start.quality:

@@ -11,9 +11,12 @@ LEAST_SHARE = 0.01  # a lever that could cure less than one case in a hundred is
 def choose(stack: str, quotes: Sequence[Quote], attempts: Sequence[Attempt], answers_per_day: float) -> Plan:
     """Set the quotes side by side. Cheapest first: least effort, then first-year cost, then time added to an answer.
 
-    Between equals the lever that unlocks most cases goes first.
+    Between equals the lever that unlocks most cases goes first. Levers that only save come after all others, the
+    largest saving first.
     """
-    ranked = sorted(quotes, key=lambda quote: (*_cost(quote, answers_per_day), -quote.unlocks, quote.lever))
+    ranked = sorted(
+        quotes, key=lambda quote: (_saved(quote), *_cost(quote, answers_per_day), -quote.unlocks, quote.lever)
+    )
     refusals = {quote.lever: _refusal(stack, quote, attempts) for quote in ranked}
     possible = [quote for quote in ranked if not refusals[quote.lever]]
     chosen = possible[0] if possible else None
@@ -21,7 +24,7 @@ def choose(stack: str, quotes: Sequence[Quote], attempts: Sequence[Attempt], ans
     for quote in ranked:
         verdict: Verdict
         if quote is chosen:
-            verdict, why = "next", _reason(quote)
+            verdict, why = "next", _reason(quote, answers_per_day)
         elif quote in possible:
             verdict, why = "later", _waits(quote, possible[0], answers_per_day)
         else:
@@ -43,6 +46,10 @@ def _cost(quote: Quote, answers_per_day: float) -> tuple[int, float, float]:
     return EFFORTS.index(quote.effort), round(first_year(quote, answers_per_day)), round(quote.latency_ms.value)
 
 
+def _saved(quote: Quote) -> tuple[bool, float]:
+    return (quote.saves is not None, -quote.saves.value if quote.saves else 0.0)
+
+
 def _refusal(stack: str, quote: Quote, attempts: Sequence[Attempt]) -> str:
     """Say why a lever is out of the question now; empty when it is not."""
     if quote.blocked:
@@ -51,7 +58,7 @@ def _refusal(stack: str, quote: Quote, attempts: Sequence[Attempt]) -> str:
     if unmet:
         gate = unmet[0]
         return f"data gate: {gate.goal} needs {gate.need} {gate.unit}, you have {gate.have} ({gate.source})"
-    if max(quote.unlocks, quote.gain) < LEAST_SHARE and quote.score_interval.low <= 0:
+    if quote.saves is None and max(quote.unlocks, quote.gain) < LEAST_SHARE and quote.score_interval.low <= 0:
         return f"its probe, which is the lever made perfect, gains nothing ({quote.gain:+.2f} passes)"
     same = [each for each in attempts if each.lever == quote.lever and each.settings == quote.settings]
     if any(each.accepted for each in same):
@@ -64,7 +71,10 @@ def _refusal(stack: str, quote: Quote, attempts: Sequence[Attempt]) -> str:
     return ""
 
 
-def _reason(quote: Quote) -> str:
+def _reason(quote: Quote, answers_per_day: float) -> str:
+    if quote.saves is not None:
+        yearly = quote.saves.value * answers_per_day * DAYS_PER_YEAR
+        return f"no lever gains quality any more; this saves at most ${yearly:,.0f} a year"
     return (
         f"cheapest lever that helps: its probe gains {quote.gain:+.2f} passes and {quote.score_gain:+.2f} credit, "
         f"and {quote.unlocks:.0%} of the cases need it"
@@ -72,6 +82,8 @@ def _reason(quote: Quote) -> str:
 
 
 def _waits(quote: Quote, first: Quote, answers_per_day: float) -> str:
+    if quote.saves is not None:
+        return f"waits: savings come last, and {first.lever} comes first"
     if quote.effort != first.effort:
         return f"waits: {first.lever} takes {first.effort}, this {quote.effort}"
     mine, other = first_year(quote, answers_per_day), first_year(first, answers_per_day)

@@ -33,6 +33,7 @@ class Quote(Record):
     perfect product could bring. `unlocks` is the share of cases that need it, alone or beside other needs.
     `one_time` is USD before the first answer, `per_answer` USD per answer with it, `latency_ms` what it adds.
     `settings` is the pull that is quoted; `blocked` says why it cannot be pulled now, empty when it can.
+    `saves` (USD per answer, at most) makes it a lever that saves: quality shall stay, cost shall fall.
     """
 
     lever: str
@@ -50,6 +51,7 @@ class Quote(Record):
     freshness: str = ""
     settings: dict[str, Any] = Field(default_factory=dict)
     blocked: str = ""
+    saves: CostFigure | None = None
 
 
 class Option(Record):

@@ -1,6 +1,7 @@
 """Assemble parts into an answerer. A stack is data; answering with it is a fold of its parts over a batch of drafts."""
 
 from levers.stack.answerer import Finder, Workshop, answer, answerer, ask, assemble
+from levers.stack.exchange import wrong_form
 from levers.stack.prompt import Draft, messages
 from levers.stack.records import (
     Answer,
@@ -12,6 +13,7 @@ from levers.stack.records import (
     Part,
     Passage,
     Question,
+    Reason,
     Retrieve,
     Shots,
     Stack,
@@ -31,6 +33,7 @@ __all__ = [
     "Part",
     "Passage",
     "Question",
+    "Reason",
     "Retrieve",
     "Shots",
     "Stack",
@@ -42,4 +45,5 @@ __all__ = [
     "ask",
     "assemble",
     "messages",
+    "wrong_form",
 ]

@@ -7,9 +7,10 @@ from typing import Protocol
 
 from levers.errors import LeversError
 from levers.ledger import digest
-from levers.model.contract import Ask, CacheMark, Model, Reply
-from levers.model.replayed import Streams
+from levers.model.contract import Ask, CacheMark, Model
+from levers.stack.choosing import lay, show
 from levers.stack.citations import cite
+from levers.stack.exchange import Exchange, exchanges
 from levers.stack.prompt import Draft, messages, shared_turns
 from levers.stack.records import (
     Answer,
@@ -20,6 +21,7 @@ from levers.stack.records import (
     Part,
     Passage,
     Question,
+    Reason,
     Retrieve,
     Shots,
     Stack,
@@ -57,14 +59,8 @@ def stream(stack: Stack, questions: Sequence[Question], workshop: Workshop) -> I
     """Yield (place among the questions, answer) as soon as each is there, in any order."""
     drafts = assemble(stack, questions, workshop)
     asks = [ask(stack, draft) for draft in drafts]
-    model = workshop.model(stack.model)
-    if isinstance(model, Streams):
-        for done in model.stream(asks):
-            for place, reply in done.items():
-                yield place, _answer(drafts[place], asks[place], reply)
-        return
-    for place, (draft, sent, reply) in enumerate(zip(drafts, asks, model.answer(asks), strict=True)):
-        yield place, _answer(draft, sent, reply)
+    for place, done in exchanges(stack, asks, workshop.model(stack.model)):
+        yield place, _answer(drafts[place], done)
 
 
 def assemble(stack: Stack, questions: Sequence[Question], workshop: Workshop) -> list[Draft]:
@@ -96,11 +92,13 @@ def apply(part: Part, drafts: list[Draft], workshop: Workshop) -> list[Draft]:
         texts = tuple(f"{name}\n{text}" for name, text in part.documents)
         return [replace(draft, system=(*draft.system, *texts)) for draft in drafts]
     if isinstance(part, Shots):
-        return [replace(draft, shots=part.pairs) for draft in drafts]
+        return [show(part, draft) for draft in drafts]
     if isinstance(part, Structure):
         return [replace(draft, json_schema=part.json_schema) for draft in drafts]
     if isinstance(part, Given):
         return [_given(part, draft) for draft in drafts]
+    if isinstance(part, Reason):
+        return drafts  # how the drafts are asked, not what is in them
     return _retrieve(part, drafts, workshop)
 
 
@@ -125,26 +123,28 @@ def _retrieve(part: Retrieve, drafts: list[Draft], workshop: Workshop) -> list[D
         started = time.perf_counter()
         found = finder.find([drafts[place].text for place in places], user, part)
         seconds = (time.perf_counter() - started) / len(places)
-        for place, passages in zip(places, found, strict=True):
+        for place, best in zip(places, found, strict=True):
+            passages = lay(part, best, drafts[place].text)
             trace = StepTrace(name="retrieve", seconds=seconds, detail=detail.format(len(passages)))
-            done[place] = replace(drafts[place], passages=passages, steps=(*drafts[place].steps, trace))
+            steps = (*drafts[place].steps, trace)
+            done[place] = replace(drafts[place], passages=passages, around=part.around, steps=steps)
     return [done[place] for place in range(len(drafts))]
 
 
-def _answer(draft: Draft, sent: Ask, reply: Reply) -> Answer:
-    shown = draft.passages or ()
-    trace = StepTrace(name="answer", seconds=reply.seconds, detail=reply.finish)
+def _answer(draft: Draft, done: Exchange) -> Answer:
+    shown, reply = draft.passages or (), done.reply
     return Answer(
         id=draft.question.id,
         text=reply.text,
         citations=cite(reply.text, shown),
         passages=shown,
-        prompt=sent.messages,
+        prompt=done.ask.messages,
         usage=reply.usage,
-        steps=(*draft.steps, trace),
+        steps=(*draft.steps, *done.steps),
         finish=reply.finish,
         confidence=reply.confidence,
         error=reply.error,
+        thought=reply.thought,
     )
 
 

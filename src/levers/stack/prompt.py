@@ -16,7 +16,10 @@ NO_PASSAGES = "(none found)"
 
 @dataclass(frozen=True)
 class Draft:
-    """A prompt in the making for one question. Parts turn drafts into drafts; `messages` lays the last one out."""
+    """A prompt in the making for one question. Parts turn drafts into drafts; `messages` lays the last one out.
+
+    `own_shots`: the examples were chosen for this question. `around`: the question stands before the passages too.
+    """
 
     question: Question
     system: tuple[str, ...] = ()
@@ -24,6 +27,8 @@ class Draft:
     passages: tuple[Passage, ...] | None = None
     json_schema: dict[str, Any] | None = None
     steps: tuple[StepTrace, ...] = field(default=())
+    own_shots: bool = False
+    around: bool = False
 
     @property
     def text(self) -> str:
@@ -48,13 +53,14 @@ def messages(draft: Draft) -> tuple[Message, ...]:
 
 def shared_turns(draft: Draft) -> int:
     """Count the leading messages that every question of a stack shares: the system text and the shown examples."""
-    return bool(draft.system) + 2 * len(draft.shots)
+    return bool(draft.system) + (0 if draft.own_shots else 2 * len(draft.shots))
 
 
 def _user_turn(draft: Draft) -> str:
     if draft.passages is None:
         return draft.text
-    return f"Passages:\n{passage_block(draft.passages)}\n\nQuestion: {draft.text}"
+    first = f"Question: {draft.text}\n\n" if draft.around else ""
+    return f"{first}Passages:\n{passage_block(draft.passages)}\n\nQuestion: {draft.text}"
 
 
 def passage_block(passages: tuple[Passage, ...]) -> str:

@@ -9,6 +9,8 @@ from levers.economics.usage import Usage
 from levers.ledger import Message, Record, digest
 from levers.model.contract import Finish, Turn
 
+PassageOrder = Literal["best first", "best last", "ends"]
+
 
 class Passage(Record):
     """A piece of a document as a model sees it; `start` and `end` are character offsets in the document's text.
@@ -34,17 +36,44 @@ class Instruct(Record):
 
 
 class Shots(Record):
-    """Shown examples: pairs of input and output, each an earlier turn of the conversation."""
+    """Shown examples: pairs of input and output, each an earlier turn of the conversation.
+
+    With `nearest`, so many of the pairs are shown: those whose inputs are most like the question, the likest last.
+    """
 
     kind: Literal["examples"] = "examples"
     pairs: tuple[tuple[str, str], ...]
+    nearest: int | None = Field(default=None, ge=1, exclude_if=lambda value: value is None)
 
 
 class Structure(Record):
-    """The reply must be JSON of this schema; enforced while decoding (local) or asked of the server (hosted)."""
+    """The reply must be JSON of this schema; enforced while decoding (local) or asked of the server (hosted).
+
+    A reply that is not valid all the same is sent back `repairs` times at most, with what is wrong with it. With
+    `unwrap` the schema is an object around one value, "answer", and the answer is that value as text: so a choice or a
+    pattern is imposed by the same means.
+    """
 
     kind: Literal["structure"] = "structure"
     json_schema: dict[str, Any]
+    unwrap: bool = Field(default=False, exclude_if=lambda value: not value)
+    repairs: int = Field(default=0, ge=0, le=3, exclude_if=lambda value: value == 0)
+
+
+class Reason(Record):
+    """Reasoning before the answer, hidden from it.
+
+    `think`: the model thinks step by step first, in at most `budget` tokens (Wei et al. 2022). `samples` above 1: so
+    many replies are drawn at `temperature`, and the answer that most of them give is kept (self-consistency, Wang et
+    al. 2023). `verify`: the answer goes back once, to be checked and mended.
+    """
+
+    kind: Literal["reason"] = "reason"
+    think: bool = False
+    samples: int = Field(default=1, ge=1, le=40)
+    verify: bool = False
+    budget: int = Field(default=256, ge=16)
+    temperature: float = Field(default=0.7, gt=0)
 
 
 class Inline(Record):
@@ -58,6 +87,8 @@ class Retrieve(Record):
     """`k` passages found for each question in the index of that digest; the user's access rules apply first.
 
     `rerank` is the id of the reranker that puts the first ones in order, None for none.
+    `order` is that of the passages in the prompt; "ends" puts the best at both ends and the rest between. `around` asks
+    the question before the passages too. `sentences` keeps of each passage so many that follow each other.
     """
 
     kind: Literal["retrieve"] = "retrieve"
@@ -65,6 +96,9 @@ class Retrieve(Record):
     k: int = 4
     mode: Literal["hybrid", "bm25", "dense"] = "hybrid"
     rerank: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    order: PassageOrder = Field(default="best first", exclude_if=lambda value: value == "best first")
+    around: bool = Field(default=False, exclude_if=lambda value: not value)
+    sentences: int | None = Field(default=None, ge=1, exclude_if=lambda value: value is None)
 
 
 class Given(Record):
@@ -77,7 +111,7 @@ class Given(Record):
     told: dict[str, str] = Field(default_factory=dict)
 
 
-Part = Annotated[Instruct | Shots | Structure | Inline | Retrieve | Given, Field(discriminator="kind")]
+Part = Annotated[Instruct | Shots | Structure | Reason | Inline | Retrieve | Given, Field(discriminator="kind")]
 
 
 class ModelRef(Record):
@@ -155,7 +189,10 @@ class StepTrace(Record):
 
 
 class Answer(Record):
-    """What a stack answered, with the whole trail: passages shown, prompt sent, usage, steps."""
+    """What a stack answered, with the whole trail: passages shown, prompt sent, usage, steps.
+
+    `thought` is the reasoning that led to the answer; it is no part of it, and readers are not shown it.
+    """
 
     id: str
     text: str
@@ -167,6 +204,7 @@ class Answer(Record):
     finish: Finish = "stop"
     confidence: float | None = None
     error: str | None = None
+    thought: str = Field(default="", exclude_if=lambda value: not value)
 
     @property
     def seconds(self) -> float:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Protocol
 
+from levers.economics import Price, answer_cost, at_lifetime
 from levers.model.contract import Model
 from levers.stack import Given, Inline, ModelRef, Passage, Stack, Workshop, answerer
 from levers.task.records import Case, Partition, Task
@@ -41,7 +42,8 @@ def silent(what: str, done: int, total: int) -> None:
 class Bench:
     """What experiments run on. `cost_of` turns one answer's usage into USD; None when no price is known.
 
-    `kit` is what graders may use; without one they get the task's schemas and the workshop's models.
+    `kit` is what graders may use; without one they get the task's schemas and the workshop's models. `price` is the
+    answering model's; a stack that marks its prompt for a cache is charged for that lifetime.
     """
 
     task: Task
@@ -51,6 +53,7 @@ class Bench:
     cost_source: str = "no price known"
     progress: Progress = silent
     kit: Kit | None = None
+    price: Price | None = None
 
     def trial(self, stack: Stack, partition: Partition, what: str) -> Trial:
         """Measure the stack over one partition; `what` names the work in the progress display."""
@@ -81,8 +84,13 @@ class Bench:
     def _ask(self, stack: Stack, cases: Sequence[Case], what: str) -> list[Outcome]:
         check_cases(cases)
         self.progress(what, 0, len(cases))
-        judge = Judge(self.task, self.tools, self.cost_of)
+        judge = Judge(self.task, self.tools, self._cost_of(stack))
         return judge.outcomes(cases, answerer(stack, self.workshop), lambda at, of: self.progress(what, at, of))
+
+    def _cost_of(self, stack: Stack) -> CostOf | None:
+        if self.price is None or stack.model.cache is None:
+            return self.cost_of
+        return partial(answer_cost, price=at_lifetime(self.price, stack.model.cache))
 
     def _leaks(self, stack: Stack, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> Leaks:
         """Hold what every case was shown against the access rules."""

@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any
 
-from levers.stack.records import Answer, Given, Inline, Instruct, Part, Retrieve, Shots, Stack, Structure
+from levers.stack.records import Answer, Given, Inline, Instruct, Part, Reason, Retrieve, Shots, Stack, Structure
 from levers.trial.records import Comparison, Interval
 
 UNKNOWN = "unknown"
@@ -167,7 +167,10 @@ def part_words(part: Part) -> tuple[str, str]:
     if isinstance(part, Instruct):
         return "instructions", f"{count(len(part.text), 'character')} in the system message"
     if isinstance(part, Shots):
-        return "shown examples", count(len(part.pairs), "pair")
+        shown = count(len(part.pairs), "pair")
+        return "shown examples", f"the {part.nearest} nearest of {shown}" if part.nearest else shown
+    if isinstance(part, Reason):
+        return "reasoning", _reasoning(part)
     if isinstance(part, Structure):
         fields = part.json_schema.get("properties")
         names = listed([str(name) for name in fields]) if isinstance(fields, dict) else "a JSON Schema"
@@ -180,6 +183,13 @@ def part_words(part: Part) -> tuple[str, str]:
     if isinstance(part, Given):
         return "given by a probe", "never shipped"
     return str(part), ""
+
+
+def _reasoning(part: Reason) -> str:
+    ways = ["thinks before it answers"] if part.think else []
+    ways += [f"keeps the answer that most of {part.samples} give"] if part.samples > 1 else []
+    ways += ["checks its answer"] if part.verify else []
+    return listed(ways) or "none"
 
 
 def stack_words(stack: Stack) -> str:

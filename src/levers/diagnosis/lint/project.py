@@ -14,7 +14,7 @@ def prompt_of(task: Task, stack: Stack, cache_minimum: int | None = None) -> Pro
     part, shots = stack.part("instruct"), stack.part("examples")
     files = [spec.schema_file for spec in task.config.graders if spec.kind == "schema" and not spec.field]
     if isinstance(shots, Shots):
-        examples = tuple(Shown(question=question, answer=answer) for question, answer in shots.pairs)
+        examples = tuple(Shown(question=question, answer=answer) for question, answer in shots.pairs[: shots.nearest])
         lines = {each.question: each.line for each in task.examples}
         examples = tuple(each.model_copy(update={"line": lines.get(each.question, 0)}) for each in examples)
     else:
