@@ -1,4 +1,6 @@
-"""A healthy task of made-up facts, and generators that plant known causes in its cases, at chosen rates.
+"""A healthy task, and generators that plant known causes in its cases, at chosen rates.
+
+The facts are made up, or questions and passages of a public set (`benchmarks.planted.real`).
 
 fault        what is broken                                                                  the need it is
 removed      the document that holds the fact is gone                                        knowledge
@@ -65,6 +67,15 @@ _SYLLABLES = [consonant + vowel for consonant in "bdklmnrs" for vowel in "aeio"]
 
 
 @dataclass(frozen=True)
+class Fact:
+    """A question, its answer, and the passage that holds it word for word."""
+
+    question: str
+    answer: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Planted:
     """A task with faults: what to measure it on, the stack that is diagnosed, and the needs planted in each case."""
 
@@ -74,33 +85,38 @@ class Planted:
     faults: dict[str, frozenset[str]]
 
 
-def plant(count: int, faults: int, seed: int) -> Planted:
-    """Make `count` dev cases with `faults` causes each, every tenth left healthy, all causes about equally often."""
+def plant(count: int, faults: int, seed: int, facts: Sequence[Fact] = ()) -> Planted:
+    """Make `count` dev cases with `faults` causes each, every tenth left healthy, all causes about equally often.
+
+    Takes the first `count` of the facts, or makes some up.
+    """
     draw = random.Random(seed)
     names = list(NEED)
     cases, chosen = [], dict[str, frozenset[str]]()
     words = [f"{a}{b}{c}" for a in _SYLLABLES for b in _SYLLABLES[::5] for c in _SYLLABLES[::7]]
     draw.shuffle(words)
-    for place in range(count):
+    facts = facts[:count] or [
+        Fact(f"What is the code of item {n}?", words[n], f"The code of item {n} is {words[n]}.") for n in range(count)
+    ]
+    for place, (question, fact) in enumerate((each.question, each.answer) for each in facts):
         case = f"c{place}"
         first = names[place % len(names)]
         picked = frozenset() if place % 10 == 9 else frozenset({first} | _second(first, draw, faults))
         chosen[case] = picked
-        fact = words[place]
         answer = words[-place - 1] if "mislabelled" in picked else UNKNOWN if "denied" in picked else fact
         expected = {"answer": answer, "topic": LABELS[place % 4]}
         evidence = "tables.db#facts" if "table" in picked else f"docs/{case}.md#fact"
         cases.append(
             Case(
                 id=case,
-                input=f"What is the code of item {place}?",
+                input=question,
                 expected=expected,
                 partition="dev",
                 evidence=(evidence,),
                 user="guest" if "denied" in picked else None,
             )
         )
-    world = _World(chosen, words)
+    world = _World(chosen, facts, words)
     config = TaskConfig(
         name="planted",
         instructions="brief.md",
@@ -131,9 +147,11 @@ def _second(first: str, draw: random.Random, faults: int) -> set[str]:
 class _World:
     """Documents, index and reader of the planted task; it is workshop, finder and library at once."""
 
-    def __init__(self, faults: dict[str, frozenset[str]], words: Sequence[str]) -> None:
+    def __init__(self, faults: dict[str, frozenset[str]], facts: Sequence[Fact], words: Sequence[str]) -> None:
         self._faults = faults
-        self._words = words
+        self._facts = facts
+        self._numbers = {fact.question: number for number, fact in enumerate(facts)}
+        self._others = words[-9:-2]  # what wrong passages say; no fact has such an answer
         self._models: dict[str, ScriptedModel] = {}
 
     def model(self, reference: ModelRef) -> ScriptedModel:
@@ -164,42 +182,44 @@ class _World:
         return names.index(own) + 1 if own in names else None
 
     def _passage(self, case: str, value: str | None = None) -> Passage:
-        number = int(case[1:])
-        text = f"The code of item {number} is {value or self._words[number]}."
+        fact = self._facts[int(case[1:])]
+        text = fact.text.replace(fact.answer, value) if value else fact.text
         return Passage(document=f"docs/{case}.md", section="fact", heading="Fact", text=text, start=0, end=len(text))
 
     def _rumour(self, number: int, step: int) -> Passage:
+        question = self._facts[number].question
         text = (
-            f"On the market, as so often, somebody told us that the code of item {number} is {self._words[-5 - step]}."
+            f"On the market, as so often, somebody asked: {question} People there told us {self._others[step]}, or so."
         )
         document = f"docs/market-{number}-{step}.md"
         return Passage(document=document, section="talk", heading="Talk", text=text, start=0, end=len(text))
 
     def _ranking(self, query: str) -> list[Passage]:
         """What search brings, best first: the own passage at its planted place among others."""
-        number = int(re.findall(r"\d+", query)[0])
+        number = self._numbers[query]
         faults, count = self._faults[f"c{number}"], len(self._faults)
         others = [self._passage(f"c{(number + step) % count}") for step in range(1, 12)]
         if "drowned" in faults:
             others = [self._rumour(number, step) for step in range(2)] + others
         if "stale" in faults:
-            old = self._passage(f"c{number}", self._words[-5])
+            old = self._passage(f"c{number}", self._others[2])
             others = [old.model_copy(update={"document": f"docs/old-{number}.md"}), *others]
         if faults & {"removed", "table", "missed", "denied"}:
             return others
-        own = self._passage(f"c{number}", self._words[-3] if "corrupted" in faults else None)
+        own = self._passage(f"c{number}", self._others[3] if "corrupted" in faults else None)
         place = 7 if "buried" in faults else 1 if faults & {"middle", "stale"} else 0
         return [*others[:place], own, *others[place:]]
 
     def _read(self, ask: Ask, model: str) -> str:
         """Answer as a reader would that is weak as planted."""
-        asked = ask.messages[-1].content.rpartition("Question: ")[2]
-        number = int(re.findall(r"\d+", asked)[0])
+        asked = ask.messages[-1].content.rpartition("\n\nQuestion: ")[2]
+        number = self._numbers[asked]
         faults = self._faults[f"c{number}"]
         seen = "\n".join(each.content for each in ask.messages if each.role != "assistant")
         if "middle" in faults:  # it looks at the first passage only
             seen = re.sub(r"\n\n\[2\].*", "", seen, flags=re.DOTALL)
-        found = re.findall(rf"(?:[Tt]he code of item {number} is|code of item {number}:) (\w+)\.", seen)
+        known = "|".join(re.escape(each) for each in (self._facts[number].answer, *self._others))
+        found = re.findall(rf"(?<!\w)(?:{known})(?!\w)", seen)
         shown = any(each.role == "assistant" for each in ask.messages)
         said = found[0 if "stale" in faults else -1] if found else UNKNOWN
         if "denied" in faults and "(none found)" not in seen:
