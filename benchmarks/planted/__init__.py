@@ -2,38 +2,54 @@
 
     python -m benchmarks planted
 
-A healthy task is made, faults are planted case by case (one, then two of them), and the diagnosis is asked what every
-failing case lacks. Beside it stand two baselines on the same cases and the same model: threshold rules on retrieval and
-faithfulness scores, as RAG evaluators advise, and probes tried one at a time without accumulation.
+A healthy task is made of made-up facts, and three more of public sets (`benchmarks.planted.real`; left out where they
+are absent). Faults are planted case by case (one, then two of them), and the diagnosis is asked what every failing case
+lacks. Beside it stand two baselines on the same cases and the same model: threshold rules on retrieval and faithfulness
+scores, as RAG evaluators advise, and probes tried one at a time without accumulation.
 
 The model is scripted: it reads what it is given and is weak exactly as planted. So this measures the inference
 (climbing, pruning and naming), and not how a real model reacts to a probe: that needs faults planted in a real one.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import Row
+from benchmarks import Row, Skipped
 from benchmarks.planted.baselines import single_edit, threshold_rules
-from benchmarks.planted.faults import Planted, plant
+from benchmarks.planted.faults import Fact, Planted, plant
+from benchmarks.planted.real import SETS
 from benchmarks.planted.scores import Scores, score
 from levers.diagnosis import diagnose
 from levers.trial import as_dev
 
-CASES = 150
+CASES = 120
 Named = dict[str, frozenset[str]]
 
 
 def measure() -> list[Row]:
     """Plant one and two faults, and set what is named against what was planted."""
     rows: list[Row] = []
-    for faults in (1, 2):
-        planted = plant(CASES, faults, seed=faults)
-        ours = score(planted.truth, by_diagnosis(planted))
-        what = f"macro F1 over needs, {faults} planted {'cause' if faults == 1 else 'causes'} a case"
-        for name, other in BASELINES.items():
-            theirs = score(planted.truth, other(planted))
-            rows.append(_row(what, ours, name, theirs))
+    for task, facts in tasks().items():
+        for faults in (1, 2):
+            planted = plant(CASES, faults, seed=faults, facts=facts)
+            ours = score(planted.truth, by_diagnosis(planted))
+            causes = f"{faults} planted {'cause' if faults == 1 else 'causes'} a case"
+            what = f"macro F1 over needs, {causes}, {len(planted.truth)} cases, {task}"
+            for name, other in BASELINES.items():
+                theirs = score(planted.truth, other(planted))
+                rows.append(_row(what, ours, name, theirs))
     return rows
+
+
+def tasks() -> dict[str, list[Fact]]:
+    """Return the facts of every task by name: made-up ones (none given), and those of the sets that are there."""
+    found: dict[str, list[Fact]] = {"made up": []}
+    for name, load in SETS.items():
+        try:
+            found[name] = load(CASES)
+        except Skipped as error:
+            print(f"planted, {name}: left out, {error}", file=sys.stderr)
+    return found
 
 
 def by_diagnosis(planted: Planted) -> Named:

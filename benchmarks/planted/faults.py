@@ -188,9 +188,7 @@ class _World:
 
     def _rumour(self, number: int, step: int) -> Passage:
         question = self._facts[number].question
-        text = (
-            f"On the market, as so often, somebody asked: {question} People there told us {self._others[step]}, or so."
-        )
+        text = f"On the market, as so often, somebody asked: {question} They told us {self._others[step]}, or so."
         document = f"docs/market-{number}-{step}.md"
         return Passage(document=document, section="talk", heading="Talk", text=text, start=0, end=len(text))
 

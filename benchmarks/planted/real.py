@@ -68,9 +68,8 @@ def _read(name: str) -> Any:
     path = DATA / name
     if not path.is_file():
         raise Skipped(f"{path} is not there; LEVERS_DATA names the folder of the sets")
-    opened = gzip.open(path, "rt", encoding="utf-8") if name.endswith(".gz") else path.open(encoding="utf-8")
-    with opened as file:
-        return json.load(file)
+    raw = path.read_bytes()
+    return json.loads(gzip.decompress(raw) if name.endswith(".gz") else raw)
 
 
 SETS = {"Wikipedia (squad2_dev)": squad, "Wikipedia (xquad, English)": xquad, "several hops (musique_100)": musique}

@@ -28,6 +28,7 @@ def test_planted_faults_are_named_better_than_by_thresholds_or_single_edits(benc
     from benchmarks import planted
 
     monkeypatch.setattr(planted, "CASES", 44)
+    monkeypatch.setattr(planted, "SETS", {})
     assert benchmarks.main(["planted", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     one, two = ([row for row in rows if row["what"].count(f" {faults} planted")] for faults in (1, 2))
@@ -44,6 +45,20 @@ def test_no_mislabelled_case_blames_the_model(benchmarks):
     mislabelled = [case for case, faults in found.faults.items() if "mislabelled" in faults]
     assert mislabelled and all(named[case] == {"label"} for case in mislabelled)
     assert all(not named.get(case) for case, faults in found.faults.items() if not faults)
+
+
+def test_facts_of_public_sets_can_be_planted(benchmarks):
+    from benchmarks import Skipped, planted
+    from benchmarks.planted import real
+
+    try:
+        facts = real.squad(44)
+    except Skipped as error:
+        pytest.skip(str(error))
+    assert len({fact.text for fact in facts}) == len({fact.answer for fact in facts}) == 44
+    assert all(fact.answer in fact.text for fact in facts)
+    found = planted.plant(44, 2, seed=2, facts=facts)
+    assert planted.score(found.truth, planted.by_diagnosis(found)).macro >= 0.9
 
 
 def test_an_unknown_name_is_refused(benchmarks, capsys):
