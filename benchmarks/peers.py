@@ -107,7 +107,7 @@ def run(count):
     task = Task(dataset=MemoryDataset(samples), solver=generate(), scorer=exact())
     begun, used = time.perf_counter(), time.process_time()
     logs = eval(task, model="openai/m", max_connections=given["at_once"], max_samples=given["at_once"],
-                display="none", log_dir="logs", log_samples=False)
+                display="none", log_dir="logs", log_samples=False, model_args={"responses_api": False})
     assert logs[0].status == "success", logs[0].error
     assert logs[0].results.scores[0].metrics["accuracy"].value == 1
     return time.perf_counter() - begun, time.process_time() - used
