@@ -9,7 +9,19 @@ from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 
-from benchmarks import Row, Skipped, concurrency, coverage, generation, memory, planted, search, structure, trials
+from benchmarks import (
+    Row,
+    Skipped,
+    concurrency,
+    coverage,
+    generation,
+    memory,
+    planted,
+    search,
+    structure,
+    students,
+    trials,
+)
 
 ALL: dict[str, Callable[[], list[Row]]] = {
     "search": search.measure,
@@ -20,6 +32,7 @@ ALL: dict[str, Callable[[], list[Row]]] = {
     "coverage": coverage.measure,
     "planted": planted.measure,
     "structure": structure.measure,
+    "students": students.measure,
 }
 
 

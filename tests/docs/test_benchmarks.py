@@ -65,7 +65,7 @@ def test_an_unknown_name_is_refused(benchmarks, capsys):
     with pytest.raises(SystemExit):
         benchmarks.main(["speed"])
     assert (
-        "choose from search, generation, trials, memory, concurrency, coverage, planted, structure"
+        "choose from search, generation, trials, memory, concurrency, coverage, planted, structure, students"
         in capsys.readouterr().err
     )
 

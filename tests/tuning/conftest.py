@@ -1,4 +1,4 @@
-"""Tiny models of three makes, in folders in the Hugging Face layout, with tokenizers trained on the spot."""
+"""Tiny models of four makes, in folders in the Hugging Face layout, with tokenizers trained on the spot."""
 
 import json
 from pathlib import Path
@@ -66,9 +66,14 @@ def _model(make: str, size: int) -> Any:
 
         shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
         return PocketForCausalLM(PocketConfig(vocab_size=size, num_bases=size, max_position_embeddings=256, **shape))
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    if make == "qwen":
+        from transformers import Qwen2Config, Qwen2ForCausalLM
+
+        shape |= {"num_key_value_heads": 2, "max_position_embeddings": 256}
+        return Qwen2ForCausalLM(Qwen2Config(vocab_size=size, eos_token_id=1, **shape))
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
     return LlamaForCausalLM(LlamaConfig(vocab_size=size, eos_token_id=1, max_position_embeddings=256, **shape))
 
 
@@ -84,11 +89,11 @@ def sample() -> Any:
 
 @pytest.fixture(scope="session")
 def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return folders of a chat Llama, a plain GPT-2 and a pocket, with random weights."""
+    """Return folders of a chat Llama, a chat Qwen, a plain GPT-2 and a pocket, with random weights."""
     pytest.importorskip("peft")
     root = tmp_path_factory.mktemp("bases")
     folders = {}
-    for make in ("llama", "gpt2", "pocket"):
+    for make in ("llama", "qwen", "gpt2", "pocket"):
         tokenizer = _tokenizer(chat=make != "gpt2")
         folders[make] = root / make
         _model(make, len(tokenizer)).save_pretrained(folders[make])

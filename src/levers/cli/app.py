@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from levers import verbs
-from levers.cli import advice, costs, shapes, views
+from levers.cli import advice, costs, distilling, hosting, shapes, views
 from levers.cli.console import DONE, MEND, NO, emit, err, guarded, out
 from levers.errors import Problem, UserError
 from levers.loop import Project, Run
@@ -137,14 +137,18 @@ def plan(stack: StackName = None, project: ProjectOption = HERE, as_json: Json =
 def pull(
     lever: Annotated[str, typer.Argument(help="The lever's name.")],
     settings: Annotated[list[str] | None, typer.Option("--set", help="A setting, key=value; repeatable.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Train past a guard or data gate; recorded.")] = False,
     stack: StackOption = None,
     project: ProjectOption = HERE,
     as_json: Json = False,
 ) -> None:
     """Pull one lever on a stack and put the better stack to use."""
     with guarded(as_json), Progress() as progress:
-        found = verbs.pull(_open(project, progress), lever, _settings(settings or []), stack)
-    lines = [f"{found.changed}", f"material: {found.material}", *found.notes, f"stack in use: {found.stack.digest}"]
+        given = {**_settings(settings or []), **({"force": True} if force else {})}
+        found = verbs.pull(_open(project, progress), lever, given, stack)
+    lines = [f"{found.changed}", f"material: {found.material}", *found.notes]
+    lines += [f"worse {each}" for each in found.worse]
+    lines.append(f"{'kept, not in use' if found.worse else 'stack in use'}: {found.stack.digest}")
     emit(as_json, lambda: shapes.pulled(found), lambda: "\n".join(lines))
 
 
@@ -257,7 +261,11 @@ def ledger(
         emit(as_json, lambda: shapes.plain(found), lambda: views.ledger(found))
 
 
+app.command()(distilling.distill)
+app.command()(distilling.review)
+app.command()(distilling.merge)
 app.command()(advice.advise)
+app.add_typer(hosting.app, name="hosted", help="Tune behind an API: export, start, look, cancel.")
 app.add_typer(costs.app, name="cost", help="What answers, stacks, caches, memory and latency cost, and why.")
 
 

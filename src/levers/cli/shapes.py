@@ -80,6 +80,7 @@ def pulled(found: Pulled) -> dict[str, Any]:
         "changed": found.changed,
         "material": found.material,
         "notes": list(found.notes),
+        "worse": list(found.worse),
         "definition": plain(found.stack),
     }
 

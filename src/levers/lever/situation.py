@@ -34,12 +34,16 @@ class Situation:
 
 
 class Pulled(Record):
-    """What a pull made: the better stack (one for each variant tried, best first), what changed, the material used."""
+    """What a pull made: the better stack (one for each variant tried, best first), what changed, the material used.
+
+    `worse` says what got decisively worse by the lever's own checks: such a stack is not put to use.
+    """
 
     stack: Stack
     changed: str
     material: str
     notes: tuple[str, ...] = ()
+    worse: tuple[str, ...] = ()
 
 
 class Lever(Protocol):

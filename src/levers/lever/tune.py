@@ -1,6 +1,5 @@
 """tune: fit a small adapter (LoRA) to the reviewed examples, each in the very prompt the stack would send."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
@@ -8,14 +7,16 @@ from pydantic import Field
 from levers.diagnosis import ProbeName
 from levers.errors import Problem, UserError
 from levers.ledger import Record
+from levers.lever.after import check_after
 from levers.lever.figures import Terms, gate_check, quote
+from levers.lever.gates import check_force, guard, record_force
 from levers.lever.samples import lay_out
 from levers.lever.situation import Pulled, Situation
 from levers.lever.variants import parse
-from levers.plan import Quote
+from levers.plan import GateCheck, Quote
 from levers.stack.workshop import ADAPTERS
-from levers.task.records import Example
-from levers.tuning import Progress, Recipe, Sample, fit, inspect_samples, recipe_for
+from levers.task.records import Task
+from levers.tuning import Method, Progress, Recipe, fit, recipe_for
 
 HELD_OUT = 10  # one example in ten decides which epoch is kept
 LEAST_KNOWN = 0.2  # above this share of cases without their facts, tuning would teach guessing
@@ -24,12 +25,16 @@ LEAST_KNOWN = 0.2  # above this share of cases without their facts, tuning would
 class Settings(Record):
     """The recipe's dials; what is None keeps the recipe's own default for the model."""
 
+    method: Method | None = None
     r: int | None = Field(default=None, ge=1)
     alpha: int | None = Field(default=None, ge=1)
     learning_rate: float | None = Field(default=None, gt=0)
     epochs: int | None = Field(default=None, ge=1)
+    virtual_tokens: int | None = Field(default=None, ge=1)
+    micro_batch: int | None = Field(default=None, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
     seed: int | None = None
+    force: bool = False
 
 
 class TuneLever:
@@ -47,7 +52,7 @@ class TuneLever:
             project="lora, 7-8B",
             effort="days to weeks",
             freshness="until retrained",
-            gates=(gate_check("structured output" if task.answer_schema else "style", len(task.examples)),),
+            gates=(*_gates(task), *(guard(situation).checks() if task.examples else ())),
             blocked=_blocked(situation),
         )
         return quote(self.name, self.probes, situation, terms)
@@ -57,12 +62,18 @@ class TuneLever:
         chosen = parse(Settings, self.name, settings)
         task = situation.bench.task
         base = situation.stack.model.id
-        clean, notes = _clean(task.examples, [case.question for case in task.cases])
-        laid = lay_out(situation, clean)
+        guarded = guard(situation)
+        if not task.examples:
+            raise UserError(Problem(file=task.config.examples or "levers.yaml", expected="examples to tune on"))
+        forced = check_force(guarded, _gates(task), chosen.force)
+        record_force(situation.workshop.state, self.name, situation.stack, forced)
+        notes = (*forced, *guarded.notes())
+        laid = lay_out(situation, [each for each in task.examples if each.line not in guarded.left_out])
         samples = laid.samples
         if not samples:
             raise UserError(Problem(file=task.config.examples or "levers.yaml", expected="examples to tune on"))
-        recipe: Recipe = recipe_for(base).model_copy(update=chosen.model_dump(exclude_none=True))
+        start = recipe_for(base, chosen.method or "lora")
+        recipe: Recipe = start.model_copy(update=chosen.model_dump(exclude_none=True, exclude={"force"}))
         fitted = fit(
             base,
             [sample for place, sample in enumerate(samples) if place % HELD_OUT],
@@ -70,6 +81,7 @@ class TuneLever:
             recipe,
             situation.workshop.state / ADAPTERS,
             on_progress=lambda now: _tell(situation, now),
+            root=task.root,
         )
         notes += (
             f"{laid.left_out} examples left out: their facts do not stand in their prompts (they would teach guessing)",
@@ -79,12 +91,22 @@ class TuneLever:
         )
         model = situation.stack.model.model_copy(update={"adapter": fitted.adapter.name})
         lines = f"{task.config.examples}: {fitted.examples} to learn from, {len(samples[::HELD_OUT])} held out"
+        stack = situation.stack.model_copy(update={"model": model})
+        after = check_after(situation, stack)
         return Pulled(
-            stack=situation.stack.model_copy(update={"model": model}),
-            changed=f"LoRA r={recipe.r} on {base}, {recipe.epochs} epochs at {recipe.learning_rate:g}",
+            stack=stack,
+            changed=f"{_sort(recipe)} on {base}, {recipe.epochs} epochs at {recipe.learning_rate:g}",
             material=lines,
-            notes=notes,
+            notes=(*notes, *after.notes),
+            worse=() if chosen.force else after.worse,
         )
+
+
+def _sort(recipe: Recipe) -> str:
+    names = {"lora": "LoRA", "rslora": "rsLoRA", "dora": "DoRA", "qlora": "QLoRA"}
+    if recipe.method in names:
+        return f"{names[recipe.method]} r={recipe.r}"
+    return "all weights" if recipe.method == "full" else f"{recipe.method} of {recipe.virtual_tokens} virtual tokens"
 
 
 def _blocked(situation: Situation) -> str:
@@ -101,13 +123,8 @@ def _blocked(situation: Situation) -> str:
     return ""
 
 
-def _clean(examples: Sequence[Example], held_out: Sequence[str]) -> tuple[list[Example], tuple[str, ...]]:
-    """Leave out examples that repeat, contradict or leak; say which."""
-    as_written = [Sample(messages=each.messages, answer=each.answer, line=each.line) for each in examples]
-    findings = [each for each in inspect_samples(as_written, forbidden=held_out) if each.kind != "near duplicate"]
-    bad = {finding.line for finding in findings}
-    notes = tuple(f"line {finding.line} left out: {finding.kind}, {finding.detail}" for finding in findings)
-    return [each for each in examples if each.line not in bad], notes
+def _gates(task: Task) -> tuple[GateCheck, ...]:
+    return (gate_check("structured output" if task.answer_schema else "style", len(task.examples)),)
 
 
 def _tell(situation: Situation, now: Progress) -> None:

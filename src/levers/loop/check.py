@@ -9,12 +9,17 @@ from levers.knowledge import Access, Library, load_access, read_library
 from levers.knowledge.chunk import sections
 from levers.ledger import Record
 from levers.lever.figures import gate_check
+from levers.lever.gates import inspect
 from levers.model import known_reference
 from levers.plan import GateCheck
 from levers.task import TaskConfig
 from levers.task import check as check_task
+from levers.task import load as load_task
 from levers.task.config import read_config
-from levers.trial import detectable_difference
+from levers.task.records import Example
+from levers.trial import Kit, detectable_difference
+
+MOST_NOTES = 20  # of the guards of training data; the rest are counted
 
 
 class Checked(Record):
@@ -42,12 +47,13 @@ def check(path: Path | str) -> Checked:
         gates += [gate_check("few-shot", examples), gate_check("structured output", examples)]
     sizes = {name: report.counts[name] for name in ("dev", "test", "edge")}
     found = [*report.problems, *(problem for problem in problems if problem not in report.problems)]
+    notes = [*report.notes, *_training(root, library)] if examples and not found else report.notes
     return Checked(
         problems=tuple(found),
         gates=tuple(gates),
         detectable_difference={name: detectable_difference(size) for name, size in sizes.items() if size},
         counts=report.counts,
-        notes=tuple(report.notes),
+        notes=tuple(notes),
     )
 
 
@@ -63,6 +69,20 @@ def _library(root: Path, config: TaskConfig, problems: list[Problem]) -> Library
     library = read_library(root / material.documents, material.documents, access)
     problems += library.problems
     return library
+
+
+def _training(root: Path, library: Library | None) -> list[str]:
+    """Run the guards that a tuning would run; say what they found."""
+    task = load_task(root, known_reference=known_reference)
+    known = {document.id: document for document in library.documents} if library else {}
+
+    def texts(example: Example) -> str:
+        named = (reference.partition("#")[0] for reference in example.evidence)
+        return "\n".join(known[document].text for document in named if document in known)
+
+    notes = inspect(task, Kit(schemas=task.schemas, root=task.root), texts).notes()
+    more = len(notes) - MOST_NOTES
+    return [*notes[:MOST_NOTES], *([f"and {more} more findings in the examples"] if more > 0 else [])]
 
 
 def _slugs(library: Library) -> Callable[[str], Collection[str]]:

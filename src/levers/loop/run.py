@@ -68,6 +68,8 @@ class Loop:
                 break
             pulled = self._pull(current, measured.dev, found, chosen)
             judged = self._judge(current, measured, pulled.stack, chosen)
+            if pulled.worse:
+                judged = judged._replace(accepted=False, why=f"worse {'; '.join(pulled.worse)}")
             self._add(self._step(chosen, pulled, judged, found, plan))
             self.attempts.append(
                 Attempt(

@@ -73,6 +73,10 @@ class MiniLM:
                 found[place] = Tokens(unit[row, inner], offsets[row, inner].numpy())
         return found
 
+    def length(self, text: str) -> int:
+        """Return how many tokens of a text are read."""
+        return len(self._load()[0](text, truncation=True, max_length=_MINILM_TOKENS)["input_ids"])
+
     def _batch(self, texts: list[str]) -> NDArray[np.float32]:
         hidden, mask, _ = self._hidden(texts)
         weight = mask.unsqueeze(-1).to(hidden.dtype)

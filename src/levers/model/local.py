@@ -25,7 +25,7 @@ from levers.model.generate import Generator
 from levers.model.machine import keep_memory
 from levers.model.quiet import quietly
 from levers.model.structure import Constrainer
-from levers.model.weights import check_adapter, folder_digest
+from levers.model.weights import check_adapter, folder_digest, is_whole_model
 
 # Part of every local model's id: raise it when a change here changes replies, so that nothing old is replayed.
 DECODING = 2
@@ -62,12 +62,15 @@ class LocalModel:
         """
         if not any(folder.glob("*.safetensors")):
             raise ModelError(f"{reference}: no safetensors weights in the folder", "convert it with save_pretrained")
+        if adapter is not None and is_whole_model(adapter):
+            folder, adapter = adapter, None
         if adapter is not None:
             check_adapter(adapter)
         self._folder = folder
         self._adapter = adapter
         self._reference = reference
         self._loaded: _Loaded | None = None
+        self._swaps = False
         names = [folder_digest(folder), folder_digest(adapter) if adapter else None, _dtype_name(), DECODING]
         self.id = f"{reference}@{digest(names)}"
 
@@ -92,6 +95,23 @@ class LocalModel:
                 yield {index: Reply(text="", finish="error", error=str(error))}
         for batch in _batches(sorted(ready, key=lambda prompt: (prompt.length, prompt.index))):
             yield dict(zip((prompt.index for prompt in batch), loaded.run(batch), strict=True))
+
+    def swap(self, adapter: Path | None) -> None:
+        """Answer with another low-rank adapter from now on, or with none; the base is not read again.
+
+        Adapters stay beside the base, unmerged, so a swap costs a small file at most and each answer a little more.
+
+        Raises:
+            ModelError: the adapter is not low-rank or not in PEFT's layout, or this model was opened with one merged.
+        """
+        if self._adapter is not None and not self._swaps:
+            raise ModelError(f"{self._reference} was opened with an adapter", "open it without one, then swap")
+        if adapter is not None:
+            check_adapter(adapter)
+        self._load().swap(adapter)
+        self._adapter, self._swaps = adapter, True
+        names = [folder_digest(self._folder), folder_digest(adapter) if adapter else None, _dtype_name(), DECODING]
+        self.id = f"{self._reference}@{digest([*names, 'swapped'] if adapter else names)}"
 
     def count_tokens(self, ask: Ask) -> int:
         """Return the number of tokens of the ask's prompt as this model reads it."""
@@ -122,10 +142,34 @@ class _Loaded:
         # Of the checkpoint's habits only what it forbids is kept; replies asked for greedily are greedy.
         forbidden = self.model.generation_config.suppress_tokens
         special = [token for token, added in self.tokenizer.added_tokens_decoder.items() if added.special]
+        self._special, self._forbidden = special, forbidden
         self.generator = Generator(self.model, self.pad, special, forbidden)
-        self.window: int | None = getattr(self.model.config, "max_position_embeddings", None)
+        self.window = _window(self.model)
         self.vocabulary = int(self.model.config.get_text_config().vocab_size)
         self._constrainer: Constrainer | None = None
+
+    def swap(self, adapter: Path | None) -> None:
+        """Put another adapter beside the base, or take it away."""
+        from peft import PeftModel  # seconds to import, needed only where an adapter is
+
+        wrapped = isinstance(self.model, PeftModel)
+        if adapter is None:
+            if wrapped:
+                self.model.base_model.disable_adapter_layers()
+        else:
+            kind = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8")).get("peft_type")
+            if kind != "LORA":
+                raise ModelError(f"{adapter.name} is {kind}, not low-rank", "open the model with it instead")
+            name = folder_digest(adapter).replace("sha256-", "a")
+            with quietly():
+                if not wrapped:
+                    self.model = PeftModel.from_pretrained(self.model, str(adapter), name, local_files_only=True)
+                elif name not in self.model.peft_config:
+                    self.model.load_adapter(str(adapter), name, local_files_only=True)
+            self.model.base_model.enable_adapter_layers()
+            self.model.set_adapter(name)
+            self.model.eval()
+        self.generator = Generator(self.model, self.pad, self._special, self._forbidden)  # what it kept is of before
 
     def tokens_of(self, ask: Ask) -> list[int]:
         # A chat template writes the special tokens itself; a plain layout leaves them to the tokenizer.
@@ -209,8 +253,12 @@ def _load_weights(folder: Path, adapter: Path | None) -> Any:
 def _adapted(model: Any, adapter: Path) -> Any:
     from peft import PeftModel  # seconds to import, needed only where an adapter is
 
+    from levers.model.virtual import Virtual
+
     with quietly():
         adapted: Any = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
+    if adapted.active_peft_config.is_prompt_learning:
+        return Virtual(adapted)
     # In float32 the merge is exact to rounding and spares two products a layer; in bfloat16 it would blur the adapter.
     return adapted.merge_and_unload() if _dtype_name() == "float32" else adapted
 
@@ -221,6 +269,12 @@ def _register_pocket(folder: Path) -> None:
         from levers.model.pocket import register
 
         register()
+
+
+def _window(model: Any) -> int | None:
+    """Return how many tokens of prompt and reply fit, beside what an adapter puts before them."""
+    window: int | None = getattr(model.config, "max_position_embeddings", None)
+    return window if window is None else window - getattr(model, "count", 0)
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> list[int]:

@@ -22,6 +22,7 @@ _FORMS: dict[Job, tuple[str, ...]] = {
     "rerank": ("minilm", "hf/<folder or hub id>"),
 }
 _EMBEDDED: dict[Job, str] = {"answer": "pocket", "embed": "minilm", "rerank": "minilm"}
+STUDENT = "student"  # with the folder of one as its adapter; no name for levers.yaml, for a student is made here
 HOSTED = ("openai", "openai-responses", "anthropic")
 _NAME = re.compile(r"[^\s]+")
 
@@ -68,7 +69,7 @@ def open_model(
         reference: `pocket`, `hf/<folder or hub id>`, `openai/<model>` (chat completions), `openai-responses/<model>`
             or `anthropic/<model>`.
         base_url: another server that speaks the provider's protocol.
-        adapter: a folder in PEFT's layout, for local models.
+        adapter: a folder in PEFT's layout, for local models; or the folder of a `student`.
         root: the folder that relative `hf/` folders start from.
         settings: concurrency, timeout and retries of a hosted model.
         budget: spending cap of a hosted model.
@@ -78,6 +79,8 @@ def open_model(
         MissingExtra: a library this model needs is not installed.
         ModelError: the model's files are absent or damaged.
     """
+    if reference == STUDENT and adapter is not None:
+        return _open_student(adapter)
     problem = known_reference(reference, "answer", root)
     if problem is None and adapter is not None and is_hosted(reference):
         hint = "an adapter needs a local model: pocket or hf/"
@@ -101,6 +104,14 @@ def is_hosted(reference: str) -> bool:
 def billed(reference: str) -> str:
     """Return the id that a model's prices stand under: one model costs the same over both protocols of OpenAI."""
     return reference.replace("openai-responses/", "openai/", 1)
+
+
+def _open_student(folder: Path) -> Model:
+    try:
+        from levers.model.student import StudentModel
+    except ImportError as error:
+        raise MissingExtra(error.name or "torch", "local") from error
+    return StudentModel(folder)
 
 
 def _open_hosted(

@@ -55,6 +55,11 @@ def looks_local(name: str) -> bool:
     return name.startswith((".", "/", "~")) or name.count("/") > 1
 
 
+def is_whole_model(adapter: Path) -> bool:
+    """Tell whether a folder of `tune` holds a model with all its weights, as full tuning leaves it, not an adapter."""
+    return (adapter / "config.json").is_file() and not (adapter / "adapter_config.json").is_file()
+
+
 def check_adapter(adapter: Path) -> None:
     """Refuse an adapter folder that is not PEFT's layout with safetensors.
 

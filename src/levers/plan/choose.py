@@ -54,9 +54,11 @@ def _refusal(stack: str, quote: Quote, attempts: Sequence[Attempt]) -> str:
     """Say why a lever is out of the question now; empty when it is not."""
     if quote.blocked:
         return quote.blocked
-    unmet = [gate for gate in quote.gates if not gate.met]
+    unmet = [gate for gate in quote.gates if gate.blocks and not gate.met]
     if unmet:
         gate = unmet[0]
+        if gate.at_most:
+            return f"{gate.have} {gate.unit}: {gate.goal}, at most {gate.need} ({gate.source})"
         return f"data gate: {gate.goal} needs {gate.need} {gate.unit}, you have {gate.have} ({gate.source})"
     if quote.saves is None and max(quote.unlocks, quote.gain) < LEAST_SHARE and quote.score_interval.low <= 0:
         return f"its probe, which is the lever made perfect, gains nothing ({quote.gain:+.2f} passes)"

@@ -14,7 +14,10 @@ Verdict = Literal["next", "later", "no"]
 
 
 class GateCheck(Record):
-    """A data gate set against what the project has; `open`: `usual` is no limit. An unmet gate blocks the lever."""
+    """A data gate or guard set against what the project has: at least `need`, or `at_most` so many.
+
+    `open`: `usual` is no limit. One that is not met blocks the lever, or with `blocks` False is told only.
+    """
 
     goal: str
     have: int
@@ -24,6 +27,8 @@ class GateCheck(Record):
     met: bool
     source: str
     open: bool = False
+    at_most: bool = False
+    blocks: bool = True
 
 
 class Quote(Record):

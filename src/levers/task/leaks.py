@@ -1,50 +1,131 @@
 """Examples that give golden cases away: a lever tuned on them would be measured on what it was taught."""
 
+import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from levers.errors import Problem
 from levers.task.golden import Golden
-from levers.task.records import Example
+from levers.task.records import Case, Example
 from levers.task.rules import by_plain, plain
 
 NEAR = 92.0  # rapidfuzz's token_set_ratio from which two long questions count as the same
 LONG = 20  # characters; shorter questions look alike by chance
 _AS_LONG = 0.8  # token_set_ratio is 100 when one text holds the other, so lengths must agree too
+_CLAUSE = re.compile(r"""[.?!:;"“”»«\n]|(?<!\w)'|'(?!\w)""")
+_CLAUSE_WORDS = 4  # a shorter clause is said by chance
+_QUOTE_WORDS = 8  # and so is a shorter run of words within a clause
+_FEW_SECTIONS = 8  # an answer of more sections than these is a label
 _BLOCK = 2000  # examples compared at once, which bounds memory for large files
 
 
+class Leak(NamedTuple):
+    """An example (its place) that gives a golden case (its place) away, and how."""
+
+    example: int
+    case: int
+    how: str
+
+
 def check_leaks(golden: Golden, examples: Sequence[Example], file: str) -> list[Problem]:
-    """Name the examples of `file` whose question is, or nearly is, a golden case's.
+    """Name the examples of `file` whose question is, nearly is, or quotes a golden case's."""
+    return [
+        Problem(
+            file=file,
+            line=examples[leak.example].line,
+            field="messages",
+            found=f"{leak.how} of golden case {case.id} ({golden.file}:{golden.lines[leak.case]}, {case.partition})",
+            expected="no golden case among the examples",
+            hint="remove this example, or the case: what was taught cannot be measured",
+        )
+        for leak in find_leaks(golden.cases, examples)
+        for case in (golden.cases[leak.case],)
+    ]
+
+
+def find_leaks(cases: Sequence[Case], examples: Sequence[Example]) -> list[Leak]:
+    """Find the examples whose question is, nearly is, or quotes a case's; each is named once, exact before near.
 
     The same words give an example away at any length. Longer questions are also compared by token_set_ratio (92 of
-    100); two that differ in a name or a number on both sides ("tent A", "tent B") are different questions.
+    100); two that differ in a name or a number on both sides ("tent A", "tent B") are different questions. A question
+    is quoted where it stands as a whole clause of another, or in any place if it is long.
     """
-    questions = [case.question for case in golden.cases]
+    questions = [case.question for case in cases]
     known = by_plain(questions)
-    problems = []
+    leaks = []
     rest: list[int] = []
     for place, example in enumerate(examples):
         same = known.get(plain(example.question))
         if same:
-            problems.append(_leak(golden, same[0], example, file, "the question"))
+            leaks.append(Leak(place, same[0], "the question"))
         else:
             rest.append(place)
-    for place, case in _near(questions, [examples[place].question for place in rest]):
-        problems.append(_leak(golden, case, examples[rest[place]], file, "nearly the question"))
-    return problems
+    near = {rest[place]: case for place, case in _near(questions, [examples[place].question for place in rest])}
+    leaks += [Leak(place, case, "nearly the question") for place, case in near.items()]
+    left = [place for place in rest if place not in near]
+    leaks += [Leak(left[at], case, "a quote") for at, case in _quotes(known, [examples[place] for place in left])]
+    return leaks
 
 
-def _leak(golden: Golden, place: int, example: Example, file: str, what: str) -> Problem:
-    case = golden.cases[place]
-    return Problem(
-        file=file,
-        line=example.line,
-        field="messages",
-        found=f"{what} of golden case {case.id} ({golden.file}:{golden.lines[place]}, {case.partition})",
-        expected="no golden case among the examples",
-        hint="remove this example, or the case: what was taught cannot be measured",
-    )
+def find_source_leaks(cases: Sequence[Case], examples: Sequence[Example]) -> list[Leak]:
+    """Find the examples that teach a held-out case's very fact: an accepted answer of it, from the same section.
+
+    An answer that stands for many sections is a label, not a fact, and gives nothing away. Edge cases are left to
+    `find_leaks`: they test the hostile form of a question, and may ask for what others ask plainly.
+    """
+    places: dict[str, set[str]] = defaultdict(set)
+    for example in examples:
+        places[plain(first_value(example.answer))].update(example.evidence)
+    for case in cases:
+        for answer in _accepted(case):
+            places[answer].update(case.evidence)
+    facts: dict[tuple[str, str], int] = {}
+    for at, case in enumerate(cases):
+        if case.partition != "edge":
+            for key in ((section, answer) for section in case.evidence for answer in _accepted(case)):
+                facts.setdefault(key, at)
+    leaks = []
+    for place, example in enumerate(examples):
+        answer = plain(first_value(example.answer))
+        found = [facts[section, answer] for section in example.evidence if (section, answer) in facts]
+        if found and len(places[answer]) <= _FEW_SECTIONS:
+            leaks.append(Leak(place, found[0], "the fact"))
+    return leaks
+
+
+def first_value(answer: str) -> str:
+    """Return what an answer says: the first value of a JSON object, any other answer as it is."""
+    try:
+        parsed = json.loads(answer)
+    except ValueError:
+        return answer
+    return str(next(iter(parsed.values()), "")) if isinstance(parsed, dict) else str(parsed)
+
+
+def _accepted(case: Case) -> set[str]:
+    wanted = case.expected
+    value = next(iter(wanted.values()), "") if isinstance(wanted, dict) else wanted
+    return {plain(str(each)) for each in (value if isinstance(value, list | tuple) else [value])}
+
+
+def _quotes(known: dict[str, list[int]], examples: Sequence[Example]) -> Iterator[tuple[int, int]]:
+    """Yield (place of the example, place of the case) where an example holds a whole question of the golden set."""
+    lengths = {text: len(text.split()) for text in known}
+    whole = {text for text, length in lengths.items() if length >= _CLAUSE_WORDS}
+    long: dict[str, list[str]] = defaultdict(list)
+    for text, length in lengths.items():
+        if length >= _QUOTE_WORDS:
+            long[text.split()[0]].append(text)
+    for place, example in enumerate(examples):
+        said = "\n".join([*(message.content for message in example.messages), example.answer])
+        found = next((clause for clause in map(plain, _CLAUSE.split(said)) if clause in whole), None)
+        flat = f" {plain(said)} "
+        starts = {word for word in flat.split() if word in long}
+        found = found or next((text for word in sorted(starts) for text in long[word] if f" {text} " in flat), None)
+        if found:
+            yield place, known[found][0]
 
 
 def _near(questions: Sequence[str], asked: Sequence[str]) -> Iterator[tuple[int, int]]:

@@ -2,11 +2,13 @@
 
 from levers.tuning.fit import base_folder, fit, measure_lengths, recipe_for
 from levers.tuning.guards import Finding, inspect_samples
-from levers.tuning.records import Fitted, OnProgress, Progress, Recipe, Sample
+from levers.tuning.records import METHODS, Fitted, Method, OnProgress, Progress, Recipe, Sample
 
 __all__ = [
+    "METHODS",
     "Finding",
     "Fitted",
+    "Method",
     "OnProgress",
     "Progress",
     "Recipe",

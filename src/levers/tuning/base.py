@@ -1,5 +1,6 @@
 """The model to be tuned: its tokenizer, its weights with a fresh adapter. Imports torch, transformers and peft."""
 
+import importlib.util
 import inspect
 import warnings
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftConfig, PrefixTuningConfig, PromptTuningConfig, get_peft_model
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
@@ -17,6 +18,7 @@ from transformers.utils import logging as transformers_logging
 from levers.errors import ModelError
 from levers.model.machine import bfloat16_is_faster, keep_memory
 from levers.model.pocket import register
+from levers.model.virtual import Virtual
 from levers.tuning.records import Recipe
 
 _PLAIN_ATTENTION = 1024  # tokens
@@ -24,7 +26,7 @@ _PLAIN_ATTENTION = 1024  # tokens
 
 @dataclass
 class Base:
-    """A model ready to be tuned: `model` carries the adapter, only the adapter's weights learn."""
+    """A model ready to be tuned: `model` carries what learns (an adapter, or under `full` its own weights)."""
 
     model: Any
     tokenizer: Any
@@ -54,6 +56,21 @@ class Base:
         """Return the weights that learn, by name."""
         return {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
 
+    @property
+    def inner(self) -> Any:
+        """The model itself, under its adapter."""
+        return self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+
+    def save(self, folder: Path) -> None:
+        """Write what was learnt: an adapter in PEFT's layout, or under `full` the whole model with its tokenizer."""
+        kept = self.model.peft if isinstance(self.model, Virtual) else self.model
+        if hasattr(kept, "peft_config"):
+            kept.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
+            return
+        with _quiet():
+            kept.save_pretrained(str(folder))
+        self.tokenizer.save_pretrained(str(folder))
+
     def sizes(self) -> tuple[int, int]:
         """Return the number of learning weights, and of all weights without the adapter's."""
         learning = sum(weight.numel() for weight in self.adapter().values())
@@ -80,15 +97,16 @@ def open_base(folder: Path, recipe: Recipe) -> Base:
         ModelError: the folder holds no causal language model, or the adapter does not fit it.
     """
     keep_memory()
-    tokenizer = open_tokenizer(folder)
     device, precision = _device_and_precision()
+    quantised = _four_bits(recipe, device)
+    tokenizer = open_tokenizer(folder)
     # On a CPU the frozen weights stay in float32, and autocast rounds them per step where bfloat16 pays: faster there
     # than weights kept in bfloat16 (3,088 against 1,867 tokens a second on two cores).
     stored = torch.bfloat16 if device.type == "cuda" else torch.float32
     try:
         with _quiet():
             model: Any = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=stored, use_safetensors=True, local_files_only=True
+                folder, dtype=stored, use_safetensors=True, local_files_only=True, **quantised
             )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         hint = "the folder must hold config.json and safetensors weights of a causal language model"
@@ -96,26 +114,20 @@ def open_base(folder: Path, recipe: Recipe) -> Base:
     inputs = frozenset(inspect.signature(model.forward).parameters)
     config, ends = model.config.get_text_config(), _end_tokens(model, tokenizer)
     torch.manual_seed(recipe.seed)
-    adapted = _adapt(model.to(device), recipe, folder.name)
-    return Base(adapted, tokenizer, device, precision, _window(config), ends, inputs)
+    adapted = _adapt(model if quantised else model.to(device), recipe, folder.name)
+    return Base(adapted, tokenizer, device, precision, _window(config, adapted), ends, inputs)
 
 
 def _adapt(model: Any, recipe: Recipe, name: str) -> Any:
-    targets = recipe.target_modules if isinstance(recipe.target_modules, str) else list(recipe.target_modules)
-    settings = LoraConfig(
-        task_type="CAUSAL_LM",
-        r=recipe.r,
-        lora_alpha=recipe.alpha,
-        lora_dropout=recipe.dropout,
-        target_modules=targets,
-        bias="none",
-    )
+    """Put what learns on the model, by the recipe's method; the rest is frozen."""
+    if recipe.method == "full":
+        return model.requires_grad_(True).eval()
     try:
         with warnings.catch_warnings():
             # peft asks transformers for an attribute by its older name, and says so when it adapts to a layer's make.
             warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)
             warnings.filterwarnings("ignore", "fan_in_fan_out", UserWarning)
-            adapted: Any = get_peft_model(model, settings)
+            adapted: Any = get_peft_model(model, _settings(recipe))
     except ValueError as error:
         raise ModelError(f"{name}: no adapter fits: {error}", "name the layers in target_modules") from error
     # The frozen model runs as when it serves, without its own dropout; only the adapter's dropout is on.
@@ -123,7 +135,49 @@ def _adapt(model: Any, recipe: Recipe, name: str) -> Any:
     for path, module in adapted.named_modules():
         if "lora_dropout" in path:
             module.train(recipe.dropout > 0)
-    return adapted
+    return adapted if recipe.low_rank else Virtual(adapted)
+
+
+def _settings(recipe: Recipe) -> PeftConfig:
+    if recipe.method == "prefix":
+        return PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=recipe.virtual_tokens)
+    if recipe.method == "prompt":
+        return PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=recipe.virtual_tokens)
+    targets = recipe.target_modules if isinstance(recipe.target_modules, str) else list(recipe.target_modules)
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=recipe.r,
+        lora_alpha=recipe.alpha,
+        lora_dropout=recipe.dropout,
+        target_modules=targets,
+        use_rslora=recipe.method == "rslora",
+        use_dora=recipe.method == "dora",
+        bias="none",
+    )
+
+
+def _four_bits(recipe: Recipe, device: torch.device) -> dict[str, Any]:
+    """Return what loads the frozen weights in NF4, for QLoRA; nothing for other methods.
+
+    Raises:
+        ModelError: this machine cannot compute with such weights.
+    """
+    if recipe.method != "qlora":
+        return {}
+    if device.type != "cuda" or importlib.util.find_spec("bitsandbytes") is None:
+        lacks = "no CUDA device is here" if device.type != "cuda" else "bitsandbytes is not installed"
+        hint = "use method lora here: the same adapter, the frozen weights in 16 or 32 bits"
+        raise ModelError(f"qlora does not run on this machine: {lacks}", hint)
+    from transformers import BitsAndBytesConfig
+
+    settings: Any = BitsAndBytesConfig
+    four = settings(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    return {"quantization_config": four, "device_map": {"": 0}}
 
 
 def _device_and_precision() -> tuple[torch.device, str]:
@@ -132,9 +186,10 @@ def _device_and_precision() -> tuple[torch.device, str]:
     return torch.device("cpu"), "bfloat16" if bfloat16_is_faster() else "float32"
 
 
-def _window(config: Any) -> int | None:
+def _window(config: Any, adapted: Any) -> int | None:
     window = getattr(config, "max_position_embeddings", None)
-    return int(window) if isinstance(window, int) and window > 0 else None
+    taken = adapted.count if isinstance(adapted, Virtual) else 0
+    return int(window) - taken if isinstance(window, int) and window > 0 else None
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:

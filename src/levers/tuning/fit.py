@@ -13,26 +13,32 @@ from levers.model.pocket import weights_path
 from levers.model.weights import folder_digest, model_folder
 from levers.tuning.encode import Encoded, Encoder
 from levers.tuning.guards import Finding
-from levers.tuning.records import Fitted, OnProgress, Recipe, Sample, data_digest
+from levers.tuning.records import Fitted, Method, OnProgress, Recipe, Sample, data_digest
 
 if TYPE_CHECKING:
     from levers.tuning.base import Base
     from levers.tuning.checkpoint import State
 
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "levers.json")
+MODEL_FILES = ("config.json", "model.safetensors", "levers.json")
 # Wall times differ from run to run; kept out of levers.json, so that a rerun's folder has the same digest.
 _TIMING = "timing.log"
 # Part of every adapter's name: raise it when a change to the training changes weights, so that nothing old is reused.
 _TRAINING = 2
 
 
-def recipe_for(base: str) -> Recipe:
-    """Return the recipe to start from: the field's usual one, with a higher rate for the small embedded model."""
-    return Recipe(learning_rate=POCKET_RATE) if base == "pocket" else Recipe()
+def recipe_for(base: str, method: Method = "lora") -> Recipe:
+    """Return the recipe to start from: the field's usual rate for the method, a higher one for the embedded model."""
+    if base == "pocket" and method in {"lora", "rslora", "dora"}:
+        return Recipe(method=method, learning_rate=POCKET_RATE)
+    return Recipe(method=method, learning_rate=RATES.get(method, Recipe().learning_rate))
 
 
 # Measured on the dev cases of `support` (docs/lab/pocket.md): higher rates learn the examples by heart.
 POCKET_RATE = 3e-4
+# Where all weights move, small steps (Touvron et al. 2023 tune Llama 2 at 2e-5); where only fresh vectors do, large
+# ones (PEFT's own examples of prefix and prompt tuning).
+RATES: dict[Method, float] = {"full": 2e-5, "prefix": 1e-2, "prompt": 3e-2}
 
 
 def fit(
@@ -42,6 +48,7 @@ def fit(
     recipe: Recipe,
     folder: Path,
     on_progress: OnProgress | None = None,
+    root: Path | None = None,
 ) -> Fitted:
     """Tune a model on samples and return the finished adapter, in PEFT's own layout.
 
@@ -55,13 +62,14 @@ def fit(
         recipe: how to tune.
         folder: where adapters are kept.
         on_progress: called after every step.
+        root: the folder that a relative base starts from.
 
     Raises:
         UserError: no sample fits the window.
         ModelError: the base cannot be loaded, or no adapter fits it.
         MissingExtra: torch, transformers or peft is not installed.
     """
-    source = base_folder(base)
+    source = base_folder(base, root)
     names = [folder_digest(source), data_digest(tuple(samples), tuple(dev_samples))]
     name = f"{recipe.method}-{digest([*names, recipe, _TRAINING]).removeprefix('sha256-')}"
     finished = folder / name
@@ -107,7 +115,7 @@ def measure_lengths(base: str, samples: Sequence[Sample], recipe: Recipe) -> lis
         raise MissingExtra(error.name or "torch", "local") from error
     tokenizer = open_tokenizer(source)
     encoder = Encoder(tokenizer, () if tokenizer.eos_token_id is None else (tokenizer.eos_token_id,))
-    limit = _limit(recipe, _configured_window(source))
+    limit = _limit(recipe, _configured_window(source, recipe))
     lengths = [(sample.line, encoder.encode(sample).length) for sample in samples]
     return [
         Finding(kind="too long", line=line, detail=f"{length} tokens, {limit} fit")
@@ -116,13 +124,13 @@ def measure_lengths(base: str, samples: Sequence[Sample], recipe: Recipe) -> lis
     ]
 
 
-def base_folder(base: str) -> Path:
-    """Return the folder of a model reference.
+def base_folder(base: str, root: Path | None = None) -> Path:
+    """Return the folder of a model reference; relative ones start from `root` first.
 
     Raises:
         ModelError: there is none.
     """
-    return weights_path() if base == "pocket" else model_folder(base.removeprefix("hf/"))
+    return weights_path() if base == "pocket" else model_folder(base.removeprefix("hf/"), root)
 
 
 def _open(source: Path, recipe: Recipe) -> "Base":
@@ -170,13 +178,14 @@ def _limit(recipe: Recipe, window: int | None) -> int:
     return recipe.max_length if window is None else min(recipe.max_length, window)
 
 
-def _configured_window(source: Path) -> int | None:
+def _configured_window(source: Path, recipe: Recipe) -> int | None:
     try:
         config = json.loads((source / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     window = config.get("max_position_embeddings", config.get("n_positions"))
-    return window if isinstance(window, int) and window > 0 else None
+    taken = recipe.virtual_tokens if recipe.method in {"prefix", "prompt"} else 0
+    return window - taken if isinstance(window, int) and window > 0 else None
 
 
 def _nothing_fits(base: str, samples: Sequence[Sample], recipe: Recipe, window: int | None) -> Problem:
@@ -218,9 +227,11 @@ def _publish(opened: "Base", weights: dict[str, Any], fitted: Fitted, work: Path
 def _write_adapter(opened: "Base", weights: dict[str, Any], building: Path, base: str) -> None:
     for name, weight in opened.adapter().items():
         weight.data.copy_(weights[name])
-    opened.model.save_pretrained(str(building), safe_serialization=True, save_embedding_layers=False)
+    opened.save(building)
     (building / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
     path = building / "adapter_config.json"
+    if not path.exists():  # a whole model, which names no base
+        return
     settings = json.loads(path.read_text(encoding="utf-8"))
     settings["base_model_name_or_path"] = base
     # PEFT writes sets in whatever order they come; the folder's digest must not depend on it.
@@ -231,7 +242,7 @@ def _write_adapter(opened: "Base", weights: dict[str, Any], building: Path, base
 
 
 def _is_whole(adapter: Path) -> bool:
-    return all((adapter / name).is_file() for name in ADAPTER_FILES)
+    return any(all((adapter / name).is_file() for name in names) for names in (ADAPTER_FILES, MODEL_FILES))
 
 
 def _read(adapter: Path) -> Fitted:

@@ -83,7 +83,7 @@ def _scored(base: Base, arguments: dict[str, Any], labels: Tensor) -> Tensor:
 
 def _scores_labels_only(base: Base) -> bool:
     """Tell whether the model itself computes its loss at labelled positions only, as pocket does."""
-    return hasattr(base.model.get_base_model(), "score_labelled")
+    return hasattr(base.inner, "score_labelled")
 
 
 def _tensors(batch: Sequence[Encoded], shared: int, base: Base) -> tuple[Tensor, Tensor, Tensor]:

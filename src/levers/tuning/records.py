@@ -22,10 +22,22 @@ class Sample(Record):
         return self.messages[-1].content
 
 
+Method = Literal["lora", "rslora", "dora", "qlora", "full", "prefix", "prompt"]
+METHODS: dict[Method, str] = {
+    "lora": "low-rank update of every linear layer (Hu et al. 2021)",
+    "rslora": "LoRA scaled by alpha/sqrt(r), steadier at high ranks (Kalajdzievski 2023)",
+    "dora": "LoRA on the direction of each column, its length learnt apart (Liu et al. 2024)",
+    "qlora": "LoRA over frozen weights in 4 bits, NF4 (Dettmers et al. 2023); needs CUDA and bitsandbytes",
+    "full": "every weight; 16 bytes a weight with Adam, and the most forgetting",
+    "prefix": "learned keys and values before every layer's own (Li and Liang 2021)",
+    "prompt": "learned vectors before the text (Lester et al. 2021)",
+}
+
+
 class Recipe(Record):
     """How to tune. Every default names its source; `explain` returns the sources."""
 
-    method: Literal["lora"] = Field(default="lora", description="LoRA, W + (alpha/r) B A (Hu et al. 2021)")
+    method: Method = Field(default="lora", description="LoRA, W + (alpha/r) B A (Hu et al. 2021); see METHODS")
     r: int = Field(default=16, ge=1, description="rank of the update; the field's usual start (facts, section 9)")
     alpha: int = Field(default=32, ge=1, description="scale of the update, twice the rank; the field's usual start")
     learning_rate: float = Field(default=2e-4, gt=0, description="peak of the schedule; the usual start from 1B up")
@@ -54,6 +66,23 @@ class Recipe(Record):
         default=2, ge=1, description="stop after this many epochs without a lower dev loss; None runs all epochs"
     )
     seed: int = Field(default=0, description="decides the adapter's start, the order of examples and dropout")
+    virtual_tokens: int = Field(
+        default=20,
+        ge=1,
+        description="learned positions of prefix and prompt tuning; Lester et al. 2021 gain little beyond 20",
+        exclude_if=lambda value: value == 20,
+    )
+    micro_batch: int | None = Field(
+        default=None,
+        ge=1,
+        description="examples computed at once where memory is short, None: the whole batch; the gradient is the same",
+        exclude_if=lambda value: value is None,
+    )
+
+    @property
+    def low_rank(self) -> bool:
+        """Tell whether the method learns a low-rank update that can be merged into the weights."""
+        return self.method in {"lora", "rslora", "dora", "qlora"}
 
     def explain(self) -> dict[str, str]:
         """Return, per field, its value and where its default comes from."""

@@ -99,12 +99,16 @@ class _Run:
         rate = self.recipe.learning_rate * rate_share(step, self.steps, self.recipe.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        loss, count = batch_loss(self.job.base, batch, self.share)
-        loss.backward()  # type: ignore[no-untyped-call,unused-ignore]
+        mean, total = 0.0, sum(len(item.answer) for item in batch)
+        size = self.recipe.micro_batch or len(batch)
+        for start in range(0, len(batch), size):
+            loss, count = batch_loss(self.job.base, batch[start : start + size], self.share)
+            (loss * (count / total)).backward() if count < total else loss.backward()  # type: ignore[no-untyped-call]
+            mean += float(loss.detach()) * count / total
         torch.nn.utils.clip_grad_norm_(self.adapter.values(), self.recipe.max_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return float(loss.detach()), count
+        return mean, total
 
     def _end_epoch(self, epoch: int) -> None:
         state = self.state

@@ -3,7 +3,9 @@
 from levers.knowledge.measure import Measured
 from levers.loop import Checked, check
 from levers.task import init
+from levers.verbs.distilling import Distilled, Distilling, distill, labels, merge, reviewed
 from levers.verbs.figures import finished, gates, headroom, step_offers, step_times, task_of
+from levers.verbs.hosting import Exported, Hosting, hosted_cancel, hosted_export, hosted_look, hosted_start
 from levers.verbs.results import Answered, Indexed, Ledger, Linted, Measurement
 from levers.verbs.searching import bench, index, search, watch
 from levers.verbs.work import advise, ask, diagnose, import_project, ledger, lint, load, plan, pull, report, run, trial
@@ -11,6 +13,10 @@ from levers.verbs.work import advise, ask, diagnose, import_project, ledger, lin
 __all__ = [
     "Answered",
     "Checked",
+    "Distilled",
+    "Distilling",
+    "Exported",
+    "Hosting",
     "Indexed",
     "Ledger",
     "Linted",
@@ -21,18 +27,26 @@ __all__ = [
     "bench",
     "check",
     "diagnose",
+    "distill",
     "finished",
     "gates",
     "headroom",
+    "hosted_cancel",
+    "hosted_export",
+    "hosted_look",
+    "hosted_start",
     "import_project",
     "index",
     "init",
     "ledger",
+    "labels",
     "lint",
     "load",
+    "merge",
     "plan",
     "pull",
     "report",
+    "reviewed",
     "run",
     "search",
     "step_offers",

@@ -101,10 +101,10 @@ def advise(case: Circumstances, prices: Path | None = None) -> Advice:
 def pull(
     project: Project, name: str, settings: dict[str, Any] | None = None, stack: str | Stack | None = None
 ) -> Pulled:
-    """Pull one lever on a stack and put the better stack to use."""
+    """Pull one lever on a stack and put the better stack to use, unless the lever's own checks found it worse."""
     chosen = lever(name)
     pulled = chosen.pull(_situation(project, _stack(project, stack)), settings or {})
-    project.keep(pulled.stack, use=True)
+    project.keep(pulled.stack, use=not pulled.worse)
     return pulled
 
 

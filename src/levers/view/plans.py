@@ -14,7 +14,9 @@ def plan_rows(plan: Plan, caption: str) -> PlanTable:
 
 
 def gate_words(gate: GateCheck) -> str:
-    """Say what a data gate wants and what there is."""
+    """Say what a data gate or guard wants and what there is."""
+    if gate.at_most:
+        return f"{gate.goal}: at most {gate.need:,} {gate.unit}, {gate.have:,} found"
     usual = f" (usual {gate.usual:,})" if gate.usual != gate.need else ""
     return f"{gate.goal}: {gate.need:,} {gate.unit} needed{usual}, {gate.have:,} there"
 

@@ -1,0 +1,157 @@
+"""`levers distill`, `review` and `merge`: from a teacher's answers to a cheaper stack, and out of here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from levers import verbs
+from levers.cli import shapes
+from levers.cli.console import DONE, NO, emit, err, guarded, out
+from levers.cli.options import takes
+from levers.errors import Problem, UserError
+from levers.lever.labels import Label, Labelling, Queue
+from levers.verbs import Distilled, Distilling
+from levers.view import Progress
+
+ProjectOption = Annotated[Path, typer.Option("--project", "-p", help="The project's folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of tables.")]
+KINDS = ("head", "encoder", "adapter")
+HERE = Path(".")
+
+
+@dataclass(frozen=True)
+class DistilOptions:
+    """What `distill` may be told."""
+
+    kind: Annotated[str, typer.Option(help="head, encoder (both choose among seen answers) or adapter.")] = "head"
+    model: Annotated[str, typer.Option(help="The smaller model under an adapter.")] = "pocket"
+    inputs: Annotated[Path | None, typer.Option(help="Questions to label; else those of the examples.")] = None
+    samples: Annotated[int, typer.Option(min=1, help="Answers per question, held against each other.")] = 1
+    confidence: Annotated[float, typer.Option(min=0, max=1, help="Least confidence without a review.")] = 0.8
+    agreement: Annotated[float, typer.Option(min=0, max=1, help="Least share of samples that agree.")] = 0.8
+    margin: Annotated[float, typer.Option(help="Share of test passes that may be lost.")] = 0.03
+
+    def checked(self) -> Distilling:
+        """Return the settings. Raises UserError for what cannot be."""
+        problems = []
+        if self.kind not in KINDS:
+            problems.append(Problem(file="--kind", found=repr(self.kind), expected=f"one of {', '.join(KINDS)}"))
+        if not 0 < self.margin < 1:
+            expected = "a share above 0 and under 1"
+            problems.append(Problem(file="--margin", found=f"{self.margin:g}", expected=expected))
+        if problems:
+            raise UserError(problems)
+        labelling = Labelling(samples=self.samples, confidence=self.confidence, agreement=self.agreement)
+        told = {"kind": self.kind, "model": self.model, "inputs": self.inputs, "margin": self.margin}
+        return Distilling.model_validate({**told, "labelling": labelling})
+
+
+@takes(DistilOptions)
+def distill(
+    given: DistilOptions,
+    teacher: Annotated[str | None, typer.Argument(help="A stack's digest, `start`, or the stack in use.")] = None,
+    project: ProjectOption = HERE,
+    as_json: Json = False,
+) -> None:
+    """Teach a cheaper student what a stack answers. Exit code 1: it is not shown to be as good."""
+    with guarded(as_json), Progress() as progress:
+        found = verbs.distill(verbs.load(project, progress), given.checked(), teacher)
+    emit(as_json, lambda: {**shapes.plain(found), "not_worse": found.margin.not_worse}, lambda: distilled(found))
+    raise typer.Exit(DONE if found.margin.not_worse else NO)
+
+
+def review(
+    accept: Annotated[list[str] | None, typer.Option(help="Accept this label, by id; repeatable.")] = None,
+    reject: Annotated[list[str] | None, typer.Option(help="Reject this label, by id; repeatable.")] = None,
+    project: ProjectOption = HERE,
+    as_json: Json = False,
+) -> None:
+    """Accept, edit or reject a teacher's unsure labels, one by one or by id. Exit code 1: some still wait."""
+    with guarded(as_json):
+        queues = verbs.labels(verbs.load(project))
+        if not queues:
+            hint = "levers distill writes them"
+            raise UserError(Problem(file=".levers/labels", found="no labels", expected="a teacher's", hint=hint))
+        queue = max(queues, key=lambda each: each.file.stat().st_mtime_ns)
+        for status, ids in (("accepted", accept), ("rejected", reject)):
+            for each in ids or ():
+                queue = verbs.reviewed(queue, each, "accepted" if status == "accepted" else "rejected")
+        if not (accept or reject or as_json):
+            queue = _by_hand(queue)
+        emit(as_json, lambda: {**shapes.plain(queue), "pending": queue.count("pending")}, lambda: counted(queue))
+    raise typer.Exit(NO if queue.count("pending") else DONE)
+
+
+def merge(
+    into: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    stack: Annotated[str | None, typer.Option("--stack", "-s", help="A stack's digest, or `start`.")] = None,
+    project: ProjectOption = HERE,
+    as_json: Json = False,
+) -> None:
+    """Write a tuned stack's adapter, its merged weights and the commands that serve them."""
+    with guarded(as_json), Progress() as progress:
+        found = verbs.merge(verbs.load(project, progress), into, stack)
+        lines = [f"{found.folder}: adapter{' and merged weights' if found.merged else ''}", *found.commands]
+        if found.merged:
+            lines.insert(1, f"largest difference of log-probabilities by merging: {found.difference:.1e}")
+        emit(as_json, lambda: shapes.plain(found), lambda: "\n".join(lines))
+
+
+def _by_hand(queue: Queue) -> Queue:
+    """Ask about every pending label; what was said is kept at once, so that one can stop at any time."""
+    waiting = [each for each in queue.labels if each.status == "pending"]
+    for place, each in enumerate(waiting, 1):
+        out.print(_shown(each, place, len(waiting)))
+        said = typer.prompt("[a]ccept, [e]dit, [r]eject, [s]kip, [q]uit", default="s", err=True).strip().lower()[:1]
+        if said == "q":
+            break
+        if said == "a":
+            queue = verbs.reviewed(queue, each.id, "accepted")
+        elif said == "r":
+            queue = verbs.reviewed(queue, each.id, "rejected")
+        elif said == "e":
+            queue = verbs.reviewed(queue, each.id, "edited", typer.prompt("the right answer", err=True))
+        elif said != "s":
+            err.print(f"{said!r} is none of a, e, r, s, q: skipped", markup=False, highlight=False)
+    return queue
+
+
+def _shown(each: Label, place: int, of: int) -> RenderableType:
+    lines = [f"{place} of {of}, {each.id}: {each.why}", f"  asked     {each.question}", f"  answered  {each.answer}"]
+    return Text("\n".join(lines))
+
+
+def counted(queue: Queue) -> RenderableType:
+    """Say how many labels may teach and how many wait."""
+    teaching = len(queue.teaching)
+    return Text(f"{len(queue.labels)} labels: {teaching} may teach, {queue.count('pending')} wait for a review")
+
+
+def distilled(found: Distilled) -> RenderableType:
+    """Say what the student learnt, how it compares with its teacher, and when it is paid back."""
+    teacher, student = found.teacher_test, found.student_test
+    ratio = "no price known" if found.cost_ratio is None else f"{found.cost_ratio:,.1f} times cheaper"
+    paid = "never" if found.breakeven is None else f"after {found.breakeven:,.0f} answers"
+    lines = [
+        f"learnt {found.learnt}; {found.labels} labels, {found.confident} confident, {found.reviewed} reviewed, "
+        f"{found.pending} wait for levers review",
+        f"test: teacher {teacher.quality:.1%}, student {student.quality:.1%}; a loss of {found.margin.margin:.0%} or "
+        f"more is {'ruled out' if found.margin.not_worse else 'not ruled out'} (p = {found.margin.p_worse:.3f}, "
+        f"{found.margin.required_cases} cases would show it)",
+        f"cost: {ratio} ({teacher.cost_source}; {student.cost_source}), paid back {paid}",
+        f"median latency: {found.latency_ratio:,.1f} times faster; {found.tokens_saved:,.0f} fewer prompt tokens",
+        *_foreseen(found),
+        f"{'stack in use' if found.promoted else 'not promoted'}: {found.student.digest}",
+    ]
+    return Text("\n".join(lines))
+
+
+def _foreseen(found: Distilled) -> list[str]:
+    if found.forecast is None:
+        return []
+    span = f"{found.forecast.right:.1%} of held-out labels ({found.forecast.low:.1%} to {found.forecast.high:.1%})"
+    return [f"forecast: {found.forecast.examples:,} labels would reach {span}"]

@@ -1,0 +1,82 @@
+"""What is checked after training, on dev: does the tuned stack still refuse, and bear other wordings?
+
+Edge cases and test are the loop's to open. What got decisively worse keeps a tuned stack from being used.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from levers.lever.situation import Situation
+from levers.stack import Stack
+from levers.task.records import Case
+from levers.trial import Outcome, mcnemar_exact
+from levers.trial.statistics import ALPHA
+
+MOST_REWORDED = 60  # dev cases asked in another manner, by both stacks
+_BINS = 10
+_MANNERS = ("hi, {}", "{} please", "{}", "could you tell me: {}")
+
+
+class After(NamedTuple):
+    """A note for each check, and what got decisively worse."""
+
+    notes: tuple[str, ...]
+    worse: tuple[str, ...]
+
+
+def check_after(situation: Situation, tuned: Stack) -> After:
+    """Hold the tuned stack against the one it came from, case by case on dev."""
+    bench = situation.bench
+    cases = bench.task.partition("dev")
+    before = situation.trial.outcomes
+    after = bench.trial(tuned, "dev", "tune, checks after").outcomes
+    refusals = {case.id for case in cases if not case.evidence} if situation.documents else set()
+    asked = [reword(case, place) for place, case in enumerate(cases[:MOST_REWORDED])]
+    reworded = [bench.outcomes(stack, asked, "tune, other wordings") for stack in (situation.stack, tuned)]
+    pairs = [
+        ("refusals", [each for each in before if each.case in refusals], after),
+        ("cases in another wording", reworded[0], reworded[1]),
+    ]
+    told = [_compared(name, old, new) for name, old, new in pairs if old]
+    errors = [calibration_error(each) for each in (before, after)]
+    notes = [note for note, _ in told]
+    if errors[0] is not None and errors[1] is not None:
+        notes.append(f"after: calibration error {errors[0]:.2f} before, {errors[1]:.2f} now (mean gap, ten bins)")
+    return After(tuple(notes), tuple(note for note, worse in told if worse))
+
+
+def reword(case: Case, place: int) -> Case:
+    """Return a case asked in another manner: without capitals and end marks, with a greeting or a please."""
+    plain = case.question.rstrip(" ?.!").lower()
+    text = _MANNERS[place % len(_MANNERS)].format(plain)
+    if isinstance(case.input, str):
+        return case.model_copy(update={"input": text})
+    last = case.input[-1].model_copy(update={"content": text})
+    return case.model_copy(update={"input": (*case.input[:-1], last)})
+
+
+def calibration_error(outcomes: Sequence[Outcome]) -> float | None:
+    """Return the expected calibration error: the mean gap of confidence and passes over ten bins of confidence.
+
+    None where the model tells no confidence (Naeini et al. 2015; Guo et al. 2017).
+    """
+    known = [
+        (each.answer.confidence, each.passed) for each in outcomes if each.scored and each.answer.confidence is not None
+    ]
+    if not known:
+        return None
+    bins: dict[int, list[tuple[float, bool]]] = {}
+    for sure, passed in known:
+        bins.setdefault(min(int(sure * _BINS), _BINS - 1), []).append((sure, passed))
+    return sum(abs(sum(sure - passed for sure, passed in own)) for own in bins.values()) / len(known)
+
+
+def _compared(name: str, before: Sequence[Outcome], after: Sequence[Outcome]) -> tuple[str, bool]:
+    """Return a note on the passes of these cases, and whether they got decisively fewer (exact McNemar)."""
+    now = {each.case: each.passed for each in after}
+    gained = sum(not each.passed and now[each.case] for each in before)
+    lost = sum(each.passed and not now[each.case] for each in before)
+    p_value = mcnemar_exact(gained, lost)
+    passing = sum(each.passed for each in before)
+    note = f"after: {name}, {passing} of {len(before)} pass before, {passing + gained - lost} now (p = {p_value:.3f})"
+    return note, lost > gained and p_value < ALPHA

@@ -1,0 +1,219 @@
+"""Teacher labels: what a stack answers to questions nobody has answered, how sure it is, and what people say of it.
+
+Only labels that are confident or reviewed may teach a student. They lie in the project's `.levers/labels`, one file for
+a teacher and its questions.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from levers.errors import Problem, UserError
+from levers.ledger import Message, Record, digest, write_atomic
+from levers.stack import Answer, Question, Stack, Workshop, answer
+from levers.task.golden import read_rows
+from levers.task.leaks import find_leaks
+from levers.task.records import Case, Example, Task
+from levers.task.rules import plain
+from levers.task.text import read_text
+from levers.trial import CostOf, Kit, grade
+from levers.trial.graders.live import scores_live
+
+LABELS = "labels"
+Status = Literal["confident", "pending", "accepted", "edited", "rejected"]
+TEACHES: tuple[Status, ...] = ("confident", "accepted", "edited")
+_SPREAD = 0.7  # temperature of the samples that are held against each other
+
+
+class Label(Record):
+    """A question and the teacher's answer. `agreement` is the share of samples that say the same, 1 for one sample.
+
+    `why` says what keeps the label from being confident. `cost` is USD for all samples, None where no price is known.
+    """
+
+    id: str
+    question: str
+    answer: str
+    confidence: float | None = None
+    agreement: float = 1.0
+    status: Status = "pending"
+    why: str = ""
+    cost: float | None = None
+    line: int = 0
+
+
+class Labelling(Record):
+    """How a teacher is asked, and from where its word is taken without a person's."""
+
+    samples: int = Field(default=1, ge=1, description="answers per question; more are held against each other")
+    confidence: float = Field(default=0.8, ge=0, le=1, description="least mean probability of the answer's tokens")
+    agreement: float = Field(default=0.8, ge=0, le=1, description="least share of samples that say the same")
+
+
+class Queue(Record):
+    """The labels of one teacher for one set of questions, and the file that keeps them."""
+
+    file: Path
+    teacher: str
+    labels: tuple[Label, ...]
+
+    def count(self, *statuses: Status) -> int:
+        """Return how many labels have one of these statuses."""
+        return sum(label.status in statuses for label in self.labels)
+
+    @property
+    def teaching(self) -> tuple[Label, ...]:
+        """The labels that may teach."""
+        return tuple(label for label in self.labels if label.status in TEACHES)
+
+    @property
+    def cost(self) -> float | None:
+        """What labelling cost in USD; None where no price is known."""
+        costs = [label.cost for label in self.labels]
+        return None if any(cost is None for cost in costs) else sum(cost for cost in costs if cost is not None)
+
+
+def read_inputs(path: Path) -> list[tuple[int, str]]:
+    """Read questions with their lines: a text file with one a line, or JSON Lines with `input` (or `prompt`) each.
+
+    Raises:
+        UserError: the file cannot be read, or a line holds no question.
+    """
+    text, problem = read_text(path, path.name)
+    if text is None or problem:
+        raise UserError(problem or Problem(file=path.name, found="nothing", expected="questions"))
+    if path.suffix not in {".jsonl", ".ndjson"}:
+        return [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    rows, problems = read_rows(text, path.name)
+    found = [(number, row.get("input", row.get("prompt"))) for number, row in rows]
+    problems += [
+        Problem(file=path.name, line=number, field="input", found=repr(value)[:60], expected="a question as text")
+        for number, value in found
+        if not isinstance(value, str) or not value.strip()
+    ]
+    if problems:
+        raise UserError(problems)
+    return [(number, str(value)) for number, value in found]
+
+
+def label(
+    task: Task, teacher: Stack, inputs: Sequence[tuple[int, str]], how: Labelling, workshop: Workshop, tools: "Tools"
+) -> Queue:
+    """Let a teacher answer questions, or return the labels it gave before, with what was reviewed since.
+
+    Questions that give a golden case away, and repeated ones, are left out.
+    """
+    kept = _unheld(task, inputs)
+    file = task.state / LABELS / f"{digest([teacher, [text for _, text in kept], how]).removeprefix('sha256-')}.jsonl"
+    if file.is_file():
+        return read_queue(file)
+    questions = [Question(id=f"line {number}", input=text) for number, text in kept]
+    rounds = [answer(teacher, questions, workshop)]
+    for seed in range(1, how.samples):
+        model = teacher.model.model_copy(update={"temperature": _SPREAD, "seed": teacher.model.seed + seed})
+        rounds.append(answer(teacher.model_copy(update={"model": model}), questions, workshop))
+    labels = tuple(
+        _judged(task, kept[place], [each[place] for each in rounds], how, tools) for place in range(len(kept))
+    )
+    queue = Queue(file=file, teacher=teacher.digest, labels=labels)
+    write_queue(queue)
+    return queue
+
+
+class Tools:
+    """What labelling needs beside the teacher: the graders' kit and a price."""
+
+    def __init__(self, kit: Kit, cost_of: CostOf | None) -> None:
+        """Keep them."""
+        self.kit, self.cost_of = kit, cost_of
+
+
+def _unheld(task: Task, inputs: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    first: dict[str, tuple[int, str]] = {}
+    for number, text in inputs:
+        first.setdefault(plain(text), (number, text))
+    asked = list(first.values())
+    examples = [Example(messages=(Message(role="user", content=text),), answer="") for _, text in asked]
+    leaking = {leak.example for leak in find_leaks(task.cases, examples)}
+    return [each for place, each in enumerate(asked) if place not in leaking]
+
+
+def _judged(task: Task, asked: tuple[int, str], answers: Sequence[Answer], how: Labelling, tools: Tools) -> Label:
+    number, question = asked
+    first = answers[0]
+    said = Counter(plain(each.text) for each in answers if each.error is None)
+    agreement = said[plain(first.text)] / len(answers)
+    why = _doubt(first, agreement, how) or _form(task, question, first, tools.kit)
+    price = tools.cost_of
+    return Label(
+        id=first.id,
+        question=question,
+        answer=first.text,
+        confidence=first.confidence,
+        agreement=agreement,
+        status="pending" if why else "confident",
+        why=why,
+        cost=None if price is None else sum(price(each.usage) for each in answers),
+        line=number,
+    )
+
+
+def _doubt(first: Answer, agreement: float, how: Labelling) -> str:
+    if first.error or first.finish not in {"stop"}:
+        return first.error or f"the answer ended by {first.finish}"
+    if first.confidence is None and how.samples == 1:
+        return "the teacher does not tell how sure it is: ask for samples"
+    if first.confidence is not None and first.confidence < how.confidence:
+        return f"confidence {first.confidence:.2f} is under {how.confidence:g}"
+    return f"{agreement:.0%} of the samples agree, {how.agreement:.0%} are wanted" if agreement < how.agreement else ""
+
+
+def _form(task: Task, question: str, first: Answer, kit: Kit) -> str:
+    """Say what the graders that need no right answer hold against this one."""
+    case = Case(id=first.id, input=question, expected="", partition="dev")
+    specs = [spec for spec in task.config.graders if spec.kind in {"schema", "tone", "regex"} and scores_live(spec)]
+    grades = [(spec, grade(spec, case, first, kit)) for spec in specs if spec.only is None]
+    return "; ".join(f"{spec.name}: {got.why}" for spec, got in grades if got.passed is False)
+
+
+def read_queue(file: Path) -> Queue:
+    """Read labels. Raises UserError naming the line that is damaged."""
+    labels = []
+    head, *lines = file.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, 2):
+        try:
+            labels.append(Label.model_validate_json(line))
+        except ValueError as error:
+            reason = str(error).split("\n", 1)[0]
+            raise UserError(Problem(file=file.name, line=number, found=reason, expected="a label")) from None
+    return Queue(file=file, teacher=str(json.loads(head)["teacher"]), labels=tuple(labels))
+
+
+def write_queue(queue: Queue) -> None:
+    """Write labels in one step: a line for the teacher, then one for each label."""
+    lines = [json.dumps({"teacher": queue.teacher}), *(each.model_dump_json() for each in queue.labels)]
+    write_atomic(queue.file, "\n".join(lines) + "\n")
+
+
+def queues(state: Path) -> list[Queue]:
+    """Return all labels of a project, the teachers in the order of their files' names."""
+    return [read_queue(file) for file in sorted((state / LABELS).glob("*.jsonl"))]
+
+
+def review(queue: Queue, id: str, status: Status, answer: str | None = None) -> Queue:
+    """Write down what a person says of one label: accepted, edited (with the right answer) or rejected.
+
+    Raises:
+        UserError: there is no such label.
+    """
+    if all(each.id != id for each in queue.labels):
+        raise UserError(Problem(file=queue.file.name, field="id", found=repr(id), expected="a label of this file"))
+    changed = {"status": status, **({"answer": answer} if answer is not None else {})}
+    labels = tuple(each.model_copy(update=changed) if each.id == id else each for each in queue.labels)
+    found = queue.model_copy(update={"labels": labels})
+    write_queue(found)
+    return found

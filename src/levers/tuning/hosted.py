@@ -1,0 +1,232 @@
+"""Tuning behind an API: export the examples in each provider's format, estimate, start, watch, cancel.
+
+OpenAI, Together and whatever speaks OpenAI's fine-tuning endpoints, through OpenAI's own SDK; for Fireworks the export
+and its tool's commands. Keys come from the environment: a provider's own key goes to its own address only, another
+server (`base_url`) gets LEVERS_API_KEY. Loads nothing heavy until a server is called.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from levers.errors import MissingExtra, ModelError, Problem, UserError
+from levers.ledger import Record, write_atomic
+from levers.tuning.records import Sample
+
+Provider = Literal["openai", "together", "fireworks"]
+State = Literal["waiting", "running", "done", "failed", "cancelled"]
+CHARACTERS_PER_TOKEN = 4  # English, roughly; the provider counts anew
+TIMEOUT = 60.0  # seconds for one call
+
+
+class Place(Record):
+    """A provider: address, the key's name in the environment, the fewest examples it takes, a word of advice."""
+
+    url: str
+    key: str
+    least: int
+    note: str
+
+
+# As their own guides say (read 2026-11): OpenAI takes 10 examples or more, Fireworks 3; Together names no minimum.
+PLACES: dict[Provider, Place] = {
+    "openai": Place(
+        url="https://api.openai.com/v1",
+        key="OPENAI_API_KEY",
+        least=10,
+        note="a tuned model goes with its base: look its base up on the provider's deprecations page before you start",
+    ),
+    "together": Place(
+        url="https://api.together.xyz/v1",
+        key="TOGETHER_API_KEY",
+        least=1,
+        note="LoRA unless said otherwise; the adapter can be downloaded",
+    ),
+    "fireworks": Place(
+        url="https://api.fireworks.ai/v1",
+        key="FIREWORKS_API_KEY",
+        least=3,
+        note="LoRA; started with its own tool, firectl",
+    ),
+}
+_STATES: dict[str, State] = {
+    "validating_files": "waiting",
+    "queued": "waiting",
+    "pending": "waiting",
+    "running": "running",
+    "compressing": "running",
+    "uploading": "running",
+    "succeeded": "done",
+    "completed": "done",
+    "failed": "failed",
+    "error": "failed",
+    "user_error": "failed",
+    "cancelled": "cancelled",
+    "cancel_requested": "cancelled",
+}
+
+
+class Job(Record):
+    """A hosted tuning: its id, how far it is, and the tuned model's name once it is done."""
+
+    provider: Provider
+    id: str
+    model: str
+    state: State
+    said: str = Field(description="the provider's own word for the state")
+    tuned: str | None = None
+    trained_tokens: int | None = None
+    error: str | None = None
+    events: tuple[str, ...] = ()
+
+
+def export(samples: Sequence[Sample], provider: Provider, path: Path) -> int:
+    """Write samples as the provider's JSON Lines and return how many.
+
+    All three take `{"messages": [{"role", "content"}, …]}`; the loss is on the assistant's turns. A system turn must be
+    the first one.
+
+    Raises:
+        UserError: there are fewer samples than the provider takes, or a system turn stands later than first.
+    """
+    place = PLACES[provider]
+    problems = [
+        Problem(
+            file=path.name, line=each.line or at, found="a system turn in the middle", expected="system turns first"
+        )
+        for at, each in enumerate(samples, 1)
+        if any(turn.role == "system" for turn in each.messages[1:])
+    ]
+    if len(samples) < place.least:
+        found = f"{len(samples)} examples"
+        problems.append(Problem(file=path.name, found=found, expected=f"at least {place.least} for {provider}"))
+    if problems:
+        raise UserError(problems)
+    lines = []
+    for each in samples:
+        turns = [{"role": turn.role, "content": turn.content} for turn in each.messages]
+        turns.append({"role": "assistant", "content": each.answer})
+        lines.append(json.dumps({"messages": turns}, ensure_ascii=False))
+    write_atomic(path, "\n".join(lines) + "\n")
+    return len(lines)
+
+
+def count_tokens(samples: Sequence[Sample]) -> int:
+    """Estimate the tokens of one epoch, at four characters each; the provider counts anew and bills by its count."""
+    characters = sum(len(turn.content) for each in samples for turn in each.messages)
+    return (characters + sum(len(each.answer) for each in samples)) // CHARACTERS_PER_TOKEN
+
+
+def firectl(model: str, file: Path, name: str, epochs: int) -> tuple[str, ...]:
+    """Return the commands that start an exported tuning at Fireworks."""
+    job = f"firectl supervised-fine-tuning-job create --base-model {model} --dataset {name}"
+    return (f"firectl dataset create {name} {file.name}", f"{job} --output-model {name} --epochs {epochs}")
+
+
+class HostedTuning:
+    """One provider's tuning endpoints."""
+
+    def __init__(self, provider: Provider, base_url: str | None = None) -> None:
+        """Open a client; nothing is sent.
+
+        Raises:
+            UserError: the provider has no endpoints that this speaks.
+            ModelError: no key is set.
+            MissingExtra: the openai SDK is not installed.
+        """
+        if provider == "fireworks":
+            hint = "export the file and start it with the commands that are printed"
+            raise UserError(Problem(file="--provider", found="fireworks", expected="openai or together", hint=hint))
+        try:
+            from openai import OpenAI
+        except ImportError as error:
+            raise MissingExtra("openai", "openai") from error
+        self.provider, place = provider, PLACES[provider]
+        key = os.environ.get("LEVERS_API_KEY" if base_url else place.key, "")
+        if not key and not base_url:
+            raise ModelError(f"no key for {place.url}", f"set {place.key}")
+        self._client: Any = OpenAI(
+            api_key=key or "none", base_url=base_url or place.url, timeout=TIMEOUT, max_retries=2
+        )
+        if base_url or provider != "openai":  # the SDK reads them from the environment; they are OpenAI's business only
+            self._client.organization = self._client.project = None
+
+    def start(self, file: Path, model: str, epochs: int, suffix: str, held_out: Path | None = None) -> Job:
+        """Upload an exported file and create the job.
+
+        Raises:
+            ModelError: the server refused or could not be reached.
+        """
+        with _told(self.provider):
+            train = self._upload(file)
+            held = self._upload(held_out) if held_out else None
+            if self.provider == "openai":
+                settings = {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": epochs}}}
+                given = {"model": model, "training_file": train, "method": settings, "suffix": suffix}
+                created = self._client.fine_tuning.jobs.create(**given, **({"validation_file": held} if held else {}))
+                return self._job(created.model_dump())
+            body = {"model": model, "training_file": train, "n_epochs": epochs, "suffix": suffix}
+            body |= {"training_type": {"type": "Lora"}, **({"validation_file": held} if held else {})}
+            return self._job(self._client.post("/fine-tunes", body=body, cast_to=object))
+
+    def look(self, id: str) -> Job:
+        """Return how far a job is, with its latest events. Raises ModelError when the server refuses."""
+        with _told(self.provider):
+            if self.provider == "openai":
+                found = self._client.fine_tuning.jobs.retrieve(id).model_dump()
+                events = self._client.fine_tuning.jobs.list_events(id, limit=10).data
+                said = [event.message for event in reversed(events)]
+            else:
+                found = self._client.get(f"/fine-tunes/{id}", cast_to=object)
+                said = [str(event.get("message", "")) for event in found.get("events") or []][-10:]
+            return self._job(found).model_copy(update={"events": tuple(said)})
+
+    def cancel(self, id: str) -> Job:
+        """Stop a job. Raises ModelError when the server refuses."""
+        with _told(self.provider):
+            if self.provider == "openai":
+                return self._job(self._client.fine_tuning.jobs.cancel(id).model_dump())
+            return self._job(self._client.post(f"/fine-tunes/{id}/cancel", cast_to=object))
+
+    def _upload(self, file: Path) -> str:
+        with file.open("rb") as opened:
+            return str(self._client.files.create(file=(file.name, opened), purpose="fine-tune").id)
+
+    def _job(self, found: dict[str, Any]) -> Job:
+        said = str(found.get("status", ""))
+        fault = found.get("error") or {}
+        message = fault.get("message") if isinstance(fault, dict) else str(fault)
+        return Job(
+            provider=self.provider,
+            id=str(found["id"]),
+            model=str(found.get("model", "")),
+            state=_STATES.get(said, "running"),
+            said=said,
+            tuned=found.get("fine_tuned_model") or found.get("output_name") or found.get("model_output_name"),
+            trained_tokens=found.get("trained_tokens") or found.get("token_count"),
+            error=message or None,
+        )
+
+
+class _told:
+    """Turn the SDK's errors into ours, without key or address of files in them."""
+
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: object) -> None:
+        from openai import APIConnectionError, APIStatusError
+
+        if isinstance(error, APIStatusError):
+            body = error.body if isinstance(error.body, dict) else {}
+            reason = str(body.get("message") or error.message)[:300]
+            raise ModelError(f"{self._provider}: status {error.status_code}: {reason}") from error
+        if isinstance(error, APIConnectionError):
+            raise ModelError(f"{self._provider} could not be reached", "check the address and the network") from error

@@ -1,0 +1,246 @@
+"""Distil a stack into a student: label, review, teach, and promote what is shown not to be worse."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from levers.economics import answer_cost
+from levers.errors import Problem, UserError
+from levers.ledger import Record
+from levers.lever.labels import (
+    Labelling,
+    Queue,
+    Status,
+    Tools,
+    label,
+    queues,
+    read_inputs,
+    review,
+)
+from levers.loop import Project, record_opening
+from levers.model import billed, open_embedder
+from levers.stack import ModelRef, Question, Stack, assemble, messages
+from levers.stack.workshop import ADAPTERS
+from levers.task import Case
+from levers.trial import Margin, Trial, within_margin
+from levers.trial.bench import Bench
+from levers.tuning import Sample, fit, recipe_for
+from levers.tuning.handover import HandedOver, hand_over
+from levers.tuning.pilot import Forecast
+from levers.tuning.students import Lesson, Pair, foresee, teach
+
+StudentKind = Literal["head", "encoder", "adapter"]
+HELD_OUT = 10  # one label in ten decides which epoch of an adapter is kept
+
+
+class Distilling(Record):
+    """How to distil. `model` is the smaller causal model of kind `adapter`; `inputs` a file of questions to label.
+
+    Without `inputs` the questions of the reviewed examples are labelled. `margin` is the share of passes on test that
+    the student may lose; `promote` puts it to use if it is shown to lose less.
+    """
+
+    kind: StudentKind = "head"
+    model: str = "pocket"
+    inputs: Path | None = None
+    labelling: Labelling = Labelling()
+    lesson: Lesson = Lesson()
+    margin: float = Field(default=0.03, gt=0, lt=1)
+    promote: bool = True
+
+
+class Distilled(Record):
+    """What came of it. Ratios are teacher over student, measured in the same run: costs, and median latencies.
+
+    `forecast` is what twice the labels would teach a linear head, None for other students and for few labels.
+    `breakeven` is the number of answers after which labelling and teaching are paid back, None where no price is known
+    or the student is not cheaper.
+    """
+
+    teacher: str
+    student: Stack
+    labels: int
+    confident: int
+    reviewed: int
+    pending: int
+    label_cost: float | None
+    learnt: str
+    teacher_test: Trial
+    student_test: Trial
+    margin: Margin
+    cost_ratio: float | None
+    latency_ratio: float
+    tokens_saved: float
+    breakeven: float | None
+    forecast: Forecast | None
+    promoted: bool
+
+
+def distill(project: Project, how: Distilling | None = None, teacher: str | Stack | None = None) -> Distilled:
+    """Teach a student what a stack answers, and measure it against that stack on test, which is recorded.
+
+    Without `how` all settings are the defaults of `Distilling`.
+
+    Raises:
+        UserError: there are no questions, or no label is confident or reviewed.
+    """
+    how = how or Distilling()
+    stack = teacher if isinstance(teacher, Stack) else project.stack(teacher)
+    queue = label_with(project, stack, how)
+    if not queue.teaching:
+        found, hint = f"{len(queue.labels)} labels, none confident or reviewed", "levers review, or --confidence lower"
+        raise UserError(Problem(file=queue.file.name, found=found, expected="labels that may teach", hint=hint))
+    student, learnt, seconds = _teach(project, queue, how)
+    foreseen = foresee(_pairs(queue), how.lesson, open_embedder("minilm")) if how.kind == "head" else None
+    project.keep(stack)
+    project.keep(student)
+    trials = [_test(project, each) for each in (stack, student)]
+    margin = within_margin(trials[0], trials[1], how.margin)
+    promoted = margin.not_worse and how.promote
+    if promoted:
+        project.keep(student, use=True)
+    cost, saved = _saving(*trials)
+    spent = _spent(project, queue, seconds)
+    return Distilled(
+        teacher=stack.digest,
+        student=student,
+        labels=len(queue.labels),
+        confident=queue.count("confident"),
+        reviewed=queue.count("accepted", "edited", "rejected"),
+        pending=queue.count("pending"),
+        label_cost=queue.cost,
+        learnt=learnt,
+        teacher_test=trials[0],
+        student_test=trials[1],
+        margin=margin,
+        cost_ratio=cost,
+        latency_ratio=trials[0].latency["total"].p50_ms / max(trials[1].latency["total"].p50_ms, 1e-9),
+        tokens_saved=_tokens(trials[0]) - _tokens(trials[1]),
+        breakeven=spent / saved if spent is not None and saved is not None and saved > 0 else None,
+        forecast=foreseen,
+        promoted=promoted,
+    )
+
+
+def merge(project: Project, into: Path | str, stack: str | Stack | None = None) -> HandedOver:
+    """Write a stack's adapter, the weights with it merged in, and the commands that serve them into a new folder.
+
+    Raises:
+        UserError: the stack has no adapter, or the folder is not empty.
+        ModelError: merged and unmerged weights do not score alike.
+    """
+    chosen = stack if isinstance(stack, Stack) else project.stack(stack)
+    if not chosen.model.adapter or chosen.model.id == "student":
+        found = "a student" if chosen.model.adapter else "no adapter"
+        hint = "levers pull tune makes one; students are served by levers alone"
+        raise UserError(Problem(file="the stack in use", found=found, expected="a tuned model", hint=hint))
+    drafts = assemble(chosen, [Question(id="sample", input=case.question) for case in _few(project)], project.workshop)
+    samples = [Sample(messages=messages(draft), answer="") for draft in drafts]
+    adapter = project.workshop.adapter(chosen.model.adapter)
+    return hand_over(chosen.model.id, adapter, Path(into), samples, project.task.root)
+
+
+def _few(project: Project) -> tuple[Case, ...]:
+    return project.task.partition("dev")[:4]
+
+
+def label_with(project: Project, stack: Stack, how: Distilling) -> Queue:
+    """Let a stack label the questions of `how`, or return what it said before with the reviews since."""
+    task = project.task
+    inputs = read_inputs(how.inputs) if how.inputs else [(each.line, each.question) for each in task.examples]
+    if not inputs:
+        hint = "--inputs names a file with a question a line"
+        raise UserError(Problem(file="levers distill", found="no questions", expected="questions to label", hint=hint))
+    bench = _bench(project, stack.model.id)
+    return label(task, stack, inputs, how.labelling, project.workshop, Tools(bench.tools, bench.cost_of))
+
+
+def labels(project: Project) -> list[Queue]:
+    """Return every queue of labels of a project."""
+    return queues(project.task.state)
+
+
+def reviewed(queue: Queue, id: str, status: Status, answer: str | None = None) -> Queue:
+    """Write down what a person says of one label."""
+    return review(queue, id, status, answer)
+
+
+def _teach(project: Project, queue: Queue, how: Distilling) -> tuple[Stack, str, float]:
+    """Return the student's stack, what it learnt in words, and the seconds of teaching."""
+    folder = project.task.state / ADAPTERS
+    if how.kind == "adapter":
+        return _tune(project, queue, how, folder)
+    pairs = _pairs(queue)
+    lesson = how.lesson.model_copy(update={"kind": how.kind})
+    taught = teach(pairs, lesson, open_embedder("minilm"), folder, partial(project.progress, "teach"))
+    words = f"{taught.labels} answers from {taught.pairs} labels, {taught.held_out_right:.1%} right on those held out"
+    return Stack(model=ModelRef(id="student", adapter=taught.folder.name)), words, taught.seconds
+
+
+def _pairs(queue: Queue) -> list[Pair]:
+    return [Pair(text=each.question, label=each.answer, line=each.line) for each in queue.teaching]
+
+
+def _tune(project: Project, queue: Queue, how: Distilling, folder: Path) -> tuple[Stack, str, float]:
+    """Tune a smaller model on the bare question and the teacher's answer: the long prompt goes into the weights."""
+    plain_stack = Stack(model=project.start().model.model_copy(update={"id": how.model, "adapter": None}))
+    questions = [Question(id=each.id, input=each.question) for each in queue.teaching]
+    drafts = assemble(plain_stack, questions, project.workshop)
+    samples = [
+        Sample(messages=messages(draft), answer=each.answer, line=each.line)
+        for draft, each in zip(drafts, queue.teaching, strict=True)
+    ]
+    train = [sample for place, sample in enumerate(samples) if place % HELD_OUT]
+    fitted = fit(
+        how.model,
+        train,
+        samples[::HELD_OUT],
+        recipe_for(how.model),
+        folder,
+        on_progress=lambda now: project.progress("teach", now.step, now.steps),
+        root=project.task.root,
+    )
+    model = plain_stack.model.model_copy(update={"adapter": fitted.adapter.name})
+    losses = ", ".join(f"{loss:.3f}" for loss in fitted.dev_losses)
+    words = f"an adapter on {how.model} from {fitted.examples} labels, dev loss per epoch {losses}"
+    return plain_stack.model_copy(update={"model": model}), words, fitted.seconds
+
+
+def _test(project: Project, stack: Stack) -> Trial:
+    record_opening(project.task.state, "distill", stack)
+    return _bench(project, stack.model.id).trial(stack, "test", "trial on test")
+
+
+def _bench(project: Project, model: str) -> Bench:
+    """Return the project's bench with the price of another model; a student costs machine time as pocket does."""
+    name = "pocket" if model == "student" else billed(model)
+    if name == billed(project.task.config.models.answer):
+        return project.bench
+    price = project.prices.find(name)
+    if price is None:
+        return replace(project.bench, cost_of=None, cost_source="no price known")
+    source = f"price book: {name}"
+    return replace(project.bench, cost_of=partial(answer_cost, price=price), cost_source=source)
+
+
+def _saving(teacher: Trial, student: Trial) -> tuple[float | None, float | None]:
+    """Return how many times as much the teacher's answer costs, and USD saved with each answer."""
+    before, after = teacher.cost_per_answer, student.cost_per_answer
+    if before is None or after is None or after <= 0:
+        return None, None
+    return before / after, before - after
+
+
+def _spent(project: Project, queue: Queue, seconds: float) -> float | None:
+    price = project.prices.find("pocket")
+    if queue.cost is None or price is None:
+        return None
+    return queue.cost + seconds / 3600 * price.compute_hour
+
+
+def _tokens(trial: Trial) -> float:
+    usage = trial.usage
+    return (usage.input + usage.cache_read + usage.cache_write) / max(len(trial.outcomes), 1)

@@ -1,0 +1,125 @@
+"""Tuning behind an API: from a project's examples to a provider's files and jobs."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from levers.economics import CostFigure, training_cost
+from levers.errors import UserError
+from levers.ledger import Record
+from levers.lever.figures import gate_check
+from levers.lever.gates import check_force, inspect, record_force
+from levers.loop import Project
+from levers.stack import Question, Stack, assemble, messages
+from levers.task.records import Example
+from levers.tuning import Sample
+from levers.tuning.hosted import PLACES, HostedTuning, Job, Provider, count_tokens, export, firectl
+
+TRAIN, HELD = "train.jsonl", "held_out.jsonl"
+HELD_OUT = 10  # one example in ten is held out, for the provider's own loss
+
+
+class Hosting(Record):
+    """Where and how to tune: `model` as the provider names it, `base_url` of another server that speaks the same."""
+
+    provider: Provider = "openai"
+    model: str
+    epochs: int = Field(default=3, ge=1)
+    suffix: str = Field(default="levers", max_length=40)
+    base_url: str | None = None
+
+
+class Exported(Record):
+    """Files written for a provider: examples in each, tokens of one epoch, the bill, and what to know and do next.
+
+    `cost` is USD for all epochs; None where the price book knows no price for training this model.
+    """
+
+    folder: Path
+    train: int
+    held_out: int
+    tokens: int
+    cost: CostFigure | None
+    notes: tuple[str, ...]
+    commands: tuple[str, ...]
+
+
+def hosted_export(
+    project: Project, how: Hosting, into: Path | str, stack: str | Stack | None = None, force: bool = False
+) -> Exported:
+    """Write the examples, each in the prompt of a stack, in a provider's format; the guards of tuning come first.
+
+    Raises:
+        UserError: a guard or a data gate stops it and it is not forced, or the provider takes no such file.
+    """
+    task = project.task
+    chosen = stack if isinstance(stack, Stack) else project.stack(stack)
+    index = project.index
+
+    def texts(example: Example) -> str:
+        pairs = (reference.partition("#") for reference in example.evidence)
+        found = (each for name, _, section in pairs if index for each in index.section(name, section or None))
+        return "\n".join(each.text for each in found)
+
+    guarded = inspect(task, project.bench.tools, texts, chosen.part("retrieve") is not None)
+    goal = "structured output" if task.answer_schema else "style"
+    forced = check_force(guarded, [gate_check(goal, len(task.examples))], force)
+    record_force(task.state, "hosted", chosen, forced)
+    kept = [each for each in task.examples if each.line not in guarded.left_out]
+    asked = [Question(id=f"line {each.line}", input=each.messages) for each in kept]
+    drafts = assemble(chosen, asked, project.workshop)
+    samples = [
+        Sample(messages=messages(draft), answer=each.answer, line=each.line)
+        for draft, each in zip(drafts, kept, strict=True)
+    ]
+    held = samples[::HELD_OUT] if len(samples) >= HELD_OUT * PLACES[how.provider].least else []
+    train = [each for place, each in enumerate(samples) if place % HELD_OUT or not held]
+    folder = Path(into)
+    export(train, how.provider, folder / TRAIN)
+    if held:
+        export(held, how.provider, folder / HELD)
+    tokens = count_tokens(train)
+    return Exported(
+        folder=folder,
+        train=len(train),
+        held_out=len(held),
+        tokens=tokens,
+        cost=_bill(project, how, tokens),
+        notes=(*forced, *guarded.notes(), PLACES[how.provider].note),
+        commands=_next(how, folder),
+    )
+
+
+def hosted_start(how: Hosting, folder: Path | str) -> Job:
+    """Upload what was exported and create the job. Raises ModelError when the server refuses."""
+    held = Path(folder) / HELD
+    train = Path(folder) / TRAIN
+    opened = HostedTuning(how.provider, how.base_url)
+    return opened.start(train, how.model, how.epochs, how.suffix, held if held.is_file() else None)
+
+
+def hosted_look(provider: Provider, id: str, base_url: str | None = None) -> Job:
+    """Return how far a job is. Raises ModelError when the server refuses."""
+    return HostedTuning(provider, base_url).look(id)
+
+
+def hosted_cancel(provider: Provider, id: str, base_url: str | None = None) -> Job:
+    """Stop a job. Raises ModelError when the server refuses."""
+    return HostedTuning(provider, base_url).cancel(id)
+
+
+def _bill(project: Project, how: Hosting, tokens: int) -> CostFigure | None:
+    price = project.prices.find(f"{how.provider}/{how.model}")
+    if price is None:
+        return None
+    try:
+        return training_cost(price, tokens, how.epochs)
+    except UserError:
+        return None
+
+
+def _next(how: Hosting, folder: Path) -> tuple[str, ...]:
+    if how.provider == "fireworks":
+        return firectl(how.model, folder / TRAIN, how.suffix, how.epochs)
+    options = f"--provider {how.provider} --model {how.model} --epochs {how.epochs}"
+    return (f"levers hosted start {folder} {options}",)

