@@ -41,13 +41,8 @@ def result(project: Path) -> dict[str, Any]:
 
 def test_the_plain_prompt_starts_low_and_the_final_stack_is_better_on_test(result: dict[str, Any]) -> None:
     assert result["steps"][0]["quality"]["test"] <= 0.25
-    assert result["quality"]["test"] >= 0.5
-    assert result["quality"]["edge"] >= result["steps"][0]["quality"]["edge"]
-
-
-@pytest.mark.xfail(strict=True, reason="the goal; 47 of 80 cases pass, 52 are needed")
-def test_the_final_stack_passes_two_test_cases_in_three(result: dict[str, Any]) -> None:
     assert result["quality"]["test"] >= 0.65
+    assert result["quality"]["edge"] >= result["steps"][0]["quality"]["edge"]
 
 
 def test_three_levers_are_accepted_and_every_rejection_has_its_reason(result: dict[str, Any]) -> None:

@@ -203,6 +203,6 @@ def test_qlora_says_why_it_does_not_run_here(bases: dict[str, Path], tmp_path: P
 
 def test_each_method_starts_from_its_own_rate() -> None:
     assert recipe_for("hf/some").learning_rate == 2e-4
-    assert recipe_for("pocket").learning_rate == recipe_for("pocket", "dora").learning_rate == 3e-4
+    assert recipe_for("pocket").learning_rate == recipe_for("pocket", "dora").learning_rate == 5e-4
     assert recipe_for("hf/some", "full").learning_rate == 2e-5
     assert recipe_for("pocket", "prefix").learning_rate == recipe_for("hf/some", "prefix").learning_rate == 1e-2

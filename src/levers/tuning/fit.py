@@ -35,7 +35,7 @@ def recipe_for(base: str, method: Method = "lora") -> Recipe:
 
 
 # Measured on the dev cases of `support` (docs/lab/pocket.md): higher rates learn the examples by heart.
-POCKET_RATE = 3e-4
+POCKET_RATE = 5e-4
 # Where all weights move, small steps (Touvron et al. 2023 tune Llama 2 at 2e-5); where only fresh vectors do, large
 # ones (PEFT's own examples of prefix and prompt tuning).
 RATES: dict[Method, float] = {"full": 2e-5, "prefix": 1e-2, "prompt": 3e-2}

@@ -1,0 +1,53 @@
+"""Mixes the weights of folders with the same tokenizer: their weighted mean, as one Hugging Face folder.
+
+    python recipes/pocket/mix.py OUT FOLDER:SHARE FOLDER:SHARE ...
+
+Weights averaged along one path of training often read better than any of them (Izmailov et al.: "Averaging Weights
+Leads to Wider Optima and Better Generalization", UAI 2018).
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from train import export
+from transformers import PreTrainedTokenizerFast
+
+from levers.model.pocket.modeling import PocketForCausalLM
+
+
+def _part(text: str) -> tuple[Path, float]:
+    folder, _, share = text.rpartition(":")
+    if not (Path(folder) / "model.safetensors").is_file():
+        raise argparse.ArgumentTypeError(f"{text!r}: give a folder with model.safetensors and its share, FOLDER:0.35")
+    return Path(folder), float(share)
+
+
+def mixed(parts: list[tuple[Path, float]]) -> PocketForCausalLM:
+    """Return the weighted mean of some folders' weights; what is no number with a fraction comes from the first."""
+    models = [PocketForCausalLM.from_pretrained(folder, dtype=torch.float32) for folder, _ in parts]
+    tables = [model.state_dict() for model in models]
+    for name, value in tables[0].items():
+        if value.is_floating_point():
+            rows = zip(tables, parts, strict=True)
+            tables[0][name] = torch.stack([table[name] * share for table, (_, share) in rows]).sum(0)
+        elif any(not torch.equal(value, table[name]) for table in tables[1:]):
+            raise SystemExit(f"the folders differ in {name}: they were not made with one tokenizer")
+    models[0].load_state_dict(tables[0])
+    return models[0]
+
+
+def main() -> None:
+    """Read the command line and write the folder."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("parts", type=_part, nargs="+", metavar="FOLDER:SHARE")
+    arguments = parser.parse_args()
+    if abs(sum(share for _, share in arguments.parts) - 1) > 1e-6:
+        parser.error("the shares have to add up to 1")
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(arguments.parts[0][0])
+    export(mixed(arguments.parts), tokenizer, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
