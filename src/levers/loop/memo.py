@@ -19,20 +19,25 @@ class Memo:
     def __init__(self, folder: Path) -> None:
         """Keep records in `folder`."""
         self._folder = folder
-        self.seconds = 0.0
+        self._took: dict[str, float] = {}
+
+    @property
+    def seconds(self) -> float:
+        """Return how long it took to make the records asked for, each counted once, however often it was asked for."""
+        return sum(self._took.values())
 
     def keep(self, name: str, kind: type[R], make: Callable[[], R]) -> R:
-        """Return the record of that name, made now unless it was made before; `seconds` adds up the making."""
+        """Return the record of that name, made now unless it was made before."""
         path = self._folder / f"{name}.json"
         found = self._read(path, kind)
         if found is not None:
-            self.seconds += found[1]
+            self._took[name] = found[1]
             return found[0]
         started = time.monotonic()
         made = make()
         seconds = time.monotonic() - started
         write_atomic(path, json.dumps({"seconds": seconds, "value": made.model_dump(mode="json")}, ensure_ascii=False))
-        self.seconds += seconds
+        self._took[name] = seconds
         return made
 
     @staticmethod
