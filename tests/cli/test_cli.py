@@ -210,7 +210,10 @@ def test_every_verb_refuses_a_broken_project(tmp_path: Path) -> None:
 def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tmp_path: Path) -> None:
     with Story(tmp_path / "huts", few_items(False), delay=1.0, documents=False) as slow:
         command = [sys.executable, "-m", "levers", "run", str(slow.folder), "--json"]
+        # Commands in the background of a shell ignore SIGINT, and children inherit that, but not a handler.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        signal.signal(signal.SIGINT, before)
         deadline = time.monotonic() + 100
         while slow.asked < 5 and time.monotonic() < deadline:
             time.sleep(0.02)
