@@ -59,7 +59,7 @@ def test_every_lever_quotes_and_names_measured_probes(start: Situation) -> None:
         quote = each.quote(start)
         assert quote.lever == each.name and quote.answers
         assert not each.probes or start.diagnosis.headroom_of(each.probes) is not None
-        assert quote.per_answer.source and quote.one_time.source and quote.latency_ms.source
+        assert quote.per_answer and quote.per_answer.source and quote.one_time.source and quote.latency_ms.source
 
 
 def test_quoting_touches_nothing(start: Situation) -> None:

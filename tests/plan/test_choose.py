@@ -45,7 +45,7 @@ quotes = st.lists(
         unlocks=shares,
         score_interval=st.sampled_from([Interval(low=-0.1, high=0.1), Interval(low=0.05, high=0.2)]),
         one_time=st.sampled_from([usd(0), usd(0.2), usd(50), usd(2000)]),
-        per_answer=st.sampled_from([usd(0), usd(0.0001), usd(0.01)]),
+        per_answer=st.sampled_from([None, usd(0), usd(0.0001), usd(0.01)]),
         effort=st.sampled_from(EFFORTS),
         gates=st.sampled_from([(), (gate_of(True),), (gate_of(True), gate_of(False))]),
         settings=st.sampled_from(SETTINGS),

@@ -17,6 +17,7 @@ from levers.view import (
     trial_html,
     trial_table,
 )
+from levers.view.plans import plan_rows
 
 
 class Clock:
@@ -51,6 +52,17 @@ def test_tables_hold_their_records_figures(run):
     assert "10 of 40 development cases fail" in text(diagnosis_table(run.after))
     told = text(plan_table(run.steps[2].plan))
     assert told.startswith("Next: retrieve") and "data gate: tune a format needs 1000" in told
+
+
+def test_a_price_nobody_knows_is_unknown_and_never_zero(run):
+    plan = run.steps[2].plan
+    first = plan.options[0]
+    unpriced = first.model_copy(update={"quote": first.quote.model_copy(update={"per_answer": None})})
+    shown = plan.model_copy(update={"options": (unpriced,)})
+    assert "unknown" in text(plan_table(shown))
+    rows = plan_rows(shown, "")
+    assert rows.options[0].per_answer.text == "unknown"
+    assert "prices in levers.yaml" in rows.notes[rows.options[0].per_answer.note - 1]
 
 
 def test_a_comparison_says_when_it_is_not_decisive(run):

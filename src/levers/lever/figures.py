@@ -99,10 +99,10 @@ def _one_time(name: str) -> CostFigure:
     return CostFigure(value=low, provenance="assumed", source=source)
 
 
-def _per_answer(situation: Situation, terms: Terms) -> CostFigure:
+def _per_answer(situation: Situation, terms: Terms) -> CostFigure | None:
     now = situation.trial.cost_per_answer
     if now is None:
-        return CostFigure(value=0.0, provenance="assumed", source="no price is known for this model")
+        return None
     if terms.saves is not None:
         return CostFigure(value=max(0.0, now - terms.saves.value), provenance="assumed", source=terms.saves.source)
     factor = _factor(situation, terms)

@@ -36,8 +36,12 @@ def choose(stack: str, quotes: Sequence[Quote], attempts: Sequence[Attempt], ans
 
 
 def first_year(quote: Quote, answers_per_day: float) -> float:
-    """Return what a lever costs in its first year of twelve 30-day months in USD: once, and for every answer."""
-    return quote.one_time.value + quote.per_answer.value * answers_per_day * DAYS_PER_YEAR
+    """Return what a lever costs in its first year of twelve 30-day months in USD: once, and for every answer.
+
+    Where no price is known for the model, all levers compare by what they cost once.
+    """
+    running = quote.per_answer.value if quote.per_answer else 0.0
+    return quote.one_time.value + running * answers_per_day * DAYS_PER_YEAR
 
 
 def _cost(quote: Quote, answers_per_day: float) -> tuple[int, float, float]:

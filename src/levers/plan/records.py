@@ -36,7 +36,8 @@ class Quote(Record):
 
     `gain` (pass share) and `score_gain` (mean credit) are the headroom measured by the lever's probes: the most that a
     perfect product could bring. `unlocks` is the share of cases that need it, alone or beside other needs.
-    `one_time` is USD before the first answer, `per_answer` USD per answer with it, `latency_ms` what it adds.
+    `one_time` is USD before the first answer, `per_answer` USD per answer with it (None where no price is
+    known for the model), `latency_ms` what it adds.
     `settings` is the pull that is quoted; `blocked` says why it cannot be pulled now, empty when it can.
     `saves` (USD per answer, at most) makes it a lever that saves: quality shall stay, cost shall fall.
     """
@@ -49,7 +50,7 @@ class Quote(Record):
     score_interval: Interval
     unlocks: float
     one_time: CostFigure
-    per_answer: CostFigure
+    per_answer: CostFigure | None
     latency_ms: CostFigure
     gates: tuple[GateCheck, ...] = ()
     effort: Effort = "minutes"

@@ -3,7 +3,9 @@
 from levers.economics import CostFigure
 from levers.plan.records import GateCheck, Option, Plan
 from levers.view.records import Figure, GateRow, OptionRow, PlanTable
-from levers.view.words import milliseconds, money, percent, points, points_span, settings
+from levers.view.words import UNKNOWN, milliseconds, money, percent, points, points_span, settings
+
+UNPRICED = "assumed: nothing, for no price is known for this model; give one under prices in levers.yaml"
 
 
 def plan_rows(plan: Plan, caption: str) -> PlanTable:
@@ -43,7 +45,9 @@ def _option(option: Option, notes: dict[str, int]) -> OptionRow:
     )
 
 
-def _figure(figure: CostFigure, notes: dict[str, int]) -> Figure:
+def _figure(figure: CostFigure | None, notes: dict[str, int]) -> Figure:
+    if figure is None:
+        return Figure(text=UNKNOWN, provenance="assumed", note=notes.setdefault(UNPRICED, len(notes) + 1))
     text = money(figure.value) if figure.unit == "USD" else milliseconds(figure.value)
     note = notes.setdefault(f"{figure.provenance}: {figure.source}", len(notes) + 1)
     return Figure(text=text, provenance=figure.provenance, note=note)

@@ -17,6 +17,7 @@ from levers.view.layout import styled as _text
 from levers.view.needs import diagnoses
 from levers.view.plans import gate_words
 from levers.view.words import (
+    UNKNOWN,
     count,
     milliseconds,
     money,
@@ -207,14 +208,9 @@ def plan_table(plan: Plan) -> RenderableType:
             _text(name),
             f"{points(quote.gain)} ({points_span(quote.interval)})",
             percent(quote.unlocks),
-            *(
-                f"{text} {each.provenance}"
-                for text, each in (
-                    (money(quote.one_time.value), quote.one_time),
-                    (money(quote.per_answer.value), quote.per_answer),
-                    (milliseconds(quote.latency_ms.value), quote.latency_ms),
-                )
-            ),
+            f"{money(quote.one_time.value)} {quote.one_time.provenance}",
+            f"{money(quote.per_answer.value)} {quote.per_answer.provenance}" if quote.per_answer else UNKNOWN,
+            f"{milliseconds(quote.latency_ms.value)} {quote.latency_ms.provenance}",
             quote.effort,
         )
         gates = "".join(f"; {'✓' if gate.met else '✗'} {gate_words(gate)}" for gate in quote.gates)
