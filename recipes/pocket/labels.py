@@ -210,7 +210,7 @@ def _pair(rng: random.Random) -> tuple[Passage, str, bool]:
 
 
 def relevance_task(rng: random.Random) -> Example:
-    """Return a question and one passage: does it answer the question? What the reranker asks is one wording of many."""
+    """Return a question and one passage: does the one answer the other?"""
     passage, question, holds = _pair(rng)
     yes, no = ("yes", "no") if rng.random() < 0.7 else _verdicts(rng)
     wordings = (

@@ -4,7 +4,7 @@ from levers.economics.answers import AnswerCost, AnswerShape, Call, Item, bill, 
 from levers.economics.book import PriceBook
 from levers.economics.budgets import LatencyBudget, StepTime, latency_budget, prompt_overhead, reference_step
 from levers.economics.caching import Asked, CacheCase, cache_case, expected_hit_rate, prefix_cost
-from levers.economics.lifetimes import LIFETIMES, Lifetime, at_lifetime
+from levers.economics.lifetimes import CACHE_MINIMUM, LIFETIMES, Lifetime, at_lifetime
 from levers.economics.memory import Memory, Training, kv_cache, serving_memory, training_memory
 from levers.economics.offers import CYCLES, left_out, maintenance_weeks, named_offers, read_offer, with_upkeep
 from levers.economics.ownership import Offer, Ownership, Upkeep, ownership
@@ -53,6 +53,7 @@ from levers.economics.totals import (
 from levers.economics.usage import Usage
 
 __all__ = [
+    "CACHE_MINIMUM",
     "LIFETIMES",
     "CYCLES",
     "DAYS_PER_MONTH",

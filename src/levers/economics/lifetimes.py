@@ -8,7 +8,9 @@ Lifetime = Literal["5m", "1h"]
 HOUR_FACTOR = 2.0
 """Writing for an hour costs this many times the input price (Anthropic's caching guide); for five minutes 1.25."""
 
-
+CACHE_MINIMUM = 1024
+"""Tokens: the shortest prefix that a provider keeps, where the price book names no other (Anthropic's and OpenAI's
+caching guides, for their common models)."""
 LIFETIMES: dict[float, Lifetime] = {300.0: "5m", 3600.0: "1h"}
 """The two lifetimes that Anthropic sells, by their seconds (its caching guide)."""
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from levers.diagnosis import ProbeName
-from levers.economics import LIFETIMES, Asked, CacheCase, CostFigure, Price, at_lifetime, cache_case
+from levers.economics import CACHE_MINIMUM, LIFETIMES, Asked, CacheCase, CostFigure, Price, at_lifetime, cache_case
 from levers.economics.lifetimes import Lifetime
 from levers.errors import Problem, UserError
 from levers.ledger import Record
@@ -17,7 +17,6 @@ from levers.stack import Question, assemble
 from levers.stack.prompt import Draft, messages, shared_turns
 
 SECONDS = {lifetime: seconds for seconds, lifetime in LIFETIMES.items()}
-MINIMUM = 1024  # tokens, where the price book names no other; Anthropic's and OpenAI's caching guides
 
 
 class Settings(Record):
@@ -123,7 +122,7 @@ def _blocked(situation: Situation, best: tuple[Lifetime, CacheCase] | None) -> s
     if best is None:
         return "no price is known for this model, or nothing is shared by all prompts"
     price: Price | None = situation.bench.price
-    least = price.cache_minimum if price and price.cache_minimum else MINIMUM
+    least = price.cache_minimum if price and price.cache_minimum else CACHE_MINIMUM
     if best[1].prefix < least:
         return f"about {best[1].prefix:,} tokens are shared; the provider caches from {least:,.0f} on"
     return "" if best[1].pays else f"it does not pay at this traffic: {_words(best[1])}"

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator
 
-from levers.economics import DAYS_PER_YEAR, WEEKS_PER_YEAR, breakeven, gate, project, threshold
+from levers.economics import CACHE_MINIMUM, DAYS_PER_YEAR, WEEKS_PER_YEAR, breakeven, gate, project, threshold
 from levers.ledger import Record
 from levers.plan.circumstances import LIVE, Circumstances
 from levers.plan.facts import signals
 
 CYCLE_WEEKS = 2  # of a LoRA adapter, at most (S2)
-SHORT_PROMPT = 1024  # tokens; providers cache no shorter prefix
 
 
 class Conflict(Record):
@@ -103,7 +102,7 @@ def _latency(case: Circumstances, order: tuple[str, ...]) -> Iterator[Conflict]:
             "measure search on your documents: levers cost latency; or raise the target, or inline",
             "S2",
         )
-    if "prompt latency" in case.symptoms and case.prompt < SHORT_PROMPT:
+    if "prompt latency" in case.symptoms and case.prompt < CACHE_MINIMUM:
         yield _say(
             "symptoms: prompt latency",
             "prompt",

@@ -8,7 +8,7 @@ from levers.diagnosis import Diagnosis
 from levers.diagnosis import diagnose as run_diagnosis
 from levers.diagnosis.lint import lint as lint_prompt
 from levers.diagnosis.lint import prompt_of, prompt_of_file
-from levers.economics import PriceBook
+from levers.economics import CACHE_MINIMUM, PriceBook
 from levers.errors import Problem, UserError
 from levers.ledger import write_atomic
 from levers.lever import LEVERS, Pulled, Situation, lever
@@ -24,8 +24,6 @@ from levers.trial.bench import Progress, silent
 from levers.verbs.figures import LATEST, SAVED, finished
 from levers.verbs.results import Answered, Ledger, Linted, Measurement
 from levers.view import write_report
-
-CACHE_MINIMUM = 1024  # tokens; the least that Anthropic's and OpenAI's common models cache, by their caching guides
 
 
 def load(path: Path | str = ".", progress: Progress = silent) -> Project:
