@@ -16,9 +16,10 @@ $(STAMP): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 
+# Exit code 1 of `levers run` says that a target is missed, as the report does: no error of make's.
 run: setup
 	@test -e $(PROJECT)/levers.yaml || $(BIN)/levers init $(PROJECT) --example support
-	$(BIN)/levers run $(PROJECT) || test $$? -eq 1  # 1: a target is not met, as the report says
+	$(BIN)/levers run $(PROJECT) || test $$? -eq 1
 
 # The main job first and alone, on both cores; then everything else, a core each.
 test: lint
