@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from levers.errors import LeversError, UserError
 from levers.knowledge import Access, Chunk, Chunking, Found, Index, Mode, Rule, build, load_access, open_index, store
-from levers.knowledge.fuse import at_edges, distinct, fuse, grow
+from levers.knowledge.fuse import distinct, fuse, grow
 from levers.knowledge.index import View
 from levers.knowledge.store import Rows, Table
 from levers.knowledge.words import Words, segment
@@ -213,12 +213,6 @@ def test_duplicates_go_but_another_figure_or_name_stays():
     groups = distinct([first, copy, other, named, elsewhere, *short], 10)
     assert [[found.start for found in group] for group in groups] == [[0, 200, 800], [400], [600], [1000], [1100]]
     assert [group[0].start for group in distinct([first, copy, other], 1)] == [0]
-
-
-def test_the_best_passages_stand_at_the_edges():
-    ranked = [passage(str(at)) for at in range(1, 6)]
-    assert [each.text for each in at_edges(ranked)] == ["1", "3", "5", "4", "2"]
-    assert at_edges([]) == [] and at_edges(ranked[:1]) == ranked[:1]
 
 
 def test_a_passage_grows_within_its_section_and_its_characters_keep_their_places(tmp_path, embedder):

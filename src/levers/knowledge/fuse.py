@@ -1,4 +1,4 @@
-"""Merge two rankings, take near-duplicates out of a result, widen passages and put them in a good order."""
+"""Merge two rankings, take near-duplicates out of a result, and widen passages."""
 
 import re
 from collections.abc import Sequence
@@ -94,14 +94,6 @@ def grow(found: Found, pieces: Sequence[Found], words: int) -> Found:
         text += "\n" * (pieces[at].start - pieces[at - 1].end) + pieces[at].text
     start, end = pieces[first].start, pieces[last].end
     return found.model_copy(update={"text": text, "start": start, "end": end, "page": pieces[first].page})
-
-
-def at_edges(ranked: Sequence[Found]) -> list[Found]:
-    """Return passages with the best at both ends of the context and the weakest in the middle.
-
-    Models use the start and the end of a long context best (Liu et al., "Lost in the Middle", 2024).
-    """
-    return [*ranked[::2], *reversed(ranked[1::2])]
 
 
 def _joins(pieces: Sequence[Found], at: int, step: int, section: str) -> bool:
