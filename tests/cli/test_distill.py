@@ -1,5 +1,6 @@
 """A student learns what a served teacher answers: labels, review, promotion, costs; all over the command line."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,12 +34,13 @@ class Teacher:
     def __init__(self) -> None:
         self.known = dict(rows(ASKED + HELD))
         self.asked = 0
+        self.guesses = itertools.cycle(["card", "loan", "app"])
 
     def __call__(self, request: dict[str, Any]) -> Scripted:
         question = request["messages"][-1]["content"]
         self.asked += 1
         if question == self.unsure:
-            return Scripted(text=["card", "loan", "app"][self.asked % 3])
+            return Scripted(text=next(self.guesses))
         return Scripted(text=self.known[question])
 
 
