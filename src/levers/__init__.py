@@ -42,7 +42,7 @@ if TYPE_CHECKING:
         watch,
     )
 
-# Name to the module that defines it: loaded on first use, so that `import levers` stays light.
+# Name to the module that defines it: loaded on first use, so that `import levers` stays light. The rest are verbs.
 _HOMES = {
     "Advice": "levers.plan",
     "Answer": "levers.stack",
@@ -56,31 +56,6 @@ _HOMES = {
     "Stack": "levers.stack",
     "Trial": "levers.trial",
     "UserError": "levers.errors",
-    **dict.fromkeys(
-        [
-            "advise",
-            "ask",
-            "bench",
-            "check",
-            "diagnose",
-            "distill",
-            "import_project",
-            "index",
-            "init",
-            "ledger",
-            "lint",
-            "load",
-            "merge",
-            "plan",
-            "pull",
-            "report",
-            "run",
-            "search",
-            "trial",
-            "watch",
-        ],
-        "levers.verbs",
-    ),
 }
 
 __all__ = [
@@ -135,9 +110,9 @@ class _Package(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name == "__version__":
             return version("levers")
-        if name not in _HOMES:
+        if name not in __all__:
             raise AttributeError(f"module 'levers' has no attribute {name!r}")
-        return getattr(import_module(_HOMES[name]), name)
+        return getattr(import_module(_HOMES.get(name, "levers.verbs")), name)
 
     def __dir__(self) -> list[str]:
         return __all__
