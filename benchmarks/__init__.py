@@ -26,9 +26,9 @@ class Row:
     note: str
 
     @property
-    def ratio(self) -> float:
-        """How many times the limit's or peer's time ours takes."""
-        return self.measured / self.limit
+    def ratio(self) -> float | None:
+        """How many times the limit's or peer's figure ours is; None of nothing."""
+        return self.measured / self.limit if self.limit else None
 
 
 class Skipped(Exception):

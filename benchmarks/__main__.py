@@ -16,8 +16,11 @@ from benchmarks import (
     coverage,
     generation,
     memory,
+    middle,
     planted,
+    prompting,
     search,
+    servers,
     structure,
     students,
     trials,
@@ -32,6 +35,9 @@ ALL: dict[str, Callable[[], list[Row]]] = {
     "coverage": coverage.measure,
     "planted": planted.measure,
     "structure": structure.measure,
+    "prompting": prompting.measure,
+    "middle": middle.measure,
+    "servers": servers.measure,
     "students": students.measure,
 }
 
@@ -81,7 +87,8 @@ def _as_table(rows: list[Row], skipped: dict[str, str]) -> str:
         lines.append(f"{row.benchmark}: {row.what}")
         lines.append(f"  {row.measured:12.3f} {row.unit}")
         lines.append(f"  {row.limit:12.3f} {row.unit}: {row.against}")
-        lines.append(f"  {row.ratio:12.2f} times; {row.note}")
+        times = f"{row.ratio:12.2f}" if row.ratio is not None else f"{'-':>12}"
+        lines.append(f"  {times} times; {row.note}")
     lines += [f"{name}: skipped, {why}" for name, why in skipped.items()]
     return "\n".join(lines)
 

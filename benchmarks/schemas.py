@@ -1,7 +1,7 @@
 """JSON Schemas to hold enforcement against: those of real replies, and generated ones over what schemas can say.
 
-Every string, array and number is bounded, so that any model comes to an end: `time` is left out, for its fractions of
-a second may go on for ever, and pocket's once did.
+Of the schemas of real replies there are two kinds: with a maximum for every string, array and number, so that any model
+comes to an end by itself, and as people write them, with none. Of the generated ones every other has parts without one.
 """
 
 import json
@@ -13,8 +13,10 @@ from typing import Any
 
 Schema = dict[str, Any]
 STRING, ITEMS = 12, 2  # the longest string in characters and the longest array
+_MAXIMA = {"maxLength", "maxItems", "minimum", "maximum"}
 KINDS = 3  # of items that an array's schema tells apart
 DEPTH = 3  # of a generated schema
+ENDLESS = 0.2  # of a generated schema's parts: those without a maximum
 _NAMES = [
     "id",
     "name",
@@ -62,12 +64,12 @@ def data_folder() -> Path:
     return Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-def of_replies(file: Path) -> list[Schema]:
+def of_replies(file: Path, bounded: bool = True) -> list[Schema]:
     """Return the schema of every chat's last reply in a file of chats whose replies are JSON, repeats left out."""
     found: dict[str, Schema] = {}
     for line in file.read_text(encoding="utf-8").splitlines():
         reply = json.loads(json.loads(line)["messages"][-1]["content"])
-        schema = schema_of(reply)
+        schema = schema_of(reply) if bounded else unbounded(schema_of(reply))
         found[json.dumps(schema, sort_keys=True)] = schema
     return list(found.values())
 
@@ -89,16 +91,29 @@ def schema_of(value: Any) -> Schema:
     return {"type": "string", "maxLength": STRING}
 
 
+def unbounded(node: Any) -> Any:
+    """Return a schema without its maxima: strings, arrays and numbers may go on for ever."""
+    if isinstance(node, list):
+        return [unbounded(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {key: unbounded(value) for key, value in node.items() if key not in _MAXIMA}
+    return {**kept, "type": "number"} if kept.get("type") == "integer" else kept
+
+
 def generated(count: int, seed: int = 0) -> Iterator[Schema]:
     """Yield random schemas: nested objects, optional keys, enums, constants, patterns, formats, unions, references."""
     draw = random.Random(seed)
-    for _ in range(count):
+    known: set[str] = set()
+    while len(known) < count:
         schema = _object(draw, DEPTH)
         if draw.random() < 0.2:
             schema["$defs"] = {"part": _object(draw, 1)}
             schema["properties"]["part"] = {"$ref": "#/$defs/part"}
             schema["required"] = [*schema["required"], "part"]
-        yield schema
+        if str(schema) not in known:
+            known.add(str(schema))
+            yield schema
 
 
 def _object(draw: random.Random, depth: int) -> Schema:
@@ -126,4 +141,12 @@ def _any(draw: random.Random, depth: int) -> Schema:
         {"anyOf": [{"type": "boolean"}, {"type": "integer", "minimum": 0, "maximum": 9}]},
         {"type": "array", "items": {"enum": draw.sample(_WORDS, 3)}, "minItems": 1, "maxItems": ITEMS},
     ]
-    return draw.choice(leaves)
+    endless: list[Schema] = [
+        {"type": "string"},
+        {"type": "number"},
+        {"type": "string", "format": "time"},
+        {"type": "array", "items": {"type": "string"}},
+        {"type": "array", "items": _object(draw, 1) if depth > 0 else {"type": "integer"}, "minItems": 1},
+        {"type": "object", "additionalProperties": {"type": "boolean"}},
+    ]
+    return draw.choice(endless if draw.random() < ENDLESS else leaves)

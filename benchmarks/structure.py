@@ -6,6 +6,7 @@ than without one, over the same scores, beside the whole time that the model tak
 """
 
 import json
+import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -21,8 +22,9 @@ from levers.ledger import Message
 from levers.model import Ask, Model, open_model
 
 GENERATED = 200
-EVERY = 1  # of the schemas taken from replies: one in so many
-ROOM = 1100  # tokens of a reply at most
+EVERY = int(os.environ.get("LEVERS_STRUCTURE_EVERY", "1"))  # of the schemas: one in so many
+ROOM = 1100  # tokens of a reply at most; the random model's tokens are single letters, mostly
+POCKET_ROOM, POCKET_EVERY = 250, 5  # enough for the keys of the longest reply; one in five of those that never end
 FREE, FREE_ROOM = 24, 96  # asks repeated without a schema, and their room
 STEPS, ROWS = 100, 8
 CHATS = "json_mode_chats/json_mode_dataset.jsonl"
@@ -33,13 +35,24 @@ def measure() -> list[Row]:
     chats = data_folder() / CHATS
     if not chats.is_file():
         raise Skipped(f"{CHATS} is not there: set LEVERS_DATA")
-    schemas = [*of_replies(chats)[::EVERY], *generated(GENERATED)]
+    sets = {
+        "schemas of real replies, every part with a maximum": of_replies(chats)[::EVERY],
+        "generated schemas, a fifth of the parts without a maximum": list(generated(GENERATED))[::EVERY],
+    }
+    endless = "schemas of real replies, none with a maximum"
+    without = of_replies(chats, bounded=False)[::EVERY]
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         try:
             shaped = open_model(f"hf/{save_qwen3(Path(folder))}")
-            for name, model in (("Qwen3's shape, random weights", shaped), ("pocket", open_model("pocket"))):
-                rows += [_valid(name, model, schemas), _overhead(name, model)]
+            models = (
+                ("Qwen3's shape, random weights", shaped, ROOM, without),
+                ("pocket", open_model("pocket"), POCKET_ROOM, without[::POCKET_EVERY]),
+            )
+            for name, model, room, last in models:
+                kinds = {**sets, endless: last}
+                rows += [_valid(f"{name}, {len(each)} {kind}", model, each, room) for kind, each in kinds.items()]
+                rows.append(_overhead(name, model))
         except (MissingExtra, ModelError) as error:
             raise Skipped(str(error)) from error
     return rows
@@ -65,10 +78,11 @@ def is_valid(text: str, schema: Schema) -> bool:
         return False
 
 
-def _valid(name: str, model: Model, schemas: Sequence[Schema]) -> Row:
+def _valid(name: str, model: Model, schemas: Sequence[Schema], room: int) -> Row:
     begun = time.perf_counter()
-    replies = model.answer(asks_for(schemas, ROOM))
+    replies = model.answer(asks_for(schemas, room))
     seconds = time.perf_counter() - begun
+    cut = sum(reply.finish == "length" for reply in replies)
     good = sum(is_valid(reply.text, schema) for reply, schema in zip(replies, schemas, strict=True))
     few = schemas[:: max(1, len(schemas) // FREE)]
     free = model.answer(asks_for([None] * len(few), FREE_ROOM))
@@ -76,12 +90,13 @@ def _valid(name: str, model: Model, schemas: Sequence[Schema]) -> Row:
     written = sum(reply.usage.output for reply in replies)
     return Row(
         "structure",
-        f"{name}: {good} of {len(schemas)} replies valid under their schemas",
+        f"{name}: {good} of them valid",
         good / len(schemas),
         "every one",
         1.0,
         "of the replies",
-        f"without a schema {alone} of {len(few)}; {written:,} tokens in {seconds:,.0f} s",
+        f"{cut} ended at the limit of {room} tokens; without a schema {alone} of {len(few)} are valid; "
+        f"{written:,} tokens in {seconds:,.0f} s",
     )
 
 
@@ -127,8 +142,8 @@ def _scores(vocabulary: int, eos: Sequence[int]) -> Any:
     return scores
 
 
-def save_qwen3(folder: Path) -> Path:
-    """Save a model of Qwen3's shape with random weights and a byte-level tokenizer: 2 layers, 64 wide."""
+def save_qwen3(folder: Path, wide: int = 64, layers: int = 2) -> Path:
+    """Save a model of Qwen3's shape with random weights and a byte-level tokenizer."""
     try:
         import tokenizers
         import torch
@@ -146,12 +161,12 @@ def save_qwen3(folder: Path) -> Path:
     PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="<pad>", eos_token="<end>").save_pretrained(folder)
     config = Qwen3Config(
         vocab_size=400,
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
+        hidden_size=wide,
+        intermediate_size=2 * wide,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         num_key_value_heads=2,
-        head_dim=16,
+        head_dim=wide // 4,
         max_position_embeddings=4096,
         pad_token_id=0,
         eos_token_id=1,

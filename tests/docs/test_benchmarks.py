@@ -65,8 +65,8 @@ def test_an_unknown_name_is_refused(benchmarks, capsys):
     with pytest.raises(SystemExit):
         benchmarks.main(["speed"])
     assert (
-        "choose from search, generation, trials, memory, concurrency, coverage, planted, structure, students"
-        in capsys.readouterr().err
+        "choose from search, generation, trials, memory, concurrency, coverage, planted, structure, prompting, middle, "
+        "servers, students" in capsys.readouterr().err
     )
 
 
@@ -79,3 +79,75 @@ def test_what_cannot_run_is_skipped_with_its_reason(benchmarks, monkeypatch, cap
     monkeypatch.setitem(benchmarks.ALL, "generation", measure)
     assert benchmarks.main(["generation"]) == 0
     assert "generation: skipped, torch is not installed" in capsys.readouterr().out
+
+
+def test_every_prompting_lever_is_set_against_the_stack_without_it(benchmarks, tmp_path):
+    from benchmarks import prompting
+    from story import HUTS, Item, Story
+
+    from levers.loop import Project
+
+    lacks = frozenset({"format", "instruction"})
+    items = [
+        Item(hut, name, lacks, part, evidence=())
+        for name, part in (("warden", "dev"), ("price", "test"))
+        for hut in HUTS[:4]
+    ]
+    with Story(tmp_path / "huts", items, documents=False) as story:
+        project = Project(story.folder)
+        rows = prompting.effects("huts", project, project.start())
+    assert [row.what for row in rows] == [
+        "huts: instruct",
+        "huts: structure",
+        "huts: examples",
+        "huts: instruct, structure, examples",
+    ]
+    assert all(row.limit == 0 and row.ratio is None for row in rows)
+    assert rows[0].measured == rows[3].measured == 1
+    assert "passes +1.000" in rows[0].note and "4 gained, 0 lost" in rows[0].note
+
+
+@pytest.mark.parametrize("name", ["hwu64", "xquad"])
+def test_public_sets_become_projects(benchmarks, tmp_path, name):
+    from benchmarks import prompting
+
+    from levers.loop import Project
+
+    try:
+        project = Project(getattr(prompting, name)(tmp_path / name))
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    assert len(project.task.partition("dev")) == prompting.DEV
+    assert len(project.task.partition("test")) == prompting.TEST
+    assert project.task.examples
+
+
+def test_places_are_compared_on_the_same_questions(benchmarks):
+    from benchmarks import middle
+
+    from levers.testing import ScriptedModel
+
+    cases = [
+        {
+            "question": f"Who lives at {number}?",
+            "answers": [f"tenant {number}"],
+            "gold": {"title": "House", "text": f"At {number} lives tenant {number}."},
+            "distractors": [{"title": "House", "text": f"At {place}x nobody lives."} for place in range(29)],
+        }
+        for number in range(4)
+    ]
+    first_only = ScriptedModel(lambda ask: ask.messages[-1].content.split("[2]")[0])
+    right = middle.at_places(first_only, cases)
+    assert right == [[True] * 4] + [[False] * 4] * (middle.PASSAGES - 1)
+
+
+def test_the_servers_task_has_nothing_to_impose(benchmarks, tmp_path):
+    from benchmarks import servers
+
+    from levers.lever.structure import form_of
+    from levers.loop import Project
+
+    project = Project(servers._write(tmp_path / "served", "{answer: pocket, embed: minilm}"))
+    assert form_of(project.task) is None
+    assert len(project.task.partition("dev")) == servers.DEV and len(project.task.partition("test")) == servers.TEST
+    assert all(isinstance(case.expected, str | tuple) for case in project.task.cases)

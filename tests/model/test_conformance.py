@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from levers.economics.usage import Usage
 from levers.ledger import Message, Replay
 from levers.model import Ask, CacheMark, Model, Replayed, Reply, Tool, ToolCall, Turn, open_model, speak
-from levers.testing import FakeServer, Scripted, ScriptedModel
+from levers.model.pocket import weights_path
+from levers.testing import FakeServer, Scripted, ScriptedModel, wires
 
 HOSTED = ("openai", "openai-responses", "anthropic")
 
@@ -21,10 +23,20 @@ def _words(request: Any) -> str:
     return f"heard {len(found[1]) if found else 0} characters"
 
 
-@pytest.fixture(params=["scripted", "local", "replayed", *HOSTED])
+@pytest.fixture(scope="module")
+def pocket() -> Model:
+    pytest.importorskip("torch")
+    if not (weights_path() / "model.safetensors").is_file():
+        pytest.skip("pocket's weights are not here")
+    return open_model("pocket")
+
+
+@pytest.fixture(params=["scripted", "local", "pocket", "replayed", *HOSTED])
 def model(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Model]:
     if request.param == "local":
         yield open_model(f"hf/{request.getfixturevalue('tiny')}")
+    elif request.param == "pocket":
+        yield request.getfixturevalue("pocket")
     elif request.param in HOSTED:
         pytest.importorskip("anthropic" if request.param == "anthropic" else "openai")
         with FakeServer(_words) as server:
@@ -219,9 +231,7 @@ def test_log_probabilities_where_the_protocol_has_them(protocol: tuple[str, bool
         assert reply.confidence == pytest.approx(0.6065, abs=1e-4)
 
 
-def test_requests_and_bodies_are_of_the_sdks_own_types(protocol: tuple[str, bool]) -> None:
-    from pydantic import TypeAdapter
-
+def test_requests_are_of_the_sdks_own_types(protocol: tuple[str, bool]) -> None:
     tool = Tool(name="look", parameters={"type": "object"})
     turns = (*ask().messages, Turn(role="user", content="and this?", images=("https://example.org/a.png",)))
     schema = {"type": "object", "properties": {"a": {}}, "required": ["a"], "additionalProperties": False}
@@ -254,6 +264,34 @@ def test_requests_and_bodies_are_of_the_sdks_own_types(protocol: tuple[str, bool
     hints = _hints(kind)
     for key in (named, "tools"):
         TypeAdapter(hints[key], config={"arbitrary_types_allowed": True}).validate_python(sent[key])
+
+
+BODIES = [
+    Scripted("a whole reply"),
+    Scripted("two words", cached=3, written=2, long=1),
+    Scripted("wait", calls=(("c1", "look", "{}"),), finish="tool_calls"),
+    Scripted("a cut repl", finish="length"),
+    Scripted("four", thought="two and two"),
+]
+
+
+def test_the_fake_servers_bodies_and_events_are_of_the_sdks_own_types() -> None:
+    chat = pytest.importorskip("openai.types.chat")
+    responses = pytest.importorskip("openai.types.responses")
+    anthropic = pytest.importorskip("anthropic.types")
+    kinds = {
+        "/v1/chat/completions": (chat.ChatCompletion, chat.ChatCompletionChunk),
+        "/v1/responses": (responses.Response, responses.ResponseStreamEvent),
+        "/v1/messages": (anthropic.Message, anthropic.RawMessageStreamEvent),
+    }
+    turn = [{"role": "user", "content": "hello"}]
+    request = {"model": "m", "messages": turn, "input": turn, "logprobs": True}
+    for path, (whole, event) in kinds.items():
+        for answer in BODIES:
+            TypeAdapter(whole).validate_python(wires.whole(answer, path, request))
+            told = [text.split("data: ", 1)[1].strip() for text in wires.events(answer, path, request)]
+            for each in told:
+                assert each == "[DONE]" or TypeAdapter(event).validate_python(json.loads(each))
 
 
 def _hints(kind: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from levers.model.pocket import weights_path
 pytest.importorskip("torch")
 ROOT = Path(__file__).resolve().parents[2]
 CHAT_SCHEMAS, POCKET_SCHEMAS = 25, 10
+ROOM, LONG_ROOM = 400, 1100  # tokens; where every part has a maximum, the long room lets each reply end by itself
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +28,13 @@ def shaped(structure: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> M
     return open_model(f"hf/{structure.save_qwen3(tmp_path_factory.mktemp('qwen3'))}")
 
 
-def wrong(structure: ModuleType, model: Model, schemas: list[dict[str, object]]) -> list[str]:
-    """Return the replies that are not valid, and those that were cut."""
-    found = model.answer(structure.asks_for(schemas, structure.ROOM))
+def wrong(structure: ModuleType, model: Model, schemas: list[dict[str, object]], room: int = ROOM) -> list[str]:
+    """Return the replies that are not valid."""
+    found = model.answer(structure.asks_for(schemas, room))
     return [
         reply.text or str(reply.error)
         for reply, schema in zip(found, schemas, strict=True)
-        if reply.finish != "stop" or not structure.is_valid(reply.text, schema)
+        if reply.error or not structure.is_valid(reply.text, schema)
     ]
 
 
@@ -49,7 +50,16 @@ def test_random_weights_write_valid_json_for_schemas_of_real_replies(structure: 
         pytest.skip("json_mode_chats is not there")
     schemas = structure.of_replies(chats)
     assert len(schemas) > 400
-    assert wrong(structure, shaped, schemas[:: len(schemas) // CHAT_SCHEMAS]) == []
+    assert wrong(structure, shaped, schemas[:: len(schemas) // CHAT_SCHEMAS], LONG_ROOM) == []
+
+
+def test_no_part_needs_a_maximum(structure: ModuleType, shaped: Model) -> None:
+    chats = structure.data_folder() / structure.CHATS
+    if not chats.is_file():
+        pytest.skip("json_mode_chats is not there")
+    schemas = structure.of_replies(chats, bounded=False)
+    assert not any('"maxLength"' in json.dumps(schema) for schema in schemas)
+    assert wrong(structure, shaped, schemas[:: len(schemas) // CHAT_SCHEMAS], LONG_ROOM // 2) == []
 
 
 def test_left_alone_the_same_model_writes_none(structure: ModuleType, shaped: Model) -> None:

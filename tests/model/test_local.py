@@ -9,7 +9,7 @@ from levers.ledger import Message
 from levers.model import Ask, open_model
 from levers.model.contract import Tool
 
-from .conftest import SCHEMA, save_tiny
+from .conftest import SCHEMA, TEMPLATE, save_tiny
 
 pytest.importorskip("torch")
 
@@ -189,8 +189,35 @@ def test_what_the_checkpoint_forbids_is_never_written(tmp_path: Path) -> None:
     assert open_model(f"hf/{folder}").answer([ask("hello")])[0].text == "q" * 12
 
 
-@pytest.mark.parametrize("more", [{"stop": ("END",)}, {"tools": (Tool(name="look"),)}, {"logprobs": True}])
+@pytest.mark.parametrize("more", [{"tools": (Tool(name="look"),)}, {"logprobs": True}])
 def test_what_only_servers_do_is_refused_and_the_rest_answered(tiny: Path, more: dict[str, object]) -> None:
     refused, answered = open_model(f"hf/{tiny}").answer([ask("hello", **more), ask("hello")])
     assert refused.finish == "error" and next(iter(more)) in (refused.error or "")
     assert answered.finish != "error"
+
+
+def test_a_reply_ends_before_a_text_to_stop_at(tiny: Path) -> None:
+    model = open_model(f"hf/{tiny}")
+    (whole,) = model.answer([ask("hello", max_tokens=40)])
+    stop = whole.text[9:12]
+    (cut,) = model.answer([ask("hello", max_tokens=40, stop=("never there", stop))])
+    assert cut.finish == "stop" and stop not in cut.text
+    assert cut.text == whole.text[: whole.text.index(stop)].rstrip()
+    assert cut.usage.output < whole.usage.output
+
+
+def test_a_thought_is_told_apart_where_the_template_knows_of_them(tmp_path: Path) -> None:
+    from levers.model.local import _Loaded
+
+    thinking = TEMPLATE + "{# <think> #}"
+    replies = []
+    for name, template in (("thinking", thinking), ("plain", TEMPLATE)):
+        loaded = LocalModel("hf/x", save_tiny(tmp_path / name, template=template))._load()
+        assert isinstance(loaded, _Loaded)
+        prompt = loaded.prompt(0, ask("hello"))
+        prompt.row.tokens = loaded.tokenizer("<think>two and two</think>four")["input_ids"]
+        replies.append(loaded._reply(prompt, 0.0))
+    assert [(each.text, each.thought) for each in replies] == [
+        ("four", "two and two"),
+        ("<think>two and two</think>four", ""),
+    ]

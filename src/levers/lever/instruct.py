@@ -4,10 +4,13 @@ import json
 from collections import Counter
 from typing import Any
 
+from pydantic import Field
+
 from levers.diagnosis import ProbeName, first_answer
 from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.lever.figures import Terms, quote, tokens
+from levers.lever.reflect import reflect
 from levers.lever.situation import Pulled, Situation
 from levers.lever.variants import best_of, parse
 from levers.plan import Quote
@@ -18,9 +21,15 @@ LEAST_REFUSALS = 3  # the same answer to so many dev cases without evidence is t
 
 
 class Settings(Record):
-    """Whether the brief's own words stay before the rules; None tries both on dev."""
+    """Whether the brief's own words stay before the rules; None tries both on dev.
+
+    With `reflect` the reference model then rewrites what is best so far, for at most so many graded answers, and at
+    most `usd` USD where that is given.
+    """
 
     keep_brief: bool | None = None
+    reflect: int | None = Field(default=None, ge=8)
+    usd: float | None = Field(default=None, gt=0)
 
 
 class InstructLever:
@@ -42,21 +51,34 @@ class InstructLever:
     def pull(self, situation: Situation, settings: dict[str, Any]) -> Pulled:
         """Put the rules after the brief, or in its place where that measures better."""
         chosen = parse(Settings, self.name, settings)
-        if not rules(situation.bench.task):
+        written = rules(situation.bench.task)
+        if not written and not chosen.reflect:
             expected = "graders that ask for a form or a label"
             raise UserError(Problem(file="levers.yaml", field="graders", expected=expected))
-        kept = (True, False) if chosen.keep_brief is None else (chosen.keep_brief,)
+        both = (True, False) if written else (True,)
+        kept = both if chosen.keep_brief is None else (chosen.keep_brief,)
         variants = [("brief and rules" if keep else "rules alone", _written(situation, keep)) for keep in kept]
         stack, notes = best_of(situation, self.name, variants)
-        part = stack.part("instruct")
-        length = tokens(part.text) if isinstance(part, Instruct) else 0
-        changed = f"the system message spells out form and labels (about {length:.0f} tokens)"
-        return Pulled(stack=stack, changed=changed, material="the graders and the answer's schema", notes=notes)
+        material, text = "the graders and the answer's schema", _text(stack)
+        if chosen.reflect:
+            found = reflect(situation, text, chosen.reflect, chosen.usd)
+            reflected = situation.stack.with_part(Instruct(text=found.text))
+            pairs = [("as written", stack), ("reflected", reflected)] if found.text != text else [("as written", stack)]
+            stack, measured = best_of(situation, self.name, pairs)
+            notes = (*notes, *found.notes, *measured)
+            material += ", and dev as the reference model read it"
+        changed = f"the system message spells out form and labels (about {tokens(_text(stack)):.0f} tokens)"
+        return Pulled(stack=stack, changed=changed, material=material, notes=notes)
+
+
+def _text(stack: Stack) -> str:
+    part = stack.part("instruct")
+    return part.text if isinstance(part, Instruct) else ""
 
 
 def _written(situation: Situation, keep_brief: bool) -> Stack:
     task = situation.bench.task
-    parts = [task.instructions, rules(task)] if keep_brief else [rules(task)]
+    parts = [each for each in (task.instructions if keep_brief else "", rules(task)) if each]
     return situation.stack.with_part(Instruct(text="\n\n".join(parts)))
 
 
@@ -83,7 +105,12 @@ def rules(task: Task) -> str:
 
 
 def _refusal(task: Task) -> list[str]:
-    """Write down what dev expects where no evidence is named, if that is one answer and not many."""
+    """Write down what dev expects where no evidence is named, if that is one answer and not many.
+
+    Where no case names evidence, none is missing: the most frequent answer is then a label like any other.
+    """
+    if not any(case.evidence for case in task.partition("dev")):
+        return []
     wanted = Counter(first_answer(case) for case in task.partition("dev") if not case.evidence).most_common(1)
     if not wanted or wanted[0][1] < LEAST_REFUSALS:
         return []

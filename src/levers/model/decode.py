@@ -4,6 +4,7 @@ Imports torch and llguidance; loaded with the local models only.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import llguidance
@@ -16,7 +17,14 @@ from levers.model.contract import Ask, Finish
 from levers.model.structure import Constrainer
 
 _NEVER = -math.inf
+Decode = Callable[[list[int]], str]
 _ONE_CHOICE = 2  # fewer allowed tokens than this leave nothing to be confident about
+
+
+def _mute(tokens: list[int]) -> str:
+    """Stand for no tokenizer: then no text stops a reply."""
+    del tokens
+    return ""
 
 
 @dataclass
@@ -57,12 +65,16 @@ class Steering:
     Gumbel noise (Gumbel 1954; Maddison, Tarlow and Minka 2014), which needs no second distribution.
     """
 
-    def __init__(self, rows: list[Row], constrainer: Constrainer | None, eos: list[int], forward: bool) -> None:
+    def __init__(
+        self, rows: list[Row], constrainer: Constrainer | None, eos: list[int], forward: bool, decode: Decode = _mute
+    ) -> None:
         """Take the rows in the batch's order and the tokens that end a reply.
 
-        With `forward`, tokens that a schema leaves no choice about are written without asking the model.
+        With `forward`, tokens that a schema leaves no choice about are written without asking the model. `decode`
+        writes tokens as text, for the asks that name texts to stop at.
         """
         self.rows = rows
+        self._decode = decode
         self._constrainer = constrainer
         self._eos = eos
         self._forward = forward
@@ -152,9 +164,22 @@ class Steering:
     def _is_done(self, row: Row) -> bool:
         if row.finish is None and row.matcher is not None and row.matcher.is_stopped():
             row.finish = "stop"
+        if row.finish is None and row.ask.stop and self._stops(row):
+            row.finish = "stop"
         if row.finish is None and len(row.tokens) >= row.ask.max_tokens:
             row.finish = "length"
+            self._end(row)
         return row.finish is not None
+
+    def _stops(self, row: Row) -> bool:
+        """Tell whether the last tokens hold a text to stop at; a token is at least one byte of it."""
+        last = self._decode(row.tokens[-2 * max(len(stop.encode()) for stop in row.ask.stop) :])
+        return any(stop in last for stop in row.ask.stop)
+
+    def _end(self, row: Row) -> None:
+        """Close what the schema leaves open in a reply that is cut; as it is where the room is too small for that."""
+        if row.matcher is not None and self._constrainer is not None:
+            row.tokens = self._constrainer.whole(row.matcher, row.tokens, row.ask.max_tokens) or row.tokens
 
     def _unless_done(self, row: Row, tokens: list[int]) -> list[int]:
         return [] if self._is_done(row) else tokens

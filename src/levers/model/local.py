@@ -24,11 +24,12 @@ from levers.model.decode import Row, Steering, new_row
 from levers.model.generate import Generator
 from levers.model.machine import keep_memory
 from levers.model.quiet import quietly
+from levers.model.reading import THOUGHT, cut_at, unthought
 from levers.model.structure import Constrainer
 from levers.model.weights import check_adapter, folder_digest, is_whole_model
 
 # Part of every local model's id: raise it when a change here changes replies, so that nothing old is replayed.
-DECODING = 2
+DECODING = 3
 MAX_ROWS = 32
 MAX_BATCH_TOKENS = 32_768
 
@@ -83,7 +84,7 @@ class LocalModel:
         """Answer batch by batch, shortest prompts first, giving {place among the asks: reply} as each batch ends.
 
         Asks that cannot be answered come as replies with finish "error": a prompt beyond the model's window, a schema
-        that cannot be enforced, and what only servers do here (tools, stop texts, log-probabilities).
+        that cannot be enforced, and what only servers do here (tools, log-probabilities).
         """
         loaded = self._load()
         ready: list[_Prompt] = []
@@ -136,7 +137,8 @@ class _Loaded:
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             hint = "the folder must hold config.json, safetensors weights and a tokenizer of a causal language model"
             raise ModelError(f"{reference} cannot be loaded: {error}", hint) from error
-        self.plain = not getattr(self.tokenizer, "chat_template", None)
+        template = getattr(self.tokenizer, "chat_template", None)
+        self.plain, self._thinks = not template, THOUGHT in str(template)
         self.eos = _end_tokens(self.model, self.tokenizer)
         self.pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self.eos[0]
         # Of the checkpoint's habits only what it forbids is kept; replies asked for greedily are greedy.
@@ -189,7 +191,8 @@ class _Loaded:
 
     def run(self, batch: list[_Prompt]) -> list[Reply]:
         begun = time.perf_counter()
-        steering = Steering([prompt.row for prompt in batch], self._constrainer, self.eos, self.generator.flexible)
+        rows = [prompt.row for prompt in batch]
+        steering = Steering(rows, self._constrainer, self.eos, self.generator.flexible, self._text)
         try:
             with torch.inference_mode():
                 self.generator.run([prompt.tokens for prompt in batch], steering)
@@ -200,11 +203,16 @@ class _Loaded:
         seconds = (time.perf_counter() - begun) / len(batch)
         return [self._reply(prompt, seconds) for prompt in batch]
 
+    def _text(self, tokens: list[int]) -> str:
+        return str(self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
     def _reply(self, prompt: _Prompt, seconds: float) -> Reply:
         row = prompt.row
-        text = self.tokenizer.decode(row.tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        text = cut_at(self._text(row.tokens), row.ask.stop)
+        thought, text = unthought(text.strip()) if self._thinks else ("", text)
         return Reply(
             text=cut_plain(text) if self.plain else text.strip(),
+            thought=thought,
             finish=row.finish or "length",
             usage=Usage(input=len(prompt.tokens), output=len(row.tokens), compute_seconds=seconds),
             confidence=row.confidence,
@@ -215,7 +223,7 @@ class _Loaded:
 
 def _refuse_what_is_not_done(ask: Ask) -> None:
     """Refuse what only servers do; left out in silence, the reply would not be what was asked for."""
-    asked = {"stop": ask.stop, "tools": ask.tools, "logprobs": ask.logprobs}
+    asked = {"tools": ask.tools, "logprobs": ask.logprobs}
     named = [name for name, value in asked.items() if value]
     if named:
         raise ValueError(f"a model that runs here takes no {' and no '.join(named)}; leave it out or name a server")

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from levers.model.contract import TokenLogprob
 
-_OPEN, _CLOSE = "<think>", "</think>"
+THOUGHT = "<think>"
+_CLOSE = "</think>"
 
 
 def unthought(text: str) -> tuple[str, str]:
@@ -15,9 +16,9 @@ def unthought(text: str) -> tuple[str, str]:
     """
     if _CLOSE in text:
         thought, _, answer = text.partition(_CLOSE)
-        return thought.removeprefix(_OPEN).strip(), answer.strip()
-    if text.startswith(_OPEN):
-        return text.removeprefix(_OPEN).strip(), ""
+        return thought.removeprefix(THOUGHT).strip(), answer.strip()
+    if text.startswith(THOUGHT):
+        return text.removeprefix(THOUGHT).strip(), ""
     return "", text
 
 

@@ -2,7 +2,8 @@
 
 Imports llguidance; loaded with the local models only. The form is that of Python's `json.dumps`: `, ` and `: ` between
 items, no other white space, keys in the schema's order. Objects that list `properties` and say nothing of others are
-closed, so that a model cannot go on adding keys; what comes out is valid under the schema as it was given.
+closed, so that a model cannot go on adding keys; what comes out is valid under the schema as it was given, also where
+the reply runs out of room (`ending`).
 """
 
 import json
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from levers.model.closing import closed
+from levers.model.ending import Ender
 
 _FORM: Any = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
@@ -36,6 +38,8 @@ class Constrainer:
             raise ValueError(f"no schema can be enforced with this model's tokenizer: {error}") from error
         self._executor = llguidance.LLExecutor(num_threads=1)  # a mask takes microseconds
         self._matchers: dict[str, llguidance.LLMatcher] = {}
+        self._eos = eos
+        self._ender: Ender | None = None
 
     def matcher(self, schema: dict[str, Any]) -> llguidance.LLMatcher:
         """Return a fresh matcher for a reply of this schema.
@@ -51,6 +55,12 @@ class Constrainer:
                 raise ValueError(f"this schema cannot be enforced: {matcher.get_error().strip()[:300]}")
             self._matchers[key] = matcher
         return self._matchers[key].deep_copy()
+
+    def whole(self, matcher: llguidance.LLMatcher, tokens: Sequence[int], limit: int) -> list[int] | None:
+        """Return a valid reply of at most `limit` tokens that begins as the cut one; None where none was found."""
+        if self._ender is None:
+            self._ender = Ender(self._tokenizer, self.vocabulary, self._eos, lambda one: self.allowed([one])[0])
+        return self._ender.whole(matcher, tokens, limit)
 
     def allowed(self, matchers: Sequence[Any]) -> NDArray[np.bool_]:
         """Return [matchers, vocabulary] booleans: the tokens that may come next; none where a matcher failed."""

@@ -91,6 +91,13 @@ class ProjectWorkshop:
         )
         return Replayed(model, self._replay)
 
+    def cost(self, reference: str, usage: Usage) -> float | None:
+        """Return what a model's usage costs in USD; None where no price is known."""
+        try:
+            return self._price(billed(reference))(usage)
+        except LeversError:
+            return None
+
     def budget_within(self, reference: str, usd: float, purse: Purse) -> Budget:
         """Return a cap of so much for a hosted model, inside the project's own. Raises UserError without a price."""
         return Budget(usd, self._price(billed(reference)), purse, self._budget(reference))

@@ -1,0 +1,99 @@
+"""Reflection on instructions: the reference model's proposals race on dev, within a budget, and are paid for once."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from story import HUTS, TOPICS, Item, Reader, Story, fact
+
+from levers.diagnosis import Diagnosis
+from levers.errors import UserError
+from levers.lever import Situation, lever
+from levers.loop import Project
+from levers.stack import Instruct
+from levers.testing import Scripted
+
+pytest.importorskip("gepa")
+
+BETTER = f"Reply with only a JSON object: answer, and topic, which is one of: {', '.join(TOPICS)}."
+LEAK = BETTER + " " + " ".join(f"The warden of {hut} is {fact(hut, 'warden')}." for hut in HUTS)
+CASES = [Item(hut, "warden", frozenset({"format", "instruction"}), evidence=()) for hut in HUTS[:10]]
+CASES += [Item(hut, "price", frozenset({"format"}), "test", evidence=()) for hut in HUTS[:4]]
+
+
+class Writer(Reader):
+    """Proposes instructions when it is asked to, in turn; else reads as the story's model does."""
+
+    proposals = (f"```\n{LEAK}\n```", f"```\n{BETTER}\n```")
+
+    def __call__(self, request: dict[str, Any]) -> Scripted:
+        text = request["messages"][-1]["content"]
+        if "instructions that an assistant works by" not in text:
+            return super().__call__(request)
+        self.asked = [*getattr(self, "asked", []), text]
+        return Scripted(self.proposals[(len(self.asked) - 1) % 2])
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Iterator[Story]:
+    made = Story(tmp_path / "huts", CASES, documents=False, examples=False, reference_model="openai/strong")
+    made.reader = made.server._script = Writer(CASES)
+    prices = made.folder / "prices.yaml"
+    prices.write_text(prices.read_text() + "openai/strong: {input: 2, output: 8}\n")
+    graders = (made.folder / "levers.yaml").read_text().replace("schema: answer.schema.json", "schema: any.schema.json")
+    (made.folder / "any.schema.json").write_text(json.dumps({"type": "object"}))  # says nothing of keys or topics
+    (made.folder / "levers.yaml").write_text(graders)
+    with made:
+        yield made
+
+
+def situation(project: Project) -> Situation:
+    stack = project.start()
+    trial = project.bench.trial(stack, "dev", "trial")
+    found = Diagnosis(stack=stack.digest, measured=10, failures=10, needs={}, cases=(), headroom=())
+    return Situation(project.bench, project.workshop, stack, trial, found)
+
+
+def test_what_the_reference_writes_is_raced_and_the_best_is_taken(story: Story) -> None:
+    pulled = lever("instruct").pull(situation(Project(story.folder)), {"keep_brief": True, "reflect": 60})
+    part = pulled.stack.part("instruct")
+    assert isinstance(part, Instruct) and part.text == BETTER
+    assert any("(taken)" in note and "best on 5" in note for note in pulled.notes)
+    assert "held answers of dev" in pulled.notes[0]
+    assert all(hut not in part.text for hut in HUTS)
+
+
+def test_test_is_never_seen_and_a_second_pull_costs_nothing(story: Story) -> None:
+    settings = {"keep_brief": True, "reflect": 60}
+    lever("instruct").pull(situation(Project(story.folder)), settings)
+    assert not any("price of" in json.dumps(request["messages"]) for request in story.server.requests)
+    assert story.reader.asked and all("price of" not in text for text in story.reader.asked)
+    asked = story.asked
+    again = lever("instruct").pull(situation(Project(story.folder)), settings)
+    assert story.asked == asked
+    assert again.stack.part("instruct") == Instruct(text=BETTER)
+
+
+def test_calls_and_money_end_the_search(story: Story) -> None:
+    project = Project(story.folder)
+    few = lever("instruct").pull(situation(project), {"keep_brief": True, "reflect": 8})
+    assert few.notes[0].startswith("reflection: ")
+    count = int(few.notes[0].split(", ")[1].split()[0])
+    assert count <= 8 + 3 + 5  # a round that is under way is ended
+    poor = lever("instruct").pull(situation(project), {"keep_brief": True, "reflect": 500, "usd": 1e-9})
+    assert poor.notes[0].startswith("reflection: 0 proposals")
+
+
+def test_what_is_missing_is_said(story: Story) -> None:
+    found = situation(Project(story.folder))
+    config = found.bench.task.config
+    alone = config.model_copy(update={"models": config.models.model_copy(update={"reference": None})})
+    task = found.bench.task.model_copy(update={"config": alone})
+    with pytest.raises(UserError, match="a reference model, which writes the proposals"):
+        lever("instruct").pull(replace(found, bench=replace(found.bench, task=task)), {"reflect": 20})
+    (story.folder / "prices.yaml").write_text("openai/scripted: {input: 0.1, output: 0.4}\n")
+    with pytest.raises(UserError, match="a price for openai/strong"):
+        lever("instruct").pull(situation(Project(story.folder)), {"reflect": 20, "usd": 1.0})
