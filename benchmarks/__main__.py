@@ -17,12 +17,14 @@ from benchmarks import (
     generation,
     memory,
     middle,
+    pilots,
     planted,
     prompting,
     search,
     servers,
     structure,
     students,
+    training,
     trials,
 )
 
@@ -39,6 +41,8 @@ ALL: dict[str, Callable[[], list[Row]]] = {
     "middle": middle.measure,
     "servers": servers.measure,
     "students": students.measure,
+    "pilots": pilots.measure,
+    "training": training.measure,
 }
 
 

@@ -9,8 +9,8 @@ import levers
 
 EXPORTS = """
 Advice Answer Checked Circumstances LeversError Plan Problem Project Run Stack Trial UserError __version__
-advise ask bench check diagnose distill import_project index init ledger lint load merge plan pull report run search
-trial watch
+advise ask bench check diagnose distill import_project index init ledger lint load merge pilot plan pull report run
+search trial watch
 """
 HEAVY = ("torch", "transformers", "lancedb", "numpy", "sentence_transformers", "peft", "openai", "pyarrow", "scipy")
 

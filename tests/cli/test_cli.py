@@ -21,7 +21,7 @@ from levers.verbs import finished
 
 GOLDEN = Path(__file__).with_name("golden")
 VERBS = ("init", "import", "check", "run", "trial", "diagnose", "plan", "pull", "ask", "search", "index", "bench")
-VERBS += ("report", "advise", "cost", "ledger", "lint", "distill", "review", "merge", "hosted")
+VERBS += ("report", "advise", "cost", "ledger", "lint", "pilot", "distill", "review", "merge", "hosted")
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 TERMINAL = {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1", "FORCE_COLOR": "", "GITHUB_ACTIONS": ""}
 

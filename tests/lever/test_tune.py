@@ -1,15 +1,22 @@
 """The tune lever on a tiny model with random weights: guards in the quote, a stop that force passes, the record."""
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from levers.diagnosis import diagnose
 from levers.errors import UserError
-from levers.lever import Situation, lever
+from levers.lever import LEVERS, Piloting, Situation, lever
+from levers.lever.pilots import pilot_gates
 from levers.loop import Project
+from levers.plan import choose
+from levers.tuning.pilot import Piloted, Point
+from levers.view import plan_table
+from levers.view.plans import gate_words, plan_rows
 
 pytest.importorskip("peft")
 
@@ -102,6 +109,43 @@ def test_only_force_goes_past_a_contradiction_and_is_recorded(faulty: Situation)
     assert "57 to learn from, 7 held out" in pulled.material  # line 65 is left out all the same
     (line,) = [json.loads(text) for text in record.read_text().splitlines()]
     assert line["lever"] == "tune" and line["past"] == [pulled.notes[0].removesuffix(" (left out)")]
+
+
+def test_a_pilot_takes_the_place_of_the_rule_of_thumb(clean: Situation) -> None:
+    tune = lever("tune")
+    assert isinstance(tune, Piloting)
+    assert tune.quote(clean).pilot is None
+    found = tune.pilot(clean, {"epochs": 1, "r": 2}, (0.1, 0.2, 0.3, 0.4))
+    assert [point.examples for point in found.points] == [6, 11, 17, 23] and found.examples == 57
+    quote = tune.quote(clean)
+    assert quote.pilot == found
+    first, *rest = quote.gates
+    assert first.goal == "a gain, by the pilot" and first.have == 57 and first.blocks
+    assert first.met == (first.need <= 57)
+    assert "pilot: lora on 6 to 23 examples; all 57 would reach" in first.source
+    assert all(gate.goal != "style" for gate in rest)
+    quotes = [each.quote(clean) for each in LEVERS]
+    plan = choose(clean.stack.digest, quotes, (), 100)
+    option = next(each for each in plan.options if each.quote.lever == "tune")
+    if not first.met:
+        assert option.verdict == "no" and "by the pilot" in option.why
+    console = Console(record=True, width=400, file=io.StringIO())
+    console.print(plan_table(plan))
+    page = [gate.text for each in plan_rows(plan, "").options if each.lever == "tune" for gate in each.gates]
+    shown = " ".join(console.export_text().split())
+    for gate in quote.gates:  # every guard, gate and forecast stands in the plan and in the report
+        assert gate_words(gate) in page and gate_words(gate) in shown
+
+
+def test_a_pilot_that_foresees_a_target_says_how_many_examples() -> None:
+    points = tuple(Point(examples=n, right=1 - 3 * n**-0.5, checked=5000) for n in (100, 150, 200, 250, 300))
+    found = Piloted(stack="s", how="lora", examples=1000, untuned=0.5, points=points, target=0.95)
+    gain, target = pilot_gates(found)
+    assert gain.met and gain.need < 60
+    assert not target.met and not target.blocks and 2500 < target.need < 5000
+    assert "twice as many" in gain.source and "0.5" not in gain.goal
+    hopeless = pilot_gates(found.model_copy(update={"target": 0.9999}))[1]
+    assert hopeless.need == 30_000 and "would not do" in hopeless.source
 
 
 def test_an_unknown_method_names_the_known_ones(clean: Situation) -> None:

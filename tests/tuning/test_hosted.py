@@ -4,6 +4,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from levers.errors import ModelError, UserError
 from levers.ledger import Message
 from levers.tuning import Sample
 from levers.tuning.hosted import PLACES, HostedTuning, Provider, count_tokens, export, firectl
+from levers.tuning.retirement import is_gone, shut_down, warnings
 
 pytest.importorskip("openai")
 
@@ -62,6 +64,7 @@ class Tuner(ThreadingHTTPServer):
         self.looks += 1
         if self.looks > 1:
             self.job |= {"status": "succeeded", "fine_tuned_model": "ft:small:team", "trained_tokens": 1234}
+            self.job["result_files"] = ["file-r"]
         return self.job
 
 
@@ -91,6 +94,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._send({"object": "list", "data": [event], "has_more": False})
         elif self.path == "/v1/fine_tuning/jobs/ftjob-1":
             self._send(self.server.look())
+        elif self.path == "/v1/models/old":
+            self._send({"id": "old", "object": "model", "created": 1, "owned_by": "o", "shutdown_date": "2026-01-02"})
+        elif self.path == "/v1/files/file-r/content":
+            self._send("step,loss")
+        elif self.path == "/v1/finetune/download?ft_id=ft-1&checkpoint=adapter":
+            self._send("weights")
         elif self.path == "/v1/fine-tunes/ft-1":
             self._send({"id": "ft-1", "model": "acme/seven", "status": "completed", "output_name": "me/seven-x"})
         else:
@@ -149,7 +158,44 @@ def test_upload_start_watch_and_cancel(tuner: Tuner, tmp_path: Path, monkeypatch
     assert hosted.look("ftjob-1").events == ("step 1",)
     done = hosted.look("ftjob-1")
     assert (done.state, done.tuned, done.trained_tokens) == ("done", "ft:small:team", 1234)
+    assert [path.read_bytes() for path in hosted.fetch("ftjob-1", tmp_path / "out")] == [b'"step,loss"']
     assert hosted.cancel("ftjob-1").state == "cancelled"
+
+
+def test_waiting_ends_with_the_job(tuner: Tuner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from levers.verbs import hosting
+
+    monkeypatch.setattr(hosting, "POLL", 0.0)
+    export(samples(12), "openai", tmp_path / "train.jsonl")
+    hosting.hosted_start(hosting.Hosting(model="small", base_url=tuner.url), tmp_path)
+    assert hosting.hosted_look("openai", "ftjob-1", tuner.url, wait=True).state == "done"
+
+
+def test_a_base_that_is_gone_is_not_tuned(tuner: Tuner, tmp_path: Path) -> None:
+    from levers.verbs import hosting
+
+    export(samples(12), "openai", tmp_path / "train.jsonl")
+    with pytest.raises(ModelError, match="old went on 2026-01-02"):
+        hosting.hosted_start(hosting.Hosting(model="old", base_url=tuner.url), tmp_path)
+    assert tuner.files == {}
+
+
+@pytest.mark.parametrize(
+    ("model", "gone"),
+    [
+        ("gpt-4o-mini-2024-07-18", date(2027, 1, 14)),
+        ("ft:gpt-4.1-mini-2025-04-14:team::x", date(2027, 1, 14)),
+        ("gpt-4o-2024-05-13", date(2026, 10, 23)),
+        ("gpt-4o2", None),
+        ("acme/seven", None),
+    ],
+)
+def test_dates_are_known_and_said(model: str, gone: date | None) -> None:
+    assert shut_down(model) == gone
+    lines = warnings(model, date(2026, 11, 21))
+    assert ("2027-01-06" in lines[-1]) and (gone is None or str(gone) in lines[0])
+    assert is_gone(model, date(2026, 11, 21)) == (gone == date(2026, 10, 23))
+    assert "has started no tuning" in warnings(model, date(2027, 2, 1))[-1]
 
 
 def test_together_has_its_own_endpoints(tuner: Tuner, tmp_path: Path) -> None:
@@ -158,6 +204,7 @@ def test_together_has_its_own_endpoints(tuner: Tuner, tmp_path: Path) -> None:
     assert hosted.start(tmp_path / "train.jsonl", "acme/seven", 1, "x").state == "waiting"
     found = hosted.look("ft-1")
     assert (found.state, found.tuned) == ("done", "me/seven-x")
+    assert [path.name for path in hosted.fetch("ft-1", tmp_path / "out")] == ["ft-1.tar.zst"]
     assert hosted.cancel("ft-1").state == "cancelled"
 
 

@@ -166,6 +166,41 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole(bases: dict[str, Path],
     assert parts.losses == pytest.approx(whole.losses, rel=1e-4)
 
 
+@pytest.mark.parametrize("make", ["llama", "qwen"])
+@pytest.mark.parametrize("saving", [{"packing": True}, {"checkpointing": True}])
+def test_packing_and_checkpointing_change_no_loss(
+    saving: dict[str, bool], make: str, bases: dict[str, Path], tmp_path: Path, pairs: Pairs
+) -> None:
+    plain = fit(str(bases[make]), pairs(8), pairs(3, skip=11), quick("lora"), tmp_path)
+    saved = fit(str(bases[make]), pairs(8), pairs(3, skip=11), quick("lora", **saving), tmp_path)
+    assert saved.adapter != plain.adapter
+    assert saved.losses == pytest.approx(plain.losses, rel=1e-4)
+    assert saved.dev_losses == pytest.approx(plain.dev_losses, rel=1e-4)
+
+
+def test_layers_are_computed_anew_only_when_asked(bases: dict[str, Path], pairs: Pairs) -> None:
+    from levers.tuning.base import open_base
+    from levers.tuning.encode import Encoder
+    from levers.tuning.loss import batch_loss
+
+    calls = []
+    for saving in (False, True):
+        base = open_base(bases["llama"], quick("lora", checkpointing=saving))
+        batch = [Encoder(base.tokenizer, base.end_tokens).encode(pairs(1)[0])]
+        seen: list[int] = []
+        base.inner.model.layers[0].mlp.register_forward_hook(lambda *_, seen=seen: seen.append(1))
+        batch_loss(base, batch, False)[0].backward()  # type: ignore[no-untyped-call]
+        calls.append(len(seen))
+    assert calls == [1, 2]
+
+
+def test_what_cannot_be_packed_or_computed_anew_says_so(bases: dict[str, Path], tmp_path: Path, pairs: Pairs) -> None:
+    for saving in ({"packing": True}, {"checkpointing": True}):
+        with pytest.raises(ModelError) as told:
+            fit(str(bases["pocket"]), pairs(4), (), quick("lora", **saving), tmp_path)
+        assert told.value.hint
+
+
 @pytest.mark.parametrize("make", ["llama", "qwen", "gpt2", "pocket"])
 @pytest.mark.parametrize("method", ["lora", "rslora", "dora"])
 def test_merged_weights_score_as_unmerged_ones(

@@ -78,6 +78,7 @@ def test_targets_are_written_in_their_unit():
 
 def test_p_values_and_spans():
     assert [p_value(each) for each in (0.0001, 0.0123, 0.5)] == ["p < 0.001", "p = 0.012", "p = 0.50"]
+    assert [p_value(each) for each in (0.0096, 0.0496, 0.01)] == ["p = 0.0096", "p = 0.0496", "p = 0.010"]
     assert span(Interval(low=0.1, high=0.345)) == "10\N{EN DASH}34%"
 
 

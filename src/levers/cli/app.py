@@ -1,13 +1,14 @@
 """The verbs of the command line."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from levers import verbs
-from levers.cli import advice, costs, distilling, hosting, shapes, views
+from levers.cli import advice, costs, distilling, hosting, piloting, shapes, views
 from levers.cli.console import DONE, MEND, NO, emit, err, guarded, out
+from levers.cli.settings import read_settings
 from levers.errors import Problem, UserError
 from levers.loop import Project, Run
 from levers.task import Partition
@@ -82,11 +83,15 @@ def check(folder: Folder = HERE, as_json: Json = False) -> None:
 
 
 @app.command()
-def run(folder: Folder = HERE, as_json: Json = False) -> None:
+def run(
+    folder: Folder = HERE,
+    pilots: Annotated[bool, typer.Option("--pilots", help="Try a tuning on parts of the examples first.")] = False,
+    as_json: Json = False,
+) -> None:
     """Run the loop until the targets are met or nothing pays; writes report.html. A killed run goes on."""
     with guarded(as_json), Progress() as progress:
         opened = _open(folder, progress)
-        found = verbs.run(opened, on_step=lambda step: progress.console.print(step_line(step)))
+        found = verbs.run(opened, lambda step: progress.console.print(step_line(step)), pilots)
     emit(as_json, lambda: shapes.run(found), lambda: story(found))
     _name_report(opened, found)
     raise typer.Exit(DONE if found.targets_met else NO)
@@ -144,7 +149,7 @@ def pull(
 ) -> None:
     """Pull one lever on a stack and put the better stack to use."""
     with guarded(as_json), Progress() as progress:
-        given = {**_settings(settings or []), **({"force": True} if force else {})}
+        given = {**read_settings(settings or []), **({"force": True} if force else {})}
         found = verbs.pull(_open(project, progress), lever, given, stack)
     lines = [f"{found.changed}", f"material: {found.material}", *found.notes]
     lines += [f"worse {each}" for each in found.worse]
@@ -261,11 +266,12 @@ def ledger(
         emit(as_json, lambda: shapes.plain(found), lambda: views.ledger(found))
 
 
+app.command()(piloting.pilot)
 app.command()(distilling.distill)
 app.command()(distilling.review)
 app.command()(distilling.merge)
 app.command()(advice.advise)
-app.add_typer(hosting.app, name="hosted", help="Tune behind an API: export, start, look, cancel.")
+app.add_typer(hosting.app, name="hosted", help="Tune behind an API: export, start, look, fetch, cancel.")
 app.add_typer(costs.app, name="cost", help="What answers, stacks, caches, memory and latency cost, and why.")
 
 
@@ -278,14 +284,6 @@ def _partition(name: str) -> Partition:
     if name not in known:
         raise UserError(Problem(file="--partition", found=repr(name), expected=f"one of {', '.join(known)}"))
     return known[name]
-
-
-def _settings(pairs: list[str]) -> dict[str, Any]:
-    """Read key=value pairs; the lever's own settings record gives the values their types."""
-    bad = [pair for pair in pairs if "=" not in pair]
-    if bad:
-        raise UserError([Problem(file="--set", found=repr(pair), expected="key=value") for pair in bad])
-    return dict(pair.split("=", 1) for pair in pairs)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from levers.view import Progress
 
 ProjectOption = Annotated[Path, typer.Option("--project", "-p", help="The project's folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of tables.")]
-KINDS = ("head", "encoder", "adapter")
+KINDS = ("head", "encoder", "extractor", "adapter")
 HERE = Path(".")
 
 
@@ -27,13 +27,14 @@ HERE = Path(".")
 class DistilOptions:
     """What `distill` may be told."""
 
-    kind: Annotated[str, typer.Option(help="head, encoder (both choose among seen answers) or adapter.")] = "head"
+    kind: Annotated[str, typer.Option(help="head, encoder (choose among seen answers), extractor or adapter.")] = "head"
     model: Annotated[str, typer.Option(help="The smaller model under an adapter.")] = "pocket"
     inputs: Annotated[Path | None, typer.Option(help="Questions to label; else those of the examples.")] = None
     samples: Annotated[int, typer.Option(min=1, help="Answers per question, held against each other.")] = 1
     confidence: Annotated[float, typer.Option(min=0, max=1, help="Least confidence without a review.")] = 0.8
     agreement: Annotated[float, typer.Option(min=0, max=1, help="Least share of samples that agree.")] = 0.8
     margin: Annotated[float, typer.Option(help="Share of test passes that may be lost.")] = 0.03
+    soft: Annotated[float, typer.Option(min=0, max=1, help="Weight of a local teacher's probabilities.")] = 0.0
 
     def checked(self) -> Distilling:
         """Return the settings. Raises UserError for what cannot be."""
@@ -46,7 +47,7 @@ class DistilOptions:
         if problems:
             raise UserError(problems)
         labelling = Labelling(samples=self.samples, confidence=self.confidence, agreement=self.agreement)
-        told = {"kind": self.kind, "model": self.model, "inputs": self.inputs, "margin": self.margin}
+        told = {"kind": self.kind, "model": self.model, "inputs": self.inputs, "margin": self.margin, "soft": self.soft}
         return Distilling.model_validate({**told, "labelling": labelling})
 
 

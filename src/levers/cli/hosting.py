@@ -75,13 +75,28 @@ def look(
     id: Annotated[str, typer.Argument(help="The job's id.")],
     provider: ProviderOption = "openai",
     base_url: Server = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Come back when it has ended.")] = False,
     as_json: Json = False,
 ) -> None:
     """Say how far a tuning is. Exit code 1: it failed or was cancelled."""
     with guarded(as_json):
-        found = verbs.hosted_look(_provider(provider), id, base_url)
+        found = verbs.hosted_look(_provider(provider), id, base_url, wait)
         emit(as_json, lambda: plain(found), lambda: _job(found))
     raise typer.Exit(NO if found.state in {"failed", "cancelled"} else DONE)
+
+
+@app.command()
+def fetch(
+    id: Annotated[str, typer.Argument(help="The job's id.")],
+    into: Annotated[Path, typer.Argument(help="A folder for what comes.")],
+    provider: ProviderOption = "openai",
+    base_url: Server = None,
+    as_json: Json = False,
+) -> None:
+    """Write what a finished tuning gives out: OpenAI its figures, Together the adapter."""
+    with guarded(as_json):
+        found = [str(path) for path in verbs.hosted_fetch(_provider(provider), id, into, base_url)]
+        emit(as_json, lambda: {"files": found}, lambda: "\n".join(found))
 
 
 @app.command()

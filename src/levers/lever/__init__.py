@@ -9,7 +9,7 @@ from levers.lever.instruct import InstructLever
 from levers.lever.order import OrderLever
 from levers.lever.reason import ReasonLever
 from levers.lever.retrieve import RetrieveLever
-from levers.lever.situation import Lever, Pulled, Situation
+from levers.lever.situation import Lever, Piloting, Pulled, Situation
 from levers.lever.structure import StructureLever
 from levers.lever.tune import TuneLever
 
@@ -36,4 +36,4 @@ def lever(name: str) -> Lever:
     raise UserError(Problem(file="levers pull", field="LEVER", found=repr(name), expected=f"one of {known}"))
 
 
-__all__ = ["LEVERS", "Lever", "Pulled", "Situation", "lever"]
+__all__ = ["LEVERS", "Lever", "Piloting", "Pulled", "Situation", "lever"]

@@ -1,11 +1,12 @@
-"""What is checked after training, on dev: does the tuned stack still refuse, and bear other wordings?
+"""What is checked after training, on dev: does the tuned stack still refuse, bear other wordings, and know the rest?
 
 Edge cases and test are the loop's to open. What got decisively worse keeps a tuned stack from being used.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from levers.lever.general import answers_right
 from levers.lever.situation import Situation
 from levers.stack import Stack
 from levers.task.records import Case
@@ -37,9 +38,11 @@ def check_after(situation: Situation, tuned: Stack) -> After:
         ("refusals", [each for each in before if each.case in refusals], after),
         ("cases in another wording", reworded[0], reworded[1]),
     ]
-    told = [_compared(name, old, new) for name, old, new in pairs if old]
+    told = [_compared(name, _passes(old), _passes(new)) for name, old, new in pairs if old]
+    told.append(_compared("general tasks", *_general(situation, tuned)))
     errors = [calibration_error(each) for each in (before, after)]
     notes = [note for note, _ in told]
+    notes += [_compared(f"grader {name}", *graded)[0] for name, graded in _by_grader(before, after)]
     if errors[0] is not None and errors[1] is not None:
         notes.append(f"after: calibration error {errors[0]:.2f} before, {errors[1]:.2f} now (mean gap, ten bins)")
     return After(tuple(notes), tuple(note for note, worse in told if worse))
@@ -71,12 +74,41 @@ def calibration_error(outcomes: Sequence[Outcome]) -> float | None:
     return sum(abs(sum(sure - passed for sure, passed in own)) for own in bins.values()) / len(known)
 
 
-def _compared(name: str, before: Sequence[Outcome], after: Sequence[Outcome]) -> tuple[str, bool]:
+def _general(situation: Situation, tuned: Stack) -> tuple[dict[str, bool], dict[str, bool]]:
+    """Ask both models the general tasks, bare: no brief, no passages."""
+    old, new = (answers_right(situation.workshop.model(stack.model)) for stack in (situation.stack, tuned))
+    return old, new
+
+
+def _by_grader(
+    before: Sequence[Outcome], after: Sequence[Outcome]
+) -> Iterator[tuple[str, tuple[dict[str, bool], dict[str, bool]]]]:
+    """Yield each grader with the passes of the cases it scored in both trials; one alone says nothing new."""
+    names = list(dict.fromkeys(each.grader for outcome in before for each in outcome.grades))
+    for name in names if len(names) > 1 else ():
+        old, new = (
+            {
+                outcome.case: bool(each.passed)
+                for outcome in side
+                for each in outcome.grades
+                if each.grader == name and each.passed is not None and not each.crashed
+            }
+            for side in (before, after)
+        )
+        both = old.keys() & new.keys()
+        if both:
+            yield name, ({case: old[case] for case in old if case in both}, new)
+
+
+def _passes(outcomes: Sequence[Outcome]) -> dict[str, bool]:
+    return {each.case: each.passed for each in outcomes}
+
+
+def _compared(name: str, before: dict[str, bool], after: dict[str, bool]) -> tuple[str, bool]:
     """Return a note on the passes of these cases, and whether they got decisively fewer (exact McNemar)."""
-    now = {each.case: each.passed for each in after}
-    gained = sum(not each.passed and now[each.case] for each in before)
-    lost = sum(each.passed and not now[each.case] for each in before)
+    gained = sum(after[case] and not passed for case, passed in before.items())
+    lost = sum(passed and not after[case] for case, passed in before.items())
     p_value = mcnemar_exact(gained, lost)
-    passing = sum(each.passed for each in before)
+    passing = sum(before.values())
     note = f"after: {name}, {passing} of {len(before)} pass before, {passing + gained - lost} now (p = {p_value:.3f})"
     return note, lost > gained and p_value < ALPHA

@@ -8,6 +8,7 @@ from levers.economics import CostFigure, Provenance, gate, project
 from levers.errors import LeversError
 from levers.lever.situation import Situation
 from levers.plan import Effort, GateCheck, Quote
+from levers.tuning.pilot import Piloted
 
 # English text runs at about four characters a token; used for what is not built yet and therefore not measured.
 CHARACTERS_PER_TOKEN = 4
@@ -29,6 +30,7 @@ class Terms:
     calls: float = 1.0  # times an answer is paid for
     room: Headroom | None = None  # where no set of probes stands for the lever
     saves: CostFigure | None = None
+    pilot: Piloted | None = None
 
 
 def quote(name: str, probes: tuple[ProbeName, ...], situation: Situation, terms: Terms) -> Quote:
@@ -51,6 +53,7 @@ def quote(name: str, probes: tuple[ProbeName, ...], situation: Situation, terms:
         settings=terms.settings,
         blocked=terms.blocked,
         saves=terms.saves,
+        pilot=terms.pilot,
     )
 
 

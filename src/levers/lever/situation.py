@@ -1,9 +1,9 @@
 """What every lever looks at: where the loop stands, and what the project has."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from levers.diagnosis import Diagnosis, ProbeName
 from levers.knowledge import Index
@@ -13,6 +13,7 @@ from levers.stack import Stack
 from levers.stack.workshop import ProjectWorkshop
 from levers.trial.bench import Bench
 from levers.trial.records import Trial
+from levers.tuning.pilot import SHARES, Piloted
 
 
 @dataclass(frozen=True)
@@ -57,3 +58,11 @@ class Lever(Protocol):
 
     def pull(self, situation: Situation, settings: dict[str, Any]) -> Pulled:
         """Pull with these settings. Raises UserError when the project lacks what the lever needs."""
+
+
+@runtime_checkable
+class Piloting(Protocol):
+    """A lever that can be tried on growing parts of its material first."""
+
+    def pilot(self, situation: Situation, settings: dict[str, Any], shares: Sequence[float] = SHARES) -> Piloted:
+        """Try it on parts, and keep what came of it for the quote."""

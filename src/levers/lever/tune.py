@@ -1,6 +1,7 @@
 """tune: fit a small adapter (LoRA) to the reviewed examples, each in the very prompt the stack would send."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
@@ -10,13 +11,15 @@ from levers.ledger import Record
 from levers.lever.after import check_after
 from levers.lever.figures import Terms, gate_check, quote
 from levers.lever.gates import check_force, guard, record_force
+from levers.lever.pilots import known_pilots, pilot_gates, run_pilots
 from levers.lever.samples import lay_out
 from levers.lever.situation import Pulled, Situation
 from levers.lever.variants import parse
 from levers.plan import GateCheck, Quote
 from levers.stack.workshop import ADAPTERS
 from levers.task.records import Task
-from levers.tuning import Method, Progress, Recipe, fit, recipe_for
+from levers.tuning import Method, Progress, Recipe, Sample, fit, recipe_for
+from levers.tuning.pilot import SHARES, Piloted
 
 HELD_OUT = 10  # one example in ten decides which epoch is kept
 LEAST_KNOWN = 0.2  # above this share of cases without their facts, tuning would teach guessing
@@ -33,6 +36,8 @@ class Settings(Record):
     virtual_tokens: int | None = Field(default=None, ge=1)
     micro_batch: int | None = Field(default=None, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
+    checkpointing: bool | None = None
+    packing: bool | None = None
     seed: int | None = None
     force: bool = False
 
@@ -46,46 +51,37 @@ class TuneLever:
     def quote(self, situation: Situation) -> Quote:
         """Quote from the probes of form, label and tone together; the data gate is the field's for such a goal."""
         task = situation.bench.task
+        piloted = known_pilots(situation.workshop.state, situation.stack, task)
         terms = Terms(
             answers="format, tone, instruction, consistency",
             settings={},
             project="lora, 7-8B",
             effort="days to weeks",
             freshness="until retrained",
-            gates=(*_gates(task), *(guard(situation).checks() if task.examples else ())),
+            gates=(
+                *(pilot_gates(piloted) if piloted else _gates(task)),
+                *(guard(situation).checks() if task.examples else ()),
+            ),
             blocked=_blocked(situation),
+            pilot=piloted,
         )
         return quote(self.name, self.probes, situation, terms)
 
     def pull(self, situation: Situation, settings: dict[str, Any]) -> Pulled:
         """Tune on the examples whose facts stand in their prompts, and load the adapter in the stack."""
-        chosen = parse(Settings, self.name, settings)
-        task = situation.bench.task
-        base = situation.stack.model.id
-        guarded = guard(situation)
-        if not task.examples:
-            raise UserError(Problem(file=task.config.examples or "levers.yaml", expected="examples to tune on"))
-        forced = check_force(guarded, _gates(task), chosen.force)
-        record_force(situation.workshop.state, self.name, situation.stack, forced)
-        notes = (*forced, *guarded.notes())
-        laid = lay_out(situation, [each for each in task.examples if each.line not in guarded.left_out])
-        samples = laid.samples
-        if not samples:
-            raise UserError(Problem(file=task.config.examples or "levers.yaml", expected="examples to tune on"))
-        start = recipe_for(base, chosen.method or "lora")
-        recipe: Recipe = start.model_copy(update=chosen.model_dump(exclude_none=True, exclude={"force"}))
+        ready = _prepare(situation, settings)
+        task, base, samples, recipe = situation.bench.task, situation.stack.model.id, ready.samples, ready.recipe
         fitted = fit(
             base,
-            [sample for place, sample in enumerate(samples) if place % HELD_OUT],
+            _teaching(samples),
             samples[::HELD_OUT],
             recipe,
             situation.workshop.state / ADAPTERS,
             on_progress=lambda now: _tell(situation, now),
             root=task.root,
         )
+        notes = ready.notes
         notes += (
-            f"{laid.left_out} examples left out: their facts do not stand in their prompts (they would teach guessing)",
-            f"{laid.handed} examples got their evidence in the place of a passage, for search misses it",
             f"dev loss per epoch, the untuned model first: {', '.join(f'{loss:.3f}' for loss in fitted.dev_losses)}",
             f"{fitted.trainable_parameters:,} of {fitted.total_parameters:,} weights trained",
         )
@@ -98,8 +94,54 @@ class TuneLever:
             changed=f"{_sort(recipe)} on {base}, {recipe.epochs} epochs at {recipe.learning_rate:g}",
             material=lines,
             notes=(*notes, *after.notes),
-            worse=() if chosen.force else after.worse,
+            worse=() if ready.forced else after.worse,
         )
+
+    def pilot(self, situation: Situation, settings: dict[str, Any], shares: Sequence[float] = SHARES) -> Piloted:
+        """Tune on growing parts of the examples and forecast what all of them, and more, would bring."""
+        ready = _prepare(situation, settings)
+        return run_pilots(situation, _teaching(ready.samples), ready.samples[::HELD_OUT], ready.recipe, shares)
+
+
+class _Ready(NamedTuple):
+    """What a tuning starts from: samples in their prompts, the recipe, and what was said on the way."""
+
+    samples: list[Sample]
+    recipe: Recipe
+    notes: tuple[str, ...]
+    forced: bool
+
+
+def _prepare(situation: Situation, settings: dict[str, Any]) -> _Ready:
+    """Run guards and gates, lay the examples out, and settle the recipe.
+
+    Raises:
+        UserError: a guard or gate stops it, a setting is unknown, or there are no examples.
+    """
+    chosen = parse(Settings, TuneLever.name, settings)
+    task = situation.bench.task
+    guarded = guard(situation)
+    if not task.examples:
+        raise UserError(Problem(file=task.config.examples or "levers.yaml", expected="examples to tune on"))
+    forced = check_force(guarded, _gates(task), chosen.force)
+    record_force(situation.workshop.state, TuneLever.name, situation.stack, forced)
+    laid = lay_out(situation, [each for each in task.examples if each.line not in guarded.left_out])
+    if not laid.samples:
+        raise UserError(Problem(file=task.config.examples or "levers.yaml", expected="examples to tune on"))
+    notes = (
+        *forced,
+        *guarded.notes(),
+        f"{laid.left_out} examples left out: their facts do not stand in their prompts (they would teach guessing)",
+        f"{laid.handed} examples got their evidence in the place of a passage, for search misses it",
+    )
+    start = recipe_for(situation.stack.model.id, chosen.method or "lora")
+    recipe = start.model_copy(update=chosen.model_dump(exclude_none=True, exclude={"force"}))
+    return _Ready(laid.samples, recipe, notes, chosen.force)
+
+
+def _teaching(samples: Sequence[Sample]) -> list[Sample]:
+    """Return those that are learnt from; the rest decide which epoch is kept."""
+    return [sample for place, sample in enumerate(samples) if place % HELD_OUT]
 
 
 def _sort(recipe: Recipe) -> str:

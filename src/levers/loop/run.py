@@ -12,7 +12,7 @@ from pathlib import Path
 
 from levers.diagnosis import Diagnosis, ProbeName, apply_probes, diagnose
 from levers.ledger import digest
-from levers.lever import LEVERS, Pulled, Situation, lever
+from levers.lever import LEVERS, Piloting, Pulled, Situation, lever
 from levers.loop.memo import Memo
 from levers.loop.project import Project
 from levers.loop.records import SEED, Measured, Opening, Run, Step
@@ -36,8 +36,8 @@ OnStep = Callable[[Step], None]
 class Loop:
     """One run in progress: where it stands, and the memo of what is finished."""
 
-    def __init__(self, project: Project, on_step: OnStep | None = None) -> None:
-        """Start, or go on with, the run that the project's content names."""
+    def __init__(self, project: Project, on_step: OnStep | None = None, pilots: bool = False) -> None:
+        """Start, or go on with, the run that the project's content names; `pilots`: try a tuning on parts first."""
         self.project = project
         self.id = project.run_id()
         self.folder = project.task.state / RUNS / self.id
@@ -45,6 +45,7 @@ class Loop:
         self.attempts: list[Attempt] = []
         self.openings: list[Opening] = []
         self.steps: list[Step] = []
+        self._pilots = pilots
         self._on_step = on_step or (lambda step: None)
 
     def run(self) -> Run:
@@ -104,9 +105,17 @@ class Loop:
             f"diagnosis-{stack.digest}", Diagnosis, lambda: diagnose(self.project.bench, stack, as_dev(dev))
         )
         situation = self._situation(stack, dev, found)
-        quotes = [each.quote(situation) for each in LEVERS]
-        plan = choose(stack.digest, quotes, self.attempts, self.project.task.config.traffic.answers_per_day)
+        plan = self._plan(situation)
+        chosen = plan.chosen
+        if self._pilots and chosen and chosen.pilot is None and isinstance(first := lever(chosen.lever), Piloting):
+            first.pilot(situation, chosen.settings)
+            plan = self._plan(situation)
         return found, plan
+
+    def _plan(self, situation: Situation) -> Plan:
+        quotes = [each.quote(situation) for each in LEVERS]
+        answers_per_day = self.project.task.config.traffic.answers_per_day
+        return choose(situation.stack.digest, quotes, self.attempts, answers_per_day)
 
     def _situation(self, stack: Stack, dev: Trial, found: Diagnosis) -> Situation:
         return Situation(

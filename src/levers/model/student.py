@@ -1,5 +1,6 @@
 """Students: small classifiers over sentence vectors, distilled from a teacher's answers. They write no text of their
-own: a reply is one of the answers they were taught, with its probability as confidence. Imports torch.
+own: a reply is one of the answers they were taught, or a JSON object of what they copy from the text (`extract`), with
+its probability as confidence. Imports torch.
 """
 
 import json
@@ -18,11 +19,16 @@ from levers.economics.usage import Usage
 from levers.errors import ModelError
 from levers.model.contract import Ask, Reply
 from levers.model.embed import MiniLM
+from levers.model.extract import Form
 from levers.model.weights import folder_digest
 
 CARD, HEAD = "student.json", "head.safetensors"
+EXTRACTOR = "extractor"
 MAX_TOKENS = 128  # a longer question is cut: students are for short texts
 _ROWS = 32
+
+Found = tuple[str, float, int]
+"""A reply, its confidence, and the tokens read."""
 
 
 class SentenceEncoder:
@@ -67,9 +73,11 @@ class StudentModel:
         try:
             card = json.loads((folder / CARD).read_text(encoding="utf-8"))
             self.kind, self.labels = str(card["kind"]), [str(label) for label in card["labels"]]
+            self._form = Form.model_validate(card["form"]) if self.kind == EXTRACTOR else None
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{folder.name} is no student: {error}", "distill again") from error
         self._folder = folder
+        self._tagger: Any = None
         self._parts: tuple[Any, torch.Tensor, torch.Tensor] | None = None
         self.id = f"student@{folder_digest(folder)}"
 
@@ -79,13 +87,32 @@ class StudentModel:
         for start in range(0, len(asks), _ROWS):
             texts = [ask.messages[-1].content for ask in asks[start : start + _ROWS]]
             begun = time.perf_counter()
-            shares, lengths = self._shares(texts)
+            found = self._chosen(texts) if self._form is None else self._extracted(texts, self._form)
             seconds = (time.perf_counter() - begun) / len(texts)
-            for row, length in zip(shares, lengths, strict=True):
-                best = int(row.argmax())
+            for text, confidence, length in found:
                 usage = Usage(input=length, compute_seconds=seconds)
-                replies.append(Reply(text=self.labels[best], usage=usage, confidence=float(row[best]), seconds=seconds))
+                replies.append(Reply(text=text, usage=usage, confidence=confidence, seconds=seconds))
         return replies
+
+    def _chosen(self, texts: list[str]) -> list[Found]:
+        shares, lengths = self._shares(texts)
+        best = [int(row.argmax()) for row in shares]
+        return [
+            (self.labels[at], float(row[at]), length) for at, row, length in zip(best, shares, lengths, strict=True)
+        ]
+
+    def _extracted(self, texts: list[str], form: Form) -> list[Found]:
+        if self._tagger is None:
+            from levers.model.tagger import Tagger
+
+            try:
+                self._tagger = Tagger(SentenceEncoder(self._folder), form).eval()
+                self._tagger.load_state_dict(load_file(self._folder / HEAD))
+            except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+                raise ModelError(f"{self._folder.name} cannot be loaded: {error}", "distill again") from error
+        with torch.inference_mode():
+            found: list[Found] = self._tagger.replies(texts)
+        return found
 
     def _shares(self, texts: list[str]) -> tuple[NDArray[np.float32], list[int]]:
         """Return the probability of each label, [texts, labels], and the tokens read."""

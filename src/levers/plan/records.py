@@ -7,6 +7,7 @@ from pydantic import Field
 from levers.economics import CostFigure
 from levers.ledger import Record
 from levers.trial.records import Interval
+from levers.tuning.pilot import Piloted
 
 Effort = Literal["minutes", "hours", "days to weeks", "weeks"]
 EFFORTS: tuple[Effort, ...] = ("minutes", "hours", "days to weeks", "weeks")
@@ -39,6 +40,7 @@ class Quote(Record):
     `one_time` is USD before the first answer, `per_answer` USD per answer with it (None where no price is
     known for the model), `latency_ms` what it adds.
     `settings` is the pull that is quoted; `blocked` says why it cannot be pulled now, empty when it can.
+    `pilot` is what pilots of this lever on this stack measured, None where none were made.
     `saves` (USD per answer, at most) makes it a lever that saves: quality shall stay, cost shall fall.
     """
 
@@ -58,6 +60,7 @@ class Quote(Record):
     settings: dict[str, Any] = Field(default_factory=dict)
     blocked: str = ""
     saves: CostFigure | None = None
+    pilot: Piloted | None = None
 
 
 class Option(Record):

@@ -36,19 +36,22 @@ class Base:
     end_tokens: tuple[int, ...]
     inputs: frozenset[str]
     """Names of the arguments that the model's own forward takes."""
+    packing: bool = False
+    checkpointing: bool = False
 
     @contextmanager
     def fast(self, length: int) -> Iterator[None]:
         """Run forward passes over `length` tokens a row in the fastest way: in bfloat16 where that pays.
 
         On a CPU, attention over short rows is faster as plain products (534 against 834 ms a step of pocket on two
-        cores); over long rows its memory, square in the length, forbids it.
+        cores); over long rows its memory, square in the length, forbids it. Layers that are computed anew on the way
+        back, outside of this, must take the same way both times: there torch chooses.
         """
         with ExitStack() as stack:
             stack.enter_context(
                 torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
             )
-            if self.device.type == "cpu" and length <= _PLAIN_ATTENTION:
+            if self.device.type == "cpu" and length <= _PLAIN_ATTENTION and not self.checkpointing:
                 stack.enter_context(sdpa_kernel([SDPBackend.MATH]))
             yield
 
@@ -112,16 +115,34 @@ def open_base(folder: Path, recipe: Recipe) -> Base:
         hint = "the folder must hold config.json and safetensors weights of a causal language model"
         raise ModelError(f"{folder.name} cannot be loaded: {error}", hint) from error
     inputs = frozenset(inspect.signature(model.forward).parameters)
-    config, ends = model.config.get_text_config(), _end_tokens(model, tokenizer)
+    config, ends = model.config.get_text_config(), end_tokens(model, tokenizer)
     torch.manual_seed(recipe.seed)
+    if recipe.checkpointing:
+        _compute_anew(model, folder.name)
     adapted = _adapt(model if quantised else model.to(device), recipe, folder.name)
-    return Base(adapted, tokenizer, device, precision, _window(config, adapted), ends, inputs)
+    if recipe.packing and ("position_ids" not in inputs or isinstance(adapted, Virtual) or _scores_itself(model)):
+        hint = "leave packing off: batches are sorted by length and pad little"
+        raise ModelError(f"{folder.name}: {recipe.method} of this model cannot be packed", hint)
+    window = _window(config, adapted)
+    return Base(adapted, tokenizer, device, precision, window, ends, inputs, recipe.packing, recipe.checkpointing)
+
+
+def _scores_itself(model: Any) -> bool:
+    return hasattr(model, "score_labelled")
+
+
+def _compute_anew(model: Any, name: str) -> None:
+    """Let every layer keep its input alone, and compute the rest again on the way back."""
+    if not getattr(model, "supports_gradient_checkpointing", False):
+        raise ModelError(f"{name}: its layers cannot be computed anew", "save memory by micro_batch instead")
+    model.activation_checkpointing_enable()
 
 
 def _adapt(model: Any, recipe: Recipe, name: str) -> Any:
     """Put what learns on the model, by the recipe's method; the rest is frozen."""
     if recipe.method == "full":
-        return model.requires_grad_(True).eval()
+        _watch_layers(model.requires_grad_(True).eval())
+        return model
     try:
         with warnings.catch_warnings():
             # peft asks transformers for an attribute by its older name, and says so when it adapts to a layer's make.
@@ -132,10 +153,18 @@ def _adapt(model: Any, recipe: Recipe, name: str) -> Any:
         raise ModelError(f"{name}: no adapter fits: {error}", "name the layers in target_modules") from error
     # The frozen model runs as when it serves, without its own dropout; only the adapter's dropout is on.
     adapted.eval()
+    _watch_layers(adapted)
     for path, module in adapted.named_modules():
         if "lora_dropout" in path:
             module.train(recipe.dropout > 0)
     return adapted if recipe.low_rank else Virtual(adapted)
+
+
+def _watch_layers(model: Any) -> None:
+    """Let layers that are computed anew know that this is training: the layers alone, whose parts keep no dropout."""
+    for module in model.modules():
+        if getattr(module, "gradient_checkpointing", False):
+            module.training = True
 
 
 def _settings(recipe: Recipe) -> PeftConfig:
@@ -192,7 +221,8 @@ def _window(config: Any, adapted: Any) -> int | None:
     return int(window) - taken if isinstance(window, int) and window > 0 else None
 
 
-def _end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
+def end_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """Return the tokens that end a reply, the tokenizer's own first."""
     generation = getattr(model, "generation_config", None)
     named = getattr(generation, "eos_token_id", None)
     ends = list(named) if isinstance(named, list | tuple) else [named]

@@ -14,11 +14,15 @@ _WINDOWS_SORTED = 16  # batches drawn together and sorted by length, so that a b
 
 @dataclass(frozen=True)
 class Encoded:
-    """A sample as token ids. `ends` are the places in the prompt where a leading message ends, longest last."""
+    """A sample as token ids. `ends` are the places in the prompt where a leading message ends, longest last.
+
+    `soft` is what a teacher holds of the answer's tokens, None without one.
+    """
 
     prompt: tuple[int, ...]
     answer: tuple[int, ...]
     ends: tuple[int, ...] = ()
+    soft: Any = None
 
     @property
     def length(self) -> int:

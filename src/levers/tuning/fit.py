@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,8 @@ def fit(
     kept, left_out = _encode(opened, samples, recipe)
     if not kept:
         raise UserError(_nothing_fits(base, samples, recipe, opened.window))
+    if recipe.soft:
+        kept = _softened(kept, samples, left_out, folder / recipe.taught)
     dev, _ = _encode(opened, dev_samples, recipe)
     work = folder / f".{name}.work"
     state, weights = _train(opened, kept, dev, recipe, work, on_progress)
@@ -172,6 +175,18 @@ def _encode(opened: "Base", samples: Sequence[Sample], recipe: Recipe) -> tuple[
         else:
             kept.append(encoded)
     return kept, left_out
+
+
+def _softened(kept: Sequence[Encoded], samples: Sequence[Sample], left_out: Sequence[int], path: Path) -> list[Encoded]:
+    """Put what a teacher holds of each answer beside it."""
+    from levers.tuning.soft import check_tokens, read_soft
+
+    skipped = set(left_out)
+    found = [one for one, each in zip(read_soft(path, len(samples)), samples, strict=True) if each.line not in skipped]
+    lines = [each.line for each in samples if each.line not in skipped]
+    for item, soft, line in zip(kept, found, lines, strict=True):
+        check_tokens(soft, item.answer, line)
+    return [replace(item, soft=soft) for item, soft in zip(kept, found, strict=True)]
 
 
 def _limit(recipe: Recipe, window: int | None) -> int:

@@ -1,4 +1,4 @@
-"""Tuning behind an API: export the examples in each provider's format, estimate, start, watch, cancel.
+"""Tuning behind an API: export the examples in each provider's format, estimate, start, watch, cancel, fetch.
 
 OpenAI, Together and whatever speaks OpenAI's fine-tuning endpoints, through OpenAI's own SDK; for Fireworks the export
 and its tool's commands. Keys come from the environment: a provider's own key goes to its own address only, another
@@ -8,6 +8,7 @@ server (`base_url`) gets LEVERS_API_KEY. Loads nothing heavy until a server is c
 import json
 import os
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,7 +39,7 @@ PLACES: dict[Provider, Place] = {
         url="https://api.openai.com/v1",
         key="OPENAI_API_KEY",
         least=10,
-        note="a tuned model goes with its base: look its base up on the provider's deprecations page before you start",
+        note="a tuned model goes with its base",
     ),
     "together": Place(
         url="https://api.together.xyz/v1",
@@ -184,6 +185,41 @@ class HostedTuning:
                 found = self._client.get(f"/fine-tunes/{id}", cast_to=object)
                 said = [str(event.get("message", "")) for event in found.get("events") or []][-10:]
             return self._job(found).model_copy(update={"events": tuple(said)})
+
+    def retires(self, model: str) -> date | None:
+        """Return when the server says that a model goes; None where it does not tell. Raises ModelError offline."""
+        from openai import APIStatusError
+
+        with _told(self.provider):
+            try:
+                found = self._client.models.retrieve(model).model_dump().get("shutdown_date")
+            except APIStatusError:
+                return None
+        try:
+            return date.fromisoformat(str(found))
+        except ValueError:
+            return None
+
+    def fetch(self, id: str, folder: Path) -> tuple[Path, ...]:
+        """Write what a finished job gives out: OpenAI the figures of its training, Together the adapter's archive.
+
+        Raises:
+            ModelError: the server refused, or the job gives nothing out yet.
+        """
+        with _told(self.provider):
+            if self.provider == "openai":
+                named = self._client.fine_tuning.jobs.retrieve(id).result_files
+                found = {f"{name}.csv": self._client.files.content(name).read() for name in named}
+            else:
+                from openai import HttpxBinaryResponseContent
+
+                path = f"/finetune/download?ft_id={id}&checkpoint=adapter"
+                found = {f"{id}.tar.zst": self._client.get(path, cast_to=HttpxBinaryResponseContent).read()}
+        if not found:
+            raise ModelError(f"{self.provider}: {id} gives nothing out yet", "look whether it is done")
+        for name, content in found.items():
+            write_atomic(folder / name, content)
+        return tuple(folder / name for name in found)
 
     def cancel(self, id: str) -> Job:
         """Stop a job. Raises ModelError when the server refuses."""

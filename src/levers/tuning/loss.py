@@ -17,24 +17,28 @@ from torch.nn import functional
 
 from levers.tuning.base import Base
 from levers.tuning.encode import Encoded, shared_length
+from levers.tuning.soft import divergence
 
 IGNORED = -100
 _WORTH_SHARING = 16  # tokens; a shorter common head costs more to split off than it saves
 
 
-def batch_loss(base: Base, batch: Sequence[Encoded], share: bool) -> tuple[Tensor, int]:
+def batch_loss(base: Base, batch: Sequence[Encoded], share: bool, soft: float = 0.0) -> tuple[Tensor, int]:
     """Return the mean loss over the answer tokens of a batch, and their number.
 
     Args:
         base: the model with its adapter.
         batch: encoded samples.
         share: compute the batch's common leading messages once.
+        soft: weight of the divergence from a teacher's probabilities, the answers' own loss has the rest.
     """
     with base.fast(max(item.length for item in batch)):
-        return _loss(base, batch, share)
+        return _loss(base, batch, share, soft)
 
 
-def _loss(base: Base, batch: Sequence[Encoded], share: bool) -> tuple[Tensor, int]:
+def _loss(base: Base, batch: Sequence[Encoded], share: bool, soft: float = 0.0) -> tuple[Tensor, int]:
+    if base.packing and not soft:
+        return _packed(base, batch)
     shared = shared_length(batch) if share and len(batch) > 1 else 0
     shared = shared if shared >= _WORTH_SHARING else 0
     ids, mask, labels = _tensors(batch, shared, base)
@@ -46,8 +50,26 @@ def _loss(base: Base, batch: Sequence[Encoded], share: bool) -> tuple[Tensor, in
         arguments["attention_mask"] = functional.pad(mask, (shared, 0), value=1)
     if "position_ids" in base.inputs:
         arguments["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0) + shared
-    loss = _scored(base, arguments, labels)
+    loss = _taught(base, arguments, labels, batch, soft) if soft else _scored(base, arguments, labels)
     return loss, int((labels != IGNORED).sum())
+
+
+def _packed(base: Base, batch: Sequence[Encoded]) -> tuple[Tensor, int]:
+    """Return the loss of a batch laid out as one row: positions begin anew with each example, which sees itself alone.
+
+    transformers reads the examples' ends off the positions where there is no mask.
+    """
+    tokens = [token for item in batch for token in (*item.prompt, *item.answer)]
+    places = [place for item in batch for place in range(item.length)]
+    ends = torch.tensor([item.length for item in batch]).cumsum(0).tolist()
+    wanted = [place for item, end in zip(batch, ends, strict=True) for place in range(end - len(item.answer), end)]
+    ids = torch.tensor([tokens], device=base.device)
+    before = torch.tensor(wanted, device=base.device) - 1  # the position before a token scores it
+    arguments: dict[str, Any] = {"input_ids": ids, "position_ids": torch.tensor([places], device=base.device)}
+    kept = "logits_to_keep" in base.inputs
+    scores = base.model(**arguments, use_cache=False, **({"logits_to_keep": before} if kept else {})).logits[0]
+    labels = ids[0, before + 1]
+    return functional.cross_entropy((scores if kept else scores[before]).float(), labels), len(wanted)
 
 
 def sharing_is_exact(base: Base, batch: Sequence[Encoded]) -> bool:
@@ -55,7 +77,7 @@ def sharing_is_exact(base: Base, batch: Sequence[Encoded]) -> bool:
 
     Models with another memory than keys and values (state spaces, sliding windows) may not.
     """
-    if len(batch) < 2 or shared_length(batch) < _WORTH_SHARING:
+    if base.packing or base.checkpointing or len(batch) < 2 or shared_length(batch) < _WORTH_SHARING:
         return False
     try:
         with torch.no_grad():
@@ -75,10 +97,25 @@ def _scored(base: Base, arguments: dict[str, Any], labels: Tensor) -> Tensor:
     if _scores_labels_only(base):
         loss: Tensor = base.model(**arguments, labels=labels).loss
         return loss
+    scores = _last_scores(base, arguments, labels)
+    return functional.cross_entropy(scores.flatten(0, 1), labels[:, -scores.shape[1] :].flatten(), ignore_index=IGNORED)
+
+
+def _last_scores(base: Base, arguments: dict[str, Any], labels: Tensor) -> Tensor:
+    """Return the scores that the longest answer's tokens get: [rows, tokens, vocabulary]."""
     kept = int((labels != IGNORED).sum(-1).max()) + 1  # the position before an answer's first token scores that token
     keep = {"logits_to_keep": kept} if "logits_to_keep" in base.inputs else {}
-    scores = base.model(**arguments, **keep).logits[:, -kept:-1].float()
-    return functional.cross_entropy(scores.flatten(0, 1), labels[:, -(kept - 1) :].flatten(), ignore_index=IGNORED)
+    scores: Tensor = base.model(**arguments, **keep).logits[:, -kept:-1].float()
+    return scores
+
+
+def _taught(base: Base, arguments: dict[str, Any], labels: Tensor, batch: Sequence[Encoded], soft: float) -> Tensor:
+    """Return the answers' own loss and the divergence from the teacher's probabilities, weighed."""
+    scores = _last_scores(base, arguments, labels)
+    wanted = labels[:, -scores.shape[1] :]
+    own = functional.cross_entropy(scores.flatten(0, 1), wanted.flatten(), ignore_index=IGNORED)
+    apart = sum(divergence(row[-len(item.answer) :], item.soft) for row, item in zip(scores, batch, strict=True))
+    return (1 - soft) * own + soft * apart / (wanted != IGNORED).sum()
 
 
 def _scores_labels_only(base: Base) -> bool:

@@ -17,7 +17,7 @@ from levers.ledger import Record
 SHARES = (0.1, 0.15, 0.2, 0.25, 0.3)
 DRAWS = 400
 _RATES = np.linspace(0.1, 1.5, 29)
-_LEAST_POINTS = 4
+LEAST_POINTS = 4
 _MISFIT = 0.005  # share of answers by which a real curve strays from the form
 _FURTHEST = 100  # times the examples of the largest pilot; what lies beyond is not forecast
 
@@ -48,6 +48,39 @@ class Needed(Record):
     examples: int | None
     low: int | None
     high: int | None
+
+
+class Piloted(Record):
+    """What pilots of a tuning measured: `untuned` is the share right before any, `examples` how many there are in all.
+
+    `stack` is what was tuned, `how` names the method, `target` the share that is wanted, None where none is.
+    """
+
+    stack: str
+    how: str
+    examples: int
+    untuned: float
+    points: tuple[Point, ...]
+    target: float | None = None
+
+    @property
+    def whole(self) -> Forecast:
+        """What all examples would reach."""
+        return forecast(self.points, self.examples)
+
+    @property
+    def twice(self) -> Forecast:
+        """What twice as many would reach."""
+        return forecast(self.points, 2 * self.examples)
+
+    def needed(self, share: float) -> Needed:
+        """How many would reach a share."""
+        return needed(self.points, share)
+
+    @property
+    def furthest(self) -> int:
+        """The number of examples beyond which nothing is forecast."""
+        return max(point.examples for point in self.points) * _FURTHEST
 
 
 def pilot(
@@ -100,9 +133,9 @@ def needed(points: Sequence[Point], target: float, seed: int = 0) -> Needed:
 
 def _draw(points: Sequence[Point], seed: int) -> Floats:
     """Return curves [draws, 3] (floor, scale, rate) fitted to the errors drawn anew."""
-    if len({point.examples for point in points}) < _LEAST_POINTS:
+    if len({point.examples for point in points}) < LEAST_POINTS:
         found = f"{len(points)} pilots"
-        raise UserError(Problem(file="pilot", found=found, expected=f"at least {_LEAST_POINTS} of different sizes"))
+        raise UserError(Problem(file="pilot", found=found, expected=f"at least {LEAST_POINTS} of different sizes"))
     wrong = _wrong(points)
     noise = np.random.default_rng(seed).normal(size=(DRAWS, len(points))) / np.sqrt(_weights(points))
     return _fit(_sizes(points), np.clip(wrong + noise, 0, 1), _weights(points))

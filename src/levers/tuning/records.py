@@ -79,6 +79,32 @@ class Recipe(Record):
         exclude_if=lambda value: value is None,
     )
 
+    checkpointing: bool = Field(
+        default=False,
+        description="compute layers anew on the way back where memory is short (Chen et al. 2016); the gradient is the "
+        "same, a step takes about a third longer",
+        exclude_if=lambda value: value is False,
+    )
+    packing: bool = Field(
+        default=False,
+        description="a batch as one row without padding, each example seeing itself alone; worth it on a GPU whose "
+        "attention skips what is masked, batches sorted by length pad little anyway",
+        exclude_if=lambda value: value is False,
+    )
+
+    soft: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="weight of a local teacher's probabilities beside its answers (Hinton et al. 2015)",
+        exclude_if=lambda value: value == 0,
+    )
+    taught: str = Field(
+        default="",
+        description="the file beside the adapter with the teacher's probabilities, as `soften` names it",
+        exclude_if=lambda value: not value,
+    )
+
     @property
     def low_rank(self) -> bool:
         """Tell whether the method learns a low-rank update that can be merged into the weights."""

@@ -1,6 +1,7 @@
 """Students of a teacher's answers: a linear head over sentence vectors, or a small encoder tuned with its head.
 
-For tasks whose answers are few and come again: classes, labels, short fixed replies. Loads nothing heavy until called.
+For tasks whose answers are few and come again (classes, labels, short fixed replies), and for JSON objects whose values
+are copied from the text or few. Loads nothing heavy until called.
 """
 
 import json
@@ -10,21 +11,19 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from levers.errors import MissingExtra, Problem, UserError
 from levers.ledger import Record, digest, write_atomic
 from levers.model.contract import Embedder
-from levers.tuning.encode import schedule
+from levers.tuning.course import OnStep, run_course
+from levers.tuning.extract import read_form, split_plainly, teach_tagger
 from levers.tuning.pilot import Forecast, forecast, pilot
 
-if TYPE_CHECKING:
-    from levers.model.student import SentenceEncoder
-
-Kind = Literal["head", "encoder"]
-_VERSION = 1  # part of every student's name: raise it when a change to the training changes weights
+Kind = Literal["head", "encoder", "extractor"]
+_VERSION = 2  # part of every student's name: raise it when a change to the training changes weights
 STRENGTHS = (1.0, 10.0, 100.0)
 _PARTS = (0.2, 0.35, 0.5, 0.7, 1.0)  # of the pairs, for pilots
 _LEAST_HELD = 20  # pairs; a pilot measured on fewer foresees nothing
@@ -45,11 +44,11 @@ class Lesson(Record):
     kind: Kind = "head"
     strengths: tuple[float, ...] = Field(default=STRENGTHS, description="tried in turn; the best on held-out pairs")
     epochs: int = Field(
-        default=5, ge=1, description="encoder: passes over the pairs, the best on held-out pairs is kept"
+        default=5, ge=1, description="encoder, extractor: passes over the pairs, the best on held-out pairs is kept"
     )
-    batch_size: int = Field(default=32, ge=1, description="encoder: pairs a step")
-    learning_rate: float = Field(default=1e-4, gt=0, description="encoder: peak rate, small models bear more than 2e-5")
-    head_rate: float = Field(default=1e-3, gt=0, description="encoder: peak rate of its head")
+    batch_size: int = Field(default=32, ge=1, description="encoder, extractor: pairs a step")
+    learning_rate: float = Field(default=1e-4, gt=0, description="its peak rate, small models bear more than 2e-5")
+    head_rate: float = Field(default=1e-3, gt=0, description="peak rate of the layers on top of it")
     held_out: float = Field(default=0.1, gt=0, lt=1, description="share of the pairs that choose, and do not teach")
     seed: int = 0
 
@@ -65,9 +64,6 @@ class Taught(Record):
     held_out_right: float
     chosen: float = Field(description="strength of the head, or epoch of the encoder")
     seconds: float
-
-
-OnStep = Callable[[int, int], None]
 
 
 def teach(
@@ -95,14 +91,13 @@ def teach(
     finished = folder / name
     if (finished / "levers.json").is_file():
         return Taught(folder=finished, **json.loads((finished / "levers.json").read_text(encoding="utf-8")))
-    kept, held = _split(pairs, lesson)
+    kept, held = split_plainly(pairs, lesson) if lesson.kind == "extractor" else _split(pairs, lesson)
     begun = time.perf_counter()
     building = folder / f".{name}.work"
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     try:
-        make = _teach_head if lesson.kind == "head" else _teach_encoder
-        right, chosen = make(kept, held, labels, lesson, embedder, building, on_step)
+        right, chosen = _TEACHERS[lesson.kind](kept, held, labels, lesson, embedder, building, on_step)
     except ImportError as error:
         raise MissingExtra(error.name or "scikit-learn", "local") from error
     taught = Taught(
@@ -115,7 +110,10 @@ def teach(
         chosen=chosen,
         seconds=round(time.perf_counter() - begun, 3),
     )
-    write_atomic(building / "student.json", json.dumps({"kind": lesson.kind, "labels": labels}, ensure_ascii=False))
+    card: dict[str, Any] = {"kind": lesson.kind, "labels": labels if lesson.kind != "extractor" else []}
+    if lesson.kind == "extractor":
+        card["form"] = read_form(pairs).model_dump(mode="json")
+    write_atomic(building / "student.json", json.dumps(card, ensure_ascii=False))
     write_atomic(building / "levers.json", json.dumps(taught.model_dump(mode="json", exclude={"folder"})))
     shutil.rmtree(finished, ignore_errors=True)
     os.rename(building, finished)
@@ -234,6 +232,7 @@ def _teach_encoder(
 
     from levers.model.student import SentenceEncoder
 
+    place = {label: at for at, label in enumerate(labels)}
     with torch.random.fork_rng():
         torch.manual_seed(lesson.seed)
         encoder = SentenceEncoder(Path(get_model_path()))
@@ -241,78 +240,52 @@ def _teach_encoder(
         fitted = fit_linear(embedder.embed([pair.text for pair in kept], "query"), [p.label for p in kept], _START)
         weight, bias = linear_weights(fitted, labels)
         head.load_state_dict({"weight": torch.as_tensor(weight), "bias": torch.as_tensor(bias)})
-        course = _Course(encoder, head, kept, held, labels, lesson)
-        course.run(on_step)
-    encoder.model.load_state_dict(course.best[0])
+
+        def scores(batch: Sequence[Pair]) -> torch.Tensor:
+            found: torch.Tensor = head(encoder.vectors(encoder.tokens([pair.text for pair in batch])))
+            return found
+
+        def loss(batch: Sequence[Pair]) -> torch.Tensor:
+            return torch.nn.functional.cross_entropy(scores(batch), torch.tensor([place[pair.label] for pair in batch]))
+
+        parts = [(encoder.model, lesson.learning_rate), (head, lesson.head_rate)]
+        right, epoch = run_course(parts, kept, lesson, loss, lambda: _share_chosen(scores, place, held), on_step)
     encoder.model.save_pretrained(str(building))
     encoder.tokenizer.save_pretrained(str(building))
-    _write_head(building, labels, course.best[1]["weight"], course.best[1]["bias"])
-    return course.right, float(course.epoch)
+    _write_head(building, labels, head.weight.detach(), head.bias.detach())
+    return right, float(epoch)
 
 
-class _Course:
-    """A tuning of encoder and head in progress; `best` holds the weights of the best epoch so far."""
+def _share_chosen(scores: Callable[[Sequence[Pair]], Any], place: dict[str, int], held: Sequence[Pair]) -> float:
+    import torch
 
-    def __init__(
-        self,
-        encoder: "SentenceEncoder",
-        head: Any,
-        kept: Sequence[Pair],
-        held: Sequence[Pair],
-        labels: list[str],
-        lesson: Lesson,
-    ) -> None:
-        import torch
-
-        self.encoder, self.head, self.kept, self.held, self.lesson = encoder, head, kept, held, lesson
-        self.place = {label: at for at, label in enumerate(labels)}
-        self.plan = schedule([len(pair.text) for pair in kept], lesson.batch_size, lesson.epochs, lesson.seed)
-        self.steps = sum(len(epoch) for epoch in self.plan)
-        rates = [(encoder.model, lesson.learning_rate), (head, lesson.head_rate)]
-        self.optimizer = torch.optim.AdamW([{"params": part.parameters(), "lr": rate} for part, rate in rates])
-        self.peaks = [rate for _, rate in rates]
-        self.right, self.epoch = -1.0, 0
-        self.best: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
-
-    def run(self, on_step: OnStep | None) -> None:
-        """Train every epoch of the plan."""
-        from levers.tuning.train import rate_share
-
-        step = 0
-        for epoch, batches in enumerate(self.plan, 1):
-            for batch in batches:
-                for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
-                    group["lr"] = peak * rate_share(step, self.steps, 0.06)
-                self._step([self.kept[at] for at in batch])
-                step += 1
-                if on_step:
-                    on_step(step, self.steps)
-            right = self._right()
-            if right > self.right:
-                self.right, self.epoch = right, epoch
-                self.best = (_copy(self.encoder.model), _copy(self.head))
-
-    def _step(self, batch: Sequence[Pair]) -> None:
-        import torch
-
-        scores = self.head(self.encoder.vectors(self.encoder.tokens([pair.text for pair in batch])))
-        wanted = torch.tensor([self.place[pair.label] for pair in batch])
-        torch.nn.functional.cross_entropy(scores, wanted).backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.encoder.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-
-    def _right(self) -> float:
-        import torch
-
-        right, order = 0, sorted(self.held, key=lambda pair: len(pair.text))
-        with torch.inference_mode():
-            for start in range(0, len(order), 64):
-                batch = order[start : start + 64]
-                found = self.head(self.encoder.vectors(self.encoder.tokens([pair.text for pair in batch]))).argmax(-1)
-                right += sum(self.place[pair.label] == at for pair, at in zip(batch, found.tolist(), strict=True))
-        return right / len(order) if order else 1.0
+    right, order = 0, sorted(held, key=lambda pair: len(pair.text))
+    with torch.inference_mode():
+        for start in range(0, len(order), 64):
+            batch = order[start : start + 64]
+            found = scores(batch).argmax(-1).tolist()
+            right += sum(place[pair.label] == at for pair, at in zip(batch, found, strict=True))
+    return right / len(order) if order else 1.0
 
 
-def _copy(module: Any) -> dict[str, Any]:
-    return {name: weight.detach().clone() for name, weight in module.state_dict().items()}
+def _teach_extractor(
+    kept: Sequence[Pair],
+    held: Sequence[Pair],
+    labels: list[str],
+    lesson: Lesson,
+    embedder: Embedder,
+    building: Path,
+    on_step: OnStep | None,
+) -> tuple[float, float]:
+    """Tune minilm's encoder under tags of words and choices; write the epoch that is best on held-out pairs."""
+    from safetensors.torch import save_file
+
+    form = read_form([*kept, *held])
+    tagger, right, epoch = teach_tagger(kept, held, form, lesson, on_step)
+    tagger.encoder.model.save_pretrained(str(building))
+    tagger.encoder.tokenizer.save_pretrained(str(building))
+    save_file(tagger.state_dict(), building / "head.safetensors")
+    return right, float(epoch)
+
+
+_TEACHERS = {"head": _teach_head, "encoder": _teach_encoder, "extractor": _teach_extractor}

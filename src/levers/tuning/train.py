@@ -102,7 +102,7 @@ class _Run:
         mean, total = 0.0, sum(len(item.answer) for item in batch)
         size = self.recipe.micro_batch or len(batch)
         for start in range(0, len(batch), size):
-            loss, count = batch_loss(self.job.base, batch[start : start + size], self.share)
+            loss, count = batch_loss(self.job.base, batch[start : start + size], self.share, self.recipe.soft)
             (loss * (count / total)).backward() if count < total else loss.backward()  # type: ignore[no-untyped-call]
             mean += float(loss.detach()) * count / total
         torch.nn.utils.clip_grad_norm_(self.adapter.values(), self.recipe.max_grad_norm)

@@ -5,10 +5,32 @@ from levers.loop import Checked, check
 from levers.task import init
 from levers.verbs.distilling import Distilled, Distilling, distill, labels, merge, reviewed
 from levers.verbs.figures import finished, gates, headroom, step_offers, step_times, task_of
-from levers.verbs.hosting import Exported, Hosting, hosted_cancel, hosted_export, hosted_look, hosted_start
+from levers.verbs.hosting import (
+    Exported,
+    Hosting,
+    hosted_cancel,
+    hosted_export,
+    hosted_fetch,
+    hosted_look,
+    hosted_start,
+)
 from levers.verbs.results import Answered, Indexed, Ledger, Linted, Measurement
 from levers.verbs.searching import bench, index, search, watch
-from levers.verbs.work import advise, ask, diagnose, import_project, ledger, lint, load, plan, pull, report, run, trial
+from levers.verbs.work import (
+    advise,
+    ask,
+    diagnose,
+    import_project,
+    ledger,
+    lint,
+    load,
+    pilot,
+    plan,
+    pull,
+    report,
+    run,
+    trial,
+)
 
 __all__ = [
     "Answered",
@@ -33,6 +55,7 @@ __all__ = [
     "headroom",
     "hosted_cancel",
     "hosted_export",
+    "hosted_fetch",
     "hosted_look",
     "hosted_start",
     "import_project",
@@ -43,6 +66,7 @@ __all__ = [
     "lint",
     "load",
     "merge",
+    "pilot",
     "plan",
     "pull",
     "report",

@@ -21,7 +21,7 @@ from levers.lever.labels import (
     review,
 )
 from levers.loop import Project, record_opening
-from levers.model import billed, open_embedder
+from levers.model import billed, is_hosted, open_embedder
 from levers.stack import ModelRef, Question, Stack, assemble, messages
 from levers.stack.workshop import ADAPTERS
 from levers.task import Case
@@ -30,9 +30,10 @@ from levers.trial.bench import Bench
 from levers.tuning import Sample, fit, recipe_for
 from levers.tuning.handover import HandedOver, hand_over
 from levers.tuning.pilot import Forecast
+from levers.tuning.soft import soften
 from levers.tuning.students import Lesson, Pair, foresee, teach
 
-StudentKind = Literal["head", "encoder", "adapter"]
+StudentKind = Literal["head", "encoder", "extractor", "adapter"]
 HELD_OUT = 10  # one label in ten decides which epoch of an adapter is kept
 
 
@@ -40,7 +41,8 @@ class Distilling(Record):
     """How to distil. `model` is the smaller causal model of kind `adapter`; `inputs` a file of questions to label.
 
     Without `inputs` the questions of the reviewed examples are labelled. `margin` is the share of passes on test that
-    the student may lose; `promote` puts it to use if it is shown to lose less.
+    the student may lose; `promote` puts it to use if it is shown to lose less. `soft` is the weight that kind `adapter`
+    gives to a local teacher's probabilities of every token, the answers have the rest.
     """
 
     kind: StudentKind = "head"
@@ -49,6 +51,7 @@ class Distilling(Record):
     labelling: Labelling = Labelling()
     lesson: Lesson = Lesson()
     margin: float = Field(default=0.03, gt=0, lt=1)
+    soft: float = Field(default=0.0, ge=0, le=1)
     promote: bool = True
 
 
@@ -93,7 +96,7 @@ def distill(project: Project, how: Distilling | None = None, teacher: str | Stac
     if not queue.teaching:
         found, hint = f"{len(queue.labels)} labels, none confident or reviewed", "levers review, or --confidence lower"
         raise UserError(Problem(file=queue.file.name, found=found, expected="labels that may teach", hint=hint))
-    student, learnt, seconds = _teach(project, queue, how)
+    student, learnt, seconds = _teach(project, stack, queue, how)
     foreseen = foresee(_pairs(queue), how.lesson, open_embedder("minilm")) if how.kind == "head" else None
     project.keep(stack)
     project.keep(student)
@@ -168,11 +171,11 @@ def reviewed(queue: Queue, id: str, status: Status, answer: str | None = None) -
     return review(queue, id, status, answer)
 
 
-def _teach(project: Project, queue: Queue, how: Distilling) -> tuple[Stack, str, float]:
+def _teach(project: Project, teacher: Stack, queue: Queue, how: Distilling) -> tuple[Stack, str, float]:
     """Return the student's stack, what it learnt in words, and the seconds of teaching."""
     folder = project.task.state / ADAPTERS
     if how.kind == "adapter":
-        return _tune(project, queue, how, folder)
+        return _tune(project, teacher, queue, how)
     pairs = _pairs(queue)
     lesson = how.lesson.model_copy(update={"kind": how.kind})
     taught = teach(pairs, lesson, open_embedder("minilm"), folder, partial(project.progress, "teach"))
@@ -184,29 +187,45 @@ def _pairs(queue: Queue) -> list[Pair]:
     return [Pair(text=each.question, label=each.answer, line=each.line) for each in queue.teaching]
 
 
-def _tune(project: Project, queue: Queue, how: Distilling, folder: Path) -> tuple[Stack, str, float]:
+def _tune(project: Project, teacher: Stack, queue: Queue, how: Distilling) -> tuple[Stack, str, float]:
     """Tune a smaller model on the bare question and the teacher's answer: the long prompt goes into the weights."""
+    folder, root = project.task.state / ADAPTERS, project.task.root
     plain_stack = Stack(model=project.start().model.model_copy(update={"id": how.model, "adapter": None}))
-    questions = [Question(id=each.id, input=each.question) for each in queue.teaching]
-    drafts = assemble(plain_stack, questions, project.workshop)
-    samples = [
-        Sample(messages=messages(draft), answer=each.answer, line=each.line)
-        for draft, each in zip(drafts, queue.teaching, strict=True)
-    ]
+    samples = _laid_out(project, plain_stack, queue)
     train = [sample for place, sample in enumerate(samples) if place % HELD_OUT]
+    recipe = recipe_for(how.model)
+    if how.soft:
+        if is_hosted(teacher.model.id) or teacher.model.id == "student":
+            found, expected = f"a teacher {teacher.model.id}", "local weights that write text, such as pocket or hf/"
+            raise UserError(Problem(file="levers distill", field="soft", found=found, expected=expected))
+        asked = [each for place, each in enumerate(_laid_out(project, teacher, queue)) if place % HELD_OUT]
+        adapter = project.workshop.adapter(teacher.model.adapter) if teacher.model.adapter else None
+        recipe = recipe.model_copy(
+            update={"soft": how.soft, "taught": soften(teacher.model.id, adapter, asked, folder, root)}
+        )
     fitted = fit(
         how.model,
         train,
         samples[::HELD_OUT],
-        recipe_for(how.model),
+        recipe,
         folder,
         on_progress=lambda now: project.progress("teach", now.step, now.steps),
-        root=project.task.root,
+        root=root,
     )
     model = plain_stack.model.model_copy(update={"adapter": fitted.adapter.name})
     losses = ", ".join(f"{loss:.3f}" for loss in fitted.dev_losses)
     words = f"an adapter on {how.model} from {fitted.examples} labels, dev loss per epoch {losses}"
     return plain_stack.model_copy(update={"model": model}), words, fitted.seconds
+
+
+def _laid_out(project: Project, stack: Stack, queue: Queue) -> list[Sample]:
+    """Return each label that may teach in the prompt that a stack would send."""
+    questions = [Question(id=each.id, input=each.question) for each in queue.teaching]
+    drafts = assemble(stack, questions, project.workshop)
+    return [
+        Sample(messages=messages(draft), answer=each.answer, line=each.line)
+        for draft, each in zip(drafts, queue.teaching, strict=True)
+    ]
 
 
 def _test(project: Project, stack: Stack) -> Trial:

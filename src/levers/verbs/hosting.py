@@ -1,11 +1,13 @@
 """Tuning behind an API: from a project's examples to a provider's files and jobs."""
 
+import time
+from datetime import date
 from pathlib import Path
 
 from pydantic import Field
 
 from levers.economics import CostFigure, training_cost
-from levers.errors import UserError
+from levers.errors import ModelError, UserError
 from levers.ledger import Record
 from levers.lever.figures import gate_check
 from levers.lever.gates import check_force, inspect, record_force
@@ -14,8 +16,10 @@ from levers.stack import Question, Stack, assemble, messages
 from levers.task.records import Example
 from levers.tuning import Sample
 from levers.tuning.hosted import PLACES, HostedTuning, Job, Provider, count_tokens, export, firectl
+from levers.tuning.retirement import is_gone, warnings
 
 TRAIN, HELD = "train.jsonl", "held_out.jsonl"
+POLL = 30.0  # seconds between two looks at a job that is waited for
 HELD_OUT = 10  # one example in ten is held out, for the provider's own loss
 
 
@@ -85,22 +89,44 @@ def hosted_export(
         held_out=len(held),
         tokens=tokens,
         cost=_bill(project, how, tokens),
-        notes=(*forced, *guarded.notes(), PLACES[how.provider].note),
+        notes=(*forced, *guarded.notes(), PLACES[how.provider].note, *_dates(how)),
         commands=_next(how, folder),
     )
 
 
 def hosted_start(how: Hosting, folder: Path | str) -> Job:
-    """Upload what was exported and create the job. Raises ModelError when the server refuses."""
+    """Upload what was exported and create the job.
+
+    Raises:
+        ModelError: the base is gone, or the server refuses.
+    """
     held = Path(folder) / HELD
     train = Path(folder) / TRAIN
     opened = HostedTuning(how.provider, how.base_url)
+    if how.provider == "openai":
+        told = opened.retires(how.model)
+        if is_gone(how.model, date.today(), told) and (told or not how.base_url):
+            raise ModelError(warnings(how.model, date.today(), told)[0], "tune a base that stays")
     return opened.start(train, how.model, how.epochs, how.suffix, held if held.is_file() else None)
 
 
-def hosted_look(provider: Provider, id: str, base_url: str | None = None) -> Job:
-    """Return how far a job is. Raises ModelError when the server refuses."""
-    return HostedTuning(provider, base_url).look(id)
+def hosted_look(provider: Provider, id: str, base_url: str | None = None, wait: bool = False) -> Job:
+    """Return how far a job is; `wait` comes back when it has ended. Raises ModelError when the server refuses."""
+    opened = HostedTuning(provider, base_url)
+    found = opened.look(id)
+    while wait and found.state in {"waiting", "running"}:
+        time.sleep(POLL)
+        found = opened.look(id)
+    return found
+
+
+def hosted_fetch(provider: Provider, id: str, into: Path | str, base_url: str | None = None) -> tuple[Path, ...]:
+    """Write what a finished job gives out into a folder. Raises ModelError when the server refuses."""
+    return HostedTuning(provider, base_url).fetch(id, Path(into))
+
+
+def _dates(how: Hosting) -> tuple[str, ...]:
+    return warnings(how.model, date.today()) if how.provider == "openai" and not how.base_url else ()
 
 
 def hosted_cancel(provider: Provider, id: str, base_url: str | None = None) -> Job:

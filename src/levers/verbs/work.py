@@ -1,6 +1,7 @@
 """Verbs of the loop and of its parts: trial, diagnose, plan, pull, run, and what stands around them."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from levers.diagnosis.lint import prompt_of, prompt_of_file
 from levers.economics import CACHE_MINIMUM, PriceBook
 from levers.errors import Problem, UserError
 from levers.ledger import write_atomic
-from levers.lever import LEVERS, Pulled, Situation, lever
+from levers.lever import LEVERS, Piloting, Pulled, Situation, lever
 from levers.loop import Loop, OnStep, Project, Run, record_opening
 from levers.plan import Advice, Circumstances, Plan, choose
 from levers.plan import advise as give_advice
@@ -21,6 +22,7 @@ from levers.task.importers import READERS, Written, write_project
 from levers.task.wording import did_you_mean
 from levers.trial import Trial, as_dev, compare, within_margin
 from levers.trial.bench import Progress, silent
+from levers.tuning.pilot import LEAST_POINTS, SHARES, Piloted
 from levers.verbs.figures import LATEST, SAVED, finished
 from levers.verbs.results import Answered, Ledger, Linted, Measurement
 from levers.view import write_report
@@ -106,9 +108,34 @@ def pull(
     return pulled
 
 
-def run(project: Project, on_step: OnStep | None = None) -> Run:
-    """Run the loop until the targets are met or nothing pays, and write the report. A killed run goes on."""
-    loop = Loop(project, on_step)
+def pilot(
+    project: Project,
+    name: str = "tune",
+    settings: dict[str, Any] | None = None,
+    stack: str | Stack | None = None,
+    shares: Sequence[float] = SHARES,
+) -> Piloted:
+    """Tune on growing parts of the examples, measure each on dev, forecast what all and more would bring.
+
+    What came of it is kept: the plan quotes it from then on in the place of the rule of thumb.
+    Raises UserError for a lever that has no pilots, fewer than four parts, or what would stop the pull.
+    """
+    chosen = lever(name)
+    if not isinstance(chosen, Piloting):
+        known = ", ".join(each.name for each in LEVERS if isinstance(each, Piloting))
+        raise UserError(Problem(file="levers pilot", field="LEVER", found=repr(name), expected=f"one of {known}"))
+    if len(set(shares)) < LEAST_POINTS or not all(0 < share <= 1 for share in shares):
+        found, expected = ", ".join(f"{share:g}" for share in shares), "four different shares at least, each up to 1"
+        raise UserError(Problem(file="levers pilot", field="shares", found=found, expected=expected))
+    return chosen.pilot(_situation(project, _stack(project, stack)), settings or {}, shares)
+
+
+def run(project: Project, on_step: OnStep | None = None, pilots: bool = False) -> Run:
+    """Run the loop until the targets are met or nothing pays, and write the report. A killed run goes on.
+
+    `pilots`: before a tuning is pulled, pilots on parts of the examples must foresee a gain.
+    """
+    loop = Loop(project, on_step, pilots)
     found = loop.run()
     write_atomic(loop.folder / SAVED, found.model_dump_json())
     write_atomic(loop.folder.parent / LATEST, json.dumps({"run": found.id}))

@@ -59,9 +59,14 @@ def points_span(interval: Interval) -> str:
 
 
 def p_value(p: float | None) -> str:
-    """Write a p-value: p < 0.001, p = 0.012; unknown when none was computed."""
+    """Write a p-value: p < 0.001, p = 0.012; unknown when none was computed.
+
+    One that rounds up to 0.01 or 0.05 shows a digit more, so that its side of that line is seen.
+    """
     if p is None or not math.isfinite(p):
         return UNKNOWN
+    if any(p < line <= round(p, 3) for line in (0.01, 0.05)):
+        return f"p = {p:.4f}"
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
