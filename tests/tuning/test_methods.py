@@ -188,7 +188,7 @@ def test_layers_are_computed_anew_only_when_asked(bases: dict[str, Path], pairs:
         base = open_base(bases["llama"], quick("lora", checkpointing=saving))
         batch = [Encoder(base.tokenizer, base.end_tokens).encode(pairs(1)[0])]
         seen: list[int] = []
-        base.inner.model.layers[0].mlp.register_forward_hook(lambda *_, seen=seen: seen.append(1))
+        base.inner.model.layers[0].self_attn.register_forward_pre_hook(lambda *_, seen=seen: seen.append(1))
         batch_loss(base, batch, False)[0].backward()  # type: ignore[no-untyped-call]
         calls.append(len(seen))
     assert calls == [1, 2]
