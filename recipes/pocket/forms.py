@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from typing import NamedTuple
 
 import wording
@@ -31,10 +32,25 @@ class Passage(NamedTuple):
     text: str
 
 
+class Field(NamedTuple):
+    """A key of a JSON reply, its value, the placeholder that stands for it, and the rule that explains it.
+
+    `missing` and `otherwise` are a flag's values where the answer is missing and where it is not, as they are written.
+    """
+
+    key: str
+    value: object
+    shown: str
+    rule: str
+    missing: str = ""
+    otherwise: str = ""
+
+
 class Form(NamedTuple):
     """How a reply is to be written: `rules` ask for it, `before` and `after` surround the answer.
 
-    `refusing` says how a missing answer is put, with "{r}" for the phrase, where the form has a wording of its own.
+    `refusing` says how a missing answer is put, with "{r}" for the phrase, where the form has a wording of its own;
+    `flag` is the field that says whether the answer is missing, where the form has one.
     """
 
     rules: tuple[str, ...]
@@ -42,6 +58,7 @@ class Form(NamedTuple):
     after: str
     kind: str
     refusing: str = ""
+    flag: Field | None = None
 
 
 def layout(passages: list[Passage], question: str, rng: random.Random) -> tuple[str, list[int]]:
@@ -147,20 +164,6 @@ def explained_labels(key: str, topics: list[str], rng: random.Random) -> str:
     return f"{rng.choice(('The values of', 'Choose', 'Labels for', 'The'))} {key}:\n" + "\n".join(lines) + "\n"
 
 
-class Field(NamedTuple):
-    """A key of a JSON reply, its value, the placeholder that stands for it, and the rule that explains it.
-
-    `missing` and `otherwise` are a flag's values where the answer is missing and where it is not, as they are written.
-    """
-
-    key: str
-    value: object
-    shown: str
-    rule: str
-    missing: str = ""
-    otherwise: str = ""
-
-
 def json_fields(rng: random.Random, topic: str | None, topics: list[str], source: int | None) -> list[Field]:
     """Return the fields beside the answer: perhaps a topic (one of `topics`), perhaps the passage's number."""
     out = []
@@ -221,7 +224,25 @@ def json_form(rng: random.Random, others: list[Field], flagged: Field | None) ->
     before, after = wording.as_json({field.key: field.value for field in kept}, rng).split("@@")
     rules = tuple(field.rule for field in kept if field.rule)
     asked = wording.json_rule({field.key: field.shown for field in kept}, rng)
-    return Form((asked, *rules), before, after, "json", refusing)
+    return Form((asked, *rules), before, after, "json", refusing, flagged if flagged in kept else None)
+
+
+def flag_copy(form: Form, refusing: str, system: str, reply: str) -> tuple[Copy, ...]:
+    """Point from a flag's value in the reply to where the instructions give it: in `refusing`, or in the flag's rule.
+
+    Nothing is pointed at where the value stands in such a rule more than once, or not at all.
+    """
+    if form.flag is None:
+        return ()
+    value = json.dumps(form.flag.value).strip('"')
+    alone = re.compile(rf"(?<!\w){re.escape(value)}(?!\w)")
+    after = reply.index(f'"{form.flag.key}"') + len(form.flag.key) + 2
+    here = alone.search(reply, after)
+    for rule in (refusing, form.flag.rule):
+        there = list(alone.finditer(rule))
+        if rule and here and len(there) == 1 and rule in system:
+            return (Copy(here.start(), 0, system.index(rule) + there[0].start(), len(value)),)
+    return ()
 
 
 def cited_form(rng: random.Random, source: int) -> Form:

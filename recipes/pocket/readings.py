@@ -6,7 +6,7 @@ import re
 
 import wording
 import world
-from forms import Copy, Example, Form, Passage, cited_form, flag, json_fields, json_form, layout, plain_form
+from forms import Copy, Example, Form, Passage, cited_form, flag, flag_copy, json_fields, json_form, layout, plain_form
 from schemas import MANNERS
 from sources import Reading, chunks, readings, unanswered
 from twists import twisted
@@ -165,8 +165,9 @@ def choose_form(
     if at < json_share:
         with_topic = topic is not None and rng.random() < 0.6
         with_source = source is not None and rng.random() < 0.25
+        flagged = holds is not None and rng.random() < (0.6 if holds else 0.9)
         shown = json_fields(rng, topic if with_topic else None, topics, source if with_source else None)
-        return json_form(rng, shown, flag(rng, holds) if holds is not None and rng.random() < 0.6 else None)
+        return json_form(rng, shown, flag(rng, holds) if flagged else None)
     if at < json_share + 0.05 and source is not None:
         return cited_form(rng, source)
     return plain_form(rng)
@@ -194,8 +195,10 @@ def assemble(
     if form.kind == "list":
         answer = _items(answer)
     rules = [rng.choice(wording.GROUNDED), *rng.sample(MANNERS, rng.choice((0, 0, 0, 0, 1, 3))), *form.rules]
+    refusing = ""
     if refusal is not None:
-        rules.append((form.refusing or rng.choice(wording.REFUSE_RULES)).replace("{r}", refusal))
+        refusing = (form.refusing or rng.choice(wording.REFUSE_RULES)).replace("{r}", refusal)
+        rules.append(refusing)
     if rng.random() < 0.4:
         rng.shuffle(rules)
     system = wording.join_rules([rng.choice(wording.ROLES), *rules], rng).replace("{n}", str(_allowed(answer, rng)))
@@ -206,12 +209,14 @@ def assemble(
         copies = (Copy(head, 0, len(system) - len(passages[0].text) + at, len(answer)),) if which >= 0 else ()
         return Example((("system", system), ("user", question), ("assistant", reply)), copies)
     user, starts = layout(passages, question, rng)
-    messages = [("system", system)] if system and rng.random() < 0.97 else []
+    messages = [("system", system)] if system and (refusal is not None or rng.random() < 0.97) else []
     copies = ()
     if which >= 0 and "\n- " not in answer:
         copies = (Copy(head, len(messages), starts[which] + at, len(answer)),)
     elif refusal is not None and refusal in system and messages:
         copies = (Copy(head, 0, system.index(refusal), len(refusal)),)
+    if messages:
+        copies += flag_copy(form, refusing if form.refusing else "", system, reply)
     return Example((*messages, ("user", user), ("assistant", reply)), copies)
 
 

@@ -11,9 +11,12 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import wording
 from forms import Example, Passage
-from readings import assemble, choose_form, content_words, without_span
+from readings import assemble, choose_form, without_span
+
+from levers.model.embed import MiniLM
 
 
 class Page(NamedTuple):
@@ -37,11 +40,20 @@ def pages() -> tuple[Page, ...]:
     return tuple(out)
 
 
+@functools.cache
+def _found() -> dict[str, tuple[Page, ...]]:
+    """Return the ten pages that MiniLM's vectors bring for each question, best first: what a search would show."""
+    embedder = MiniLM()
+    asked = sorted({question for page in pages() for question in (*(each for each, _ in page.questions), *page.absent)})
+    shown = embedder.embed([f"{page.title}\n{page.text}" for page in pages()], "passage")
+    near = np.argsort(-(embedder.embed(asked, "query") @ shown.T), axis=1)[:, :10]
+    return {question: tuple(pages()[at] for at in row) for question, row in zip(asked, near.tolist(), strict=True)}
+
+
 def beside(page: Page, question: str, answer: str, rng: random.Random) -> Page:
-    """Return another page such as a search would find: the closest of forty to the question, without the answer."""
-    asked = content_words(question)
-    others = [other for other in rng.sample(pages(), 40) if other is not page and answer not in other.text]
-    return max(others, key=lambda other: len(asked & content_words(other.text)))
+    """Return another page that a search would bring for the question, without the answer."""
+    others = [other for other in _found()[question] if other is not page and answer not in other.text]
+    return rng.choice(others[:6]) if others else rng.choice(pages())
 
 
 def _start(text: str, span: str) -> int:
@@ -68,11 +80,15 @@ def written_task(rng: random.Random) -> Example:
             text = without_span(text, _start(text, answer), len(answer))
             absent = bool(text) and answer not in text
             text, at = (text, -1) if absent else (page.text, _start(page.text, answer))
-    shown = [(Passage(_heading(page.title, rng), text), True)]
+    texts = {page: text}
     for _ in range(rng.choice((0, 0, 1, 1, 1, 2, 3))):
         other = beside(page, question, answer, rng)
-        shown.append((Passage(_heading(other.title, rng), other.text), False))
-    rng.shuffle(shown)
+        texts.setdefault(other, other.text)
+    order = list(texts)
+    rng.shuffle(order)
+    if page in _found()[question] and rng.random() < 0.6:  # as searched: the right page is often first, not always
+        order.sort(key=(*_found()[question], *order).index)
+    shown = [(Passage(_heading(each.title, rng), texts[each]), each is page) for each in order]
     which = next(index for index, (_, holds) in enumerate(shown) if holds)
     refusal = rng.choice(wording.REFUSALS) if absent or rng.random() < 0.65 else None
     holds = not absent if refusal is not None else None
