@@ -107,6 +107,34 @@ def test_review_by_id(bank: tuple[Path, Teacher]) -> None:
     assert CliRunner().invoke(app, ["review", "-p", str(folder), "--accept", "nobody"]).exit_code == 2
 
 
+def test_a_local_teacher_gives_its_probabilities_too(tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    from lever.test_tune import write_project
+
+    from levers.verbs import Distilling, distill, load, reviewed
+    from levers.verbs.distilling import label_with
+
+    project = load(write_project(tmp_path, []))
+    (tmp_path / "questions.txt").write_text("".join(f"Is thing {at} here?\n" for at in range(12)))
+    how = Distilling(kind="adapter", model="hf/./tiny", inputs=tmp_path / "questions.txt", soft=0.5, margin=0.5)
+    queue = label_with(project, project.start(), how)
+    for each in queue.labels:
+        queue = reviewed(queue, each.id, "edited", "yes")
+    found = distill(project, how, "start")
+    assert found.learnt.startswith("an adapter on hf/./tiny from 10 labels")
+    assert found.tokens_saved > 5  # the brief went into the weights
+    adapter = project.workshop.adapter(found.student.model.adapter or "")
+    recipe = json.loads((adapter / "levers.json").read_text())["recipe"]
+    assert recipe["soft"] == 0.5 and (adapter.parent / recipe["taught"]).is_file()
+
+
+def test_a_served_teacher_has_no_probabilities_to_give(bank: tuple[Path, Teacher]) -> None:
+    folder, _ = bank
+    options = ["distill", "start", "-p", folder, "--inputs", folder / "questions.txt", "--samples", "3"]
+    result = CliRunner().invoke(app, [str(each) for each in [*options, "--kind", "adapter", "--soft", "0.5"]])
+    assert result.exit_code == 2 and "local weights that write text" in result.output
+
+
 @pytest.mark.parametrize(("options", "says"), [(["--kind", "guess"], "--kind"), (["--margin", "2"], "--margin")])
 def test_wrong_options_are_named(bank: tuple[Path, Teacher], options: list[str], says: str) -> None:
     result = CliRunner().invoke(app, ["distill", "-p", str(bank[0]), *options])

@@ -11,6 +11,7 @@ from rich.console import Console
 from levers.diagnosis import diagnose
 from levers.errors import UserError
 from levers.lever import LEVERS, Piloting, Situation, lever
+from levers.lever.gates import check_lengths
 from levers.lever.pilots import pilot_gates
 from levers.loop import Project
 from levers.plan import choose
@@ -84,11 +85,19 @@ def test_the_quote_shows_every_guard(clean: Situation, faulty: Situation) -> Non
         "personal data not in the documents",
         "rare labels",
         "facts taught without their passage",
+        "examples beyond the model's window",
     ]
     assert all(gate.met for gate in gates if gate.blocks)
     unmet = [gate for gate in lever("tune").quote(faulty).gates if not gate.met]
     assert [(gate.goal, gate.have, gate.blocks) for gate in unmet] == [("contradictory examples", 1, True)]
     assert "examples.jsonl:65" in unmet[0].source
+
+
+def test_examples_beyond_the_window_are_told(clean: Situation, faulty: Situation) -> None:
+    inside, beyond = check_lengths(clean, 256), check_lengths(clean, 10)
+    assert inside.met and "256 tokens fit, the longest prompt on dev has" in inside.source
+    assert not beyond.met and beyond.have == 64 and not beyond.blocks
+    assert "examples.jsonl:1;" in beyond.source
 
 
 def test_a_pull_by_another_method_is_checked_afterwards(clean: Situation) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from levers.errors import ModelError, UserError
 from levers.tuning import Progress, Recipe, Sample, fit, measure_lengths
@@ -36,7 +37,11 @@ def test_learns_and_leaves_a_peft_folder(make: str, bases: dict[str, Path], tmp_
     assert seen[-1].dev_loss == fitted.dev_losses[-1]
     assert sorted(path.name for path in tmp_path.iterdir()) == [fitted.adapter.name]
     files = {path.name for path in fitted.adapter.iterdir()}
-    assert files == {"adapter_config.json", "adapter_model.safetensors", "levers.json", "timing.log"}
+    assert files == {"adapter_config.json", "adapter_model.safetensors", "levers.json", "recipe.yaml", "timing.log"}
+    recipe = (fitted.adapter / "recipe.yaml").read_text()
+    assert YAML(typ="safe").load(recipe) == {name: getattr(QUICK, name) for name in Recipe.model_fields}
+    assert "learning_rate: 0.005  # set for this model, method or run, from 0.0002: peak" in recipe
+    assert "seed: 0  # decides" in recipe
     for name in ("adapter_config.json", "levers.json"):
         assert str(bases[make].parent) not in (fitted.adapter / name).read_text()
 

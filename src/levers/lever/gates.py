@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from levers.economics import Usage
 from levers.errors import Problem, UserError
 from levers.ledger import Record
+from levers.lever.figures import CHARACTERS_PER_TOKEN
 from levers.lever.situation import Situation
 from levers.plan import GateCheck
 from levers.stack import Answer, Stack
@@ -169,6 +171,39 @@ def inspect(task: Task, kit: Kit, texts: Texts, grounded: bool = False) -> Guard
         labels=_labels(task, examples),
         grounded=grounded,
     )
+
+
+def check_lengths(situation: Situation, window: int) -> GateCheck:
+    """Return the row for examples that the model's window does not hold; they are left out, never cut.
+
+    Estimated from the longest prompt that dev measured, passages included, at four characters a token for what an
+    example's question and answer differ from it.
+    """
+    task = situation.bench.task
+    asked = {case.id: case.question for case in task.cases}
+    prompts = [(_prompt_tokens(each.answer.usage), len(asked[each.case])) for each in situation.trial.outcomes]
+    longest, question = max(prompts, default=(0, 0))
+    over = [
+        each.line
+        for each in task.examples
+        if longest + (len(each.question) - question + len(each.answer)) / CHARACTERS_PER_TOKEN > window
+    ]
+    lines = "".join(f"; {task.config.examples}:{line}" for line in over[:_NAMED])
+    return GateCheck(
+        goal="examples beyond the model's window",
+        have=len(over),
+        need=0,
+        usual=0,
+        unit="examples",
+        met=not over,
+        source=f"guard: left out; {window:,} tokens fit, the longest prompt on dev has {longest:,}{lines}",
+        at_most=True,
+        blocks=False,
+    )
+
+
+def _prompt_tokens(usage: Usage) -> int:
+    return usage.input + usage.cache_read + usage.cache_write
 
 
 def check_force(guarded: Guarded, gates: Sequence[GateCheck], force: bool) -> tuple[str, ...]:

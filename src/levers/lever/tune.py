@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from pydantic import Field
 
 from levers.diagnosis import ProbeName
-from levers.errors import Problem, UserError
+from levers.errors import LeversError, Problem, UserError
 from levers.ledger import Record
 from levers.lever.after import check_after
 from levers.lever.figures import Terms, gate_check, quote
-from levers.lever.gates import check_force, guard, record_force
+from levers.lever.gates import check_force, check_lengths, guard, record_force
 from levers.lever.pilots import known_pilots, pilot_gates, run_pilots
 from levers.lever.samples import lay_out
 from levers.lever.situation import Pulled, Situation
@@ -18,7 +18,7 @@ from levers.lever.variants import parse
 from levers.plan import GateCheck, Quote
 from levers.stack.workshop import ADAPTERS
 from levers.task.records import Task
-from levers.tuning import Method, Progress, Recipe, Sample, fit, recipe_for
+from levers.tuning import Method, Progress, Recipe, Sample, fit, recipe_for, window_of
 from levers.tuning.pilot import SHARES, Piloted
 
 HELD_OUT = 10  # one example in ten decides which epoch is kept
@@ -61,6 +61,7 @@ class TuneLever:
             gates=(
                 *(pilot_gates(piloted) if piloted else _gates(task)),
                 *(guard(situation).checks() if task.examples else ()),
+                *_lengths(situation),
             ),
             blocked=_blocked(situation),
             pilot=piloted,
@@ -81,6 +82,7 @@ class TuneLever:
             root=task.root,
         )
         notes = ready.notes
+        notes += tuple(f"{name.replace('_', ' ')} {recipe.explain()[name]}" for name in _shown(recipe))
         notes += (
             f"dev loss per epoch, the untuned model first: {', '.join(f'{loss:.3f}' for loss in fitted.dev_losses)}",
             f"{fitted.trainable_parameters:,} of {fitted.total_parameters:,} weights trained",
@@ -151,6 +153,13 @@ def _sort(recipe: Recipe) -> str:
     return "all weights" if recipe.method == "full" else f"{recipe.method} of {recipe.virtual_tokens} virtual tokens"
 
 
+def _shown(recipe: Recipe) -> tuple[str, ...]:
+    """Name the dials that a reader asks for first; all of them stand in the adapter's recipe.yaml."""
+    sizes: tuple[str, ...] = ("r", "alpha", "target_modules") if recipe.low_rank else ()
+    sizes = ("virtual_tokens",) if recipe.method in {"prefix", "prompt"} else sizes
+    return (*sizes, "learning_rate", "epochs", "batch_size")
+
+
 def _blocked(situation: Situation) -> str:
     task, stack = situation.bench.task, situation.stack
     if stack.model.id.startswith(("openai/", "anthropic/")):
@@ -167,6 +176,18 @@ def _blocked(situation: Situation) -> str:
 
 def _gates(task: Task) -> tuple[GateCheck, ...]:
     return (gate_check("structured output" if task.answer_schema else "style", len(task.examples)),)
+
+
+def _lengths(situation: Situation) -> tuple[GateCheck, ...]:
+    """Return the row for the model's window; none where the model is hosted, a student or not here."""
+    base, task = situation.stack.model.id, situation.bench.task
+    if not task.examples or not base.startswith(("pocket", "hf/")):
+        return ()
+    try:
+        window = window_of(base, recipe_for(base), task.root)
+    except LeversError:
+        return ()
+    return (check_lengths(situation, window),)
 
 
 def _tell(situation: Situation, now: Progress) -> None:

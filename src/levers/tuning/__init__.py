@@ -1,6 +1,6 @@
 """The tuning workshop: fit a small adapter to reviewed pairs. Knows models and samples, neither tasks nor stacks."""
 
-from levers.tuning.fit import base_folder, fit, measure_lengths, recipe_for
+from levers.tuning.fit import base_folder, fit, measure_lengths, recipe_for, window_of
 from levers.tuning.guards import Finding, inspect_samples
 from levers.tuning.records import METHODS, Fitted, Method, OnProgress, Progress, Recipe, Sample
 
@@ -18,4 +18,5 @@ __all__ = [
     "inspect_samples",
     "measure_lengths",
     "recipe_for",
+    "window_of",
 ]

@@ -24,6 +24,7 @@ ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "levers.jso
 MODEL_FILES = ("config.json", "model.safetensors", "levers.json")
 # Wall times differ from run to run; kept out of levers.json, so that a rerun's folder has the same digest.
 _TIMING = "timing.log"
+RECIPE = "recipe.yaml"
 # Part of every adapter's name: raise it when a change to the training changes weights, so that nothing old is reused.
 _TRAINING = 2
 
@@ -127,6 +128,11 @@ def measure_lengths(base: str, samples: Sequence[Sample], recipe: Recipe) -> lis
     ]
 
 
+def window_of(base: str, recipe: Recipe, root: Path | None = None) -> int:
+    """Return the most tokens of prompt and answer that a tuning of this base takes. Raises ModelError: no such base."""
+    return _limit(recipe, _configured_window(base_folder(base, root), recipe))
+
+
 def base_folder(base: str, root: Path | None = None) -> Path:
     """Return the folder of a model reference; relative ones start from `root` first.
 
@@ -228,6 +234,7 @@ def _publish(opened: "Base", weights: dict[str, Any], fitted: Fitted, work: Path
     _write_adapter(opened, weights, building, fitted.base)
     timing = {"seconds": fitted.seconds}
     record = fitted.model_dump(mode="json", exclude={"adapter", "seconds"})
+    write_atomic(building / RECIPE, recipe_text(fitted.recipe))
     write_atomic(building / _TIMING, json.dumps(timing) + "\n")
     write_atomic(building / "levers.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     try:
@@ -237,6 +244,15 @@ def _publish(opened: "Base", weights: dict[str, Any], fitted: Fitted, work: Path
             shutil.rmtree(fitted.adapter, ignore_errors=True)
             os.rename(building, fitted.adapter)
     shutil.rmtree(work, ignore_errors=True)
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """Return a recipe as YAML: every value, and behind it where its default comes from."""
+    lines = []
+    for name, said in recipe.explain().items():
+        value = getattr(recipe, name)
+        lines.append(f"{name}: {json.dumps(value)}  # {said.removeprefix(f'{value}: ')}\n")
+    return "".join(lines)
 
 
 def _write_adapter(opened: "Base", weights: dict[str, Any], building: Path, base: str) -> None:

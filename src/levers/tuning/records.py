@@ -38,7 +38,7 @@ class Recipe(Record):
     """How to tune. Every default names its source; `explain` returns the sources."""
 
     method: Method = Field(default="lora", description="LoRA, W + (alpha/r) B A (Hu et al. 2021); see METHODS")
-    r: int = Field(default=16, ge=1, description="rank of the update; the field's usual start (facts, section 9)")
+    r: int = Field(default=16, ge=1, description="rank of the update; the field's usual start (S0, S1)")
     alpha: int = Field(default=32, ge=1, description="scale of the update, twice the rank; the field's usual start")
     learning_rate: float = Field(default=2e-4, gt=0, description="peak of the schedule; the usual start from 1B up")
     epochs: int = Field(default=3, ge=1, description="passes over the examples; the field's usual start")
@@ -111,9 +111,15 @@ class Recipe(Record):
         return self.method in {"lora", "rslora", "dora", "qlora"}
 
     def explain(self) -> dict[str, str]:
-        """Return, per field, its value and where its default comes from."""
+        """Return, per field, its value and where its default comes from; what is no default says so."""
         fields = type(self).model_fields
-        return {name: f"{getattr(self, name)}: {field.description}" for name, field in fields.items()}
+        return {name: f"{getattr(self, name)}: {self._source(name)}" for name in fields}
+
+    def _source(self, name: str) -> str:
+        field = type(self).model_fields[name]
+        if getattr(self, name) == field.default:
+            return str(field.description)
+        return f"set for this model, method or run, from {field.default}: {field.description}"
 
 
 class Progress(Record):
