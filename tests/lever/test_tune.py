@@ -2,8 +2,9 @@
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -13,7 +14,8 @@ from levers.errors import UserError
 from levers.lever import LEVERS, Piloting, Situation, lever
 from levers.lever.gates import check_lengths
 from levers.lever.pilots import pilot_gates
-from levers.loop import Project
+from levers.lever.tune import TuneLever
+from levers.loop import Loop, Project
 from levers.plan import choose
 from levers.tuning.pilot import Piloted, Point
 from levers.view import plan_table
@@ -144,6 +146,27 @@ def test_a_pilot_takes_the_place_of_the_rule_of_thumb(clean: Situation) -> None:
     shown = " ".join(console.export_text().split())
     for gate in quote.gates:  # every guard, gate and forecast stands in the plan and in the report
         assert gate_words(gate) in page and gate_words(gate) in shown
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_run_makes_pilots_before_a_tuning_when_asked(
+    asked: bool, clean: Situation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[dict[str, Any]] = []
+
+    class Tried(TuneLever):
+        def pilot(self, situation: Situation, settings: dict[str, Any], shares: Sequence[float] = ()) -> Piloted:
+            made.append(settings)
+            return Piloted(stack="s", how="lora", examples=1, untuned=0.0, points=())
+
+    wanted = {"unlocks": 0.5, "gates": (), "blocked": "", "pilot": None}
+    plan = choose(clean.stack.digest, [lever("tune").quote(clean).model_copy(update=wanted)], (), 100)
+    assert plan.next == "tune"
+    loop = Loop(Project(clean.bench.task.root), pilots=asked)
+    monkeypatch.setattr("levers.loop.run.lever", lambda name: Tried())
+    monkeypatch.setattr(loop, "_plan", lambda situation: plan)
+    loop._think(clean.stack, clean.trial)
+    assert made == ([{}] if asked else [])
 
 
 def test_a_pilot_that_foresees_a_target_says_how_many_examples() -> None:

@@ -41,14 +41,17 @@ def run_course(
 
     plan = schedule([len(pair.text) for pair in kept], lesson.batch_size, lesson.epochs, lesson.seed)
     steps, step = sum(len(epoch) for epoch in plan), 0
-    optimizer = torch.optim.AdamW([{"params": part.parameters(), "lr": rate} for part, rate in parts])
+    learning = [[each for each in part.parameters() if each.requires_grad] for part, _ in parts]
+    optimizer = torch.optim.AdamW(
+        [{"params": own, "lr": rate} for own, (_, rate) in zip(learning, parts, strict=True)], fused=True
+    )
     best: tuple[float, int, list[Weights]] = (-1.0, 0, [])
     for epoch, batches in enumerate(plan, 1):
         for batch in batches:
             for group, (_, peak) in zip(optimizer.param_groups, parts, strict=True):
                 group["lr"] = peak * rate_share(step, steps, _WARMUP)
             loss([kept[at] for at in batch]).backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(parts[0][0].parameters(), _CLIP)
+            torch.nn.utils.clip_grad_norm_(learning[0], _CLIP)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             step += 1

@@ -27,43 +27,54 @@ def read_form(pairs: Sequence["Pair"]) -> Form:
     Raises:
         UserError: a label is no flat JSON object, or a field's values are neither in the texts nor few.
     """
-    problems, names = [], {}
-    for pair in pairs:
-        values = values_of(pair.label)
-        if values is None:
-            found, expected = pair.label[:60], "a JSON object of texts, numbers or lists of them"
-            problems.append(Problem(file="labels", line=pair.line or None, found=found, expected=expected))
-        names.update(dict.fromkeys(values or ()))
+    read = [values_of(pair.label) for pair in pairs]
+    problems = [
+        Problem(
+            file="labels",
+            line=pair.line or None,
+            found=pair.label[:60],
+            expected="a JSON object of texts, numbers or lists of them",
+        )
+        for pair, values in zip(pairs, read, strict=True)
+        if values is None
+    ]
     if problems:
         raise UserError(problems)
-    fields = []
-    for name in names:
-        field = _field(name, pairs)
-        if field is None:
-            found = f"field {name!r}: values that stand in no text, more than {_MOST_CHOICES} of them"
-            expected, hint = "values copied from the text, or few known ones", "write them by a student of kind adapter"
-            problems.append(Problem(file="labels", found=found, expected=expected, hint=hint))
-        else:
-            fields.append(field)
+    rows = [(pair.text, json.loads(pair.label), values or {}) for pair, values in zip(pairs, read, strict=True)]
+    names = dict.fromkeys(name for _, _, values in rows for name in values)
+    found = {name: _field(name, rows) for name in names}
+    problems = [
+        Problem(
+            file="labels",
+            found=f"field {name!r}: values that stand in no text, more than {_MOST_CHOICES} of them",
+            expected="values copied from the text, or few known ones",
+            hint="write them by a student of kind adapter",
+        )
+        for name, field in found.items()
+        if field is None
+    ]
     if problems:
         raise UserError(problems)
-    return Form(fields=tuple(fields))
+    return Form(fields=tuple(field for field in found.values() if field is not None))
 
 
-def _field(name: str, pairs: Sequence["Pair"]) -> Field | None:
-    raw = [json.loads(pair.label) for pair in pairs]
-    given = [(values_of(pair.label) or {}).get(name, []) for pair in pairs]
-    flat = [value for values in given for value in values]
-    standing = sum(len(locate(pair.text, [(0, each) for each in own])) for pair, own in zip(pairs, given, strict=True))
-    empty = [each[name] for each, own in zip(raw, given, strict=True) if not own and name in each]
-    singles = [one for each in raw if name in each for one in _listed(each[name]) if one not in (None, "")]
-    many = any(isinstance(each.get(name), list) for each in raw)
+def _field(name: str, rows: Sequence[tuple[str, dict[str, Any], dict[str, list[str]]]]) -> Field | None:
+    """Read one field off all labels: (text, label, values) each."""
+    given = [values.get(name, []) for _, _, values in rows]
+    count = sum(len(own) for own in given)
+    standing = sum(
+        len(locate(text, [(0, each) for each in own])) for (text, _, _), own in zip(rows, given, strict=True)
+    )
+    raw = [label[name] for _, label, _ in rows if name in label]
+    empty = [label[name] for (_, label, _), own in zip(rows, given, strict=True) if not own and name in label]
+    singles = [one for each in raw for one in _listed(each) if one not in (None, "")]
+    many = any(isinstance(each, list) for each in raw)
     common = Counter(json.dumps(each) for each in empty).most_common(1)
     absent = common[0][0] if len(empty) * 2 > sum(not own for own in given) else None
     literal = bool(singles) and not any(isinstance(one, str) for one in singles)
-    if standing >= _COPIED * len(flat):
+    if standing >= _COPIED * count:
         return Field(name=name, many=many, literal=literal, absent=absent)
-    choices = sorted(set(flat)) + ([""] if not all(given) else [])
+    choices = sorted({value for own in given for value in own}) + ([""] if not all(given) else [])
     if len(choices) > _MOST_CHOICES or many:
         return None
     return Field(name=name, choices=tuple(choices), literal=literal, absent=absent)
@@ -94,6 +105,7 @@ def teach_tagger(
     with torch.random.fork_rng():
         torch.manual_seed(lesson.seed)
         tagger = Tagger(SentenceEncoder(Path(get_model_path())), form)
+        tagger.encoder.model.embeddings.requires_grad_(False)  # half of the weights: frozen, a step costs a third less
         places = {field.name: place for place, field in enumerate(form.copied)}
         wanted = {pair: _wanted(pair, form, places) for pair in kept}
 
