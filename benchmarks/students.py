@@ -78,7 +78,7 @@ def _extraction() -> list[Row]:
     """Teach an extractor intents and slots, and measure F1 over slots of new questions, a slot's name and words."""
     train, test = (read_snips(name) for name in ("train.jsonl.gz", "validate.jsonl"))
     with tempfile.TemporaryDirectory() as scratch:
-        lesson = Lesson(kind="extractor", epochs=ENCODER_EPOCHS, learning_rate=3e-4)
+        lesson = Lesson(kind="extractor", epochs=ENCODER_EPOCHS, batch_size=16, learning_rate=3e-4)
         taught = teach(train, lesson, open_embedder("minilm"), Path(scratch))
         model = open_model("student", adapter=taught.folder)
         asks = [Ask(messages=(Message(role="user", content=pair.text),)) for pair in test]
