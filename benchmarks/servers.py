@@ -35,7 +35,16 @@ PATIENCE = 300  # seconds for a server to start
 NAME = "served-pocket"
 BRIEF = "Answer from our documents only, with the shortest phrase that answers, word for word. "
 PRICES = "pocket: {compute_hour: 0}\nopenai/*: {input: 0, output: 0}\n"
-SERVE = "from levers.model.pocket import register; register(); from transformers.cli.transformers import main; main()"
+# `transformers serve` looks for a model's class among transformers' own.
+SERVE = """
+import transformers
+from levers.model.pocket import register
+from levers.model.pocket.modeling import PocketForCausalLM
+register()
+transformers.PocketForCausalLM = PocketForCausalLM
+from transformers.cli.transformers import main
+main()
+"""
 
 
 def measure() -> list[Row]:

@@ -9,17 +9,21 @@ from typing import Any
 import pytest
 from story import HUTS, TOPICS, Item, Reader, Story, fact
 
-from levers.diagnosis import Diagnosis
+from levers.diagnosis import Diagnosis, Headroom
 from levers.errors import UserError
 from levers.lever import Situation, lever
+from levers.lever.instruct import rules
 from levers.loop import Project
+from levers.plan import Attempt
 from levers.stack import Instruct
 from levers.testing import Scripted
+from levers.trial.records import Interval
 
 pytest.importorskip("gepa")
 
 BETTER = f"Reply with only a JSON object: answer, and topic, which is one of: {', '.join(TOPICS)}."
 LEAK = BETTER + " " + " ".join(f"The warden of {hut} is {fact(hut, 'warden')}." for hut in HUTS)
+SURE = Interval(low=1, high=1)
 CASES = [Item(hut, "warden", frozenset({"format", "instruction"}), evidence=()) for hut in HUTS[:10]]
 CASES += [Item(hut, "price", frozenset({"format"}), "test", evidence=()) for hut in HUTS[:4]]
 
@@ -97,3 +101,20 @@ def test_what_is_missing_is_said(story: Story) -> None:
     (story.folder / "prices.yaml").write_text("openai/scripted: {input: 0.1, output: 0.4}\n")
     with pytest.raises(UserError, match="a price for openai/strong"):
         lever("instruct").pull(situation(Project(story.folder)), {"reflect": 20, "usd": 1.0})
+
+
+def test_a_run_reflects_once_the_rules_are_written(story: Story) -> None:
+    project = Project(story.folder)
+    start = situation(project)
+    room = Headroom(
+        probes=("format", "instruction"), gain=1, interval=SURE, score_gain=1, score_interval=SURE, unlocks=1
+    )
+    start = replace(start, diagnosis=start.diagnosis.model_copy(update={"headroom": (room,)}))
+    assert lever("instruct").quote(start).settings == {}
+    text = f"{project.task.instructions}\n\n{rules(project.task)}"
+    written = replace(start, stack=start.stack.with_part(Instruct(text=text)))
+    quoted = lever("instruct").quote(written)
+    assert quoted.settings == {"reflect": 200} and not quoted.blocked
+    assert quoted.one_time.value > 0 and "proposals" in quoted.one_time.source
+    done = Attempt(lever="instruct", stack="x", settings=quoted.settings, accepted=True, why="better")
+    assert "already" in lever("instruct").quote(replace(written, attempts=(done,))).blocked

@@ -31,6 +31,7 @@ class Terms:
     room: Headroom | None = None  # where no set of probes stands for the lever
     saves: CostFigure | None = None
     pilot: Piloted | None = None
+    one_time: CostFigure | None = None  # where it is known better than by the kind of project
 
 
 def quote(name: str, probes: tuple[ProbeName, ...], situation: Situation, terms: Terms) -> Quote:
@@ -44,7 +45,7 @@ def quote(name: str, probes: tuple[ProbeName, ...], situation: Situation, terms:
         score_gain=room.score_gain,
         score_interval=room.score_interval,
         unlocks=room.unlocks,
-        one_time=_one_time(terms.project),
+        one_time=terms.one_time or _one_time(terms.project),
         per_answer=_per_answer(situation, terms),
         latency_ms=terms.added_ms or _latency(situation, terms),
         gates=terms.gates,

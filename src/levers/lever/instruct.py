@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from importlib.util import find_spec
 from typing import Any
 
 from pydantic import Field
@@ -10,13 +11,15 @@ from levers.diagnosis import ProbeName, first_answer
 from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.lever.figures import Terms, quote, tokens
-from levers.lever.reflect import reflect
+from levers.lever.reflect import price_of, reflect
 from levers.lever.situation import Pulled, Situation
 from levers.lever.variants import best_of, parse
 from levers.plan import Quote
 from levers.stack import Instruct, Stack
 from levers.task.records import Task
 
+REFLECT = 200  # graded answers that a run spends on reflection
+_NOTHING = "the graders ask for no form or label that could be written down"
 LEAST_REFUSALS = 3  # the same answer to so many dev cases without evidence is the house's way to say it does not know
 
 
@@ -39,13 +42,16 @@ class InstructLever:
     probes: tuple[ProbeName, ...] = ("format", "instruction")
 
     def quote(self, situation: Situation) -> Quote:
-        """Quote from the probe that spells out form and label for each case."""
+        """Quote the rules first; once they are in the prompt, reflection, where a reference model is named."""
         text = rules(situation.bench.task)
-        blocked = "" if text else "the graders ask for no form or label that could be written down"
-        part = situation.stack.part("instruct")
-        if text and isinstance(part, Instruct) and text in part.text:
-            blocked = "the rules are in the prompt already"
-        terms = Terms(answers="instruction, format", settings={}, added_tokens=tokens(text), blocked=blocked)
+        settings, blocked = _next(situation, text)
+        terms = Terms(
+            answers="instruction, format",
+            settings=settings,
+            added_tokens=tokens(text),
+            blocked=blocked,
+            one_time=price_of(situation, REFLECT) if settings else None,
+        )
         return quote(self.name, self.probes, situation, terms)
 
     def pull(self, situation: Situation, settings: dict[str, Any]) -> Pulled:
@@ -69,6 +75,19 @@ class InstructLever:
             material += ", and dev as the reference model read it"
         changed = f"the system message spells out form and labels (about {tokens(_text(stack)):.0f} tokens)"
         return Pulled(stack=stack, changed=changed, material=material, notes=notes)
+
+
+def _next(situation: Situation, text: str) -> tuple[dict[str, Any], str]:
+    """Return the next pull's settings, or why there is none."""
+    part = situation.stack.part("instruct")
+    written = bool(text) and isinstance(part, Instruct) and text in part.text
+    if any(each.accepted and each.settings.get("reflect") for each in situation.attempts if each.lever == "instruct"):
+        return {}, "the reference model has rewritten the instructions already"
+    if text and not written:
+        return {}, ""
+    if situation.bench.task.config.models.reference and find_spec("gepa"):
+        return {"reflect": REFLECT}, ""
+    return {}, "the rules are in the prompt already" if text else _NOTHING
 
 
 def _text(stack: Stack) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from levers.diagnosis import first_answer
-from levers.economics import Usage
+from levers.economics import CostFigure, Usage
 from levers.errors import MissingExtra, ModelError, Problem, UserError
 from levers.ledger import Message
 from levers.lever.situation import Situation
@@ -26,6 +26,7 @@ from levers.trial.text import contains
 
 BATCH = 3  # cases that one reflection reads: the library's own default
 ROOM = 1024  # tokens of a proposal
+_READ = 1500  # tokens that a reflection reads, for quotes
 TEMPERATURE = 0.7  # the same question twice shall not bring the same proposal twice
 COMPONENT = "instructions"
 LEAST_DEV = 4
@@ -151,6 +152,18 @@ def reflect(situation: Situation, text: str, calls: int, usd: float | None, seed
         seed=seed,
     )
     return Reflected(found.candidates[found.best_idx][COMPONENT], _notes(found, search, len(choose)))
+
+
+def price_of(situation: Situation, calls: int) -> CostFigure | None:
+    """Estimate what a search of so many graded answers costs in USD; None where a price is not known."""
+    reference, answer = situation.bench.task.config.models.reference, situation.trial.cost_per_answer
+    proposals = calls / (2 * BATCH)  # each is read from a batch and held against it on the same cases
+    used = Usage(input=round(proposals * _READ), output=round(proposals * ROOM))
+    proposing = situation.workshop.cost(reference, used) if reference else None
+    if answer is None or proposing is None:
+        return None
+    source = f"{calls} answers as measured, {proposals:.0f} proposals of {_READ} tokens read and {ROOM} written"
+    return CostFigure(value=calls * answer + proposing, provenance="assumed", source=source)
 
 
 def _notes(found: Any, search: _Search, cases: int) -> tuple[str, ...]:
