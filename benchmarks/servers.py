@@ -11,6 +11,7 @@ answer on dev with its score. Prices and times are the server's own business.
 
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -31,6 +32,7 @@ from levers.loop import Loop, Project, Run, Step
 from levers.model.pocket import weights_path
 
 DEV, TEST = int(os.environ.get("LEVERS_SERVERS_CASES", "24")), 16
+EXAMPLES = 40  # the gate for tuning is 50
 PATIENCE = 300  # seconds for a server to start
 NAME = "served-pocket"
 BRIEF = "Answer from our documents only, with the shortest phrase that answers, word for word. "
@@ -49,6 +51,7 @@ main()
 
 def measure() -> list[Row]:
     """Run in process, then through every server that is there."""
+    os.environ["LEVERS_API_KEY"] = f"sk-{secrets.token_urlsafe(24)}"
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as servers:
         folder = Path(scratch)
         weights = folder / NAME
@@ -85,6 +88,7 @@ def _process(command: list[str], health: str) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     offline = {"HF_HUB_OFFLINE": "1", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
+    offline["LITELLM_MASTER_KEY"] = os.environ["LEVERS_API_KEY"]  # the proxy does not start without one
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             [*command, "--port", str(port)], env={**os.environ, **offline}, stdout=log, stderr=subprocess.STDOUT
@@ -118,21 +122,28 @@ def _run(folder: Path, models: str) -> Run:
 
 
 def _write(folder: Path, models: str) -> Path:
-    """Write the shipped example as a task of plain answers: public questions with one answer each."""
+    """Write the shipped example as a task of plain answers; too few examples to tune on, which servers cannot do."""
     levers.init(folder)
-    lines = (folder / "golden.jsonl").read_text(encoding="utf-8").splitlines()
-    cases = [case for case in map(json.loads, lines) if case["evidence"] and "staff" not in case["evidence"][0]]
-    kept = [each for each in cases if each["partition"] == "dev"][:DEV]
-    kept += [each for each in cases if each["partition"] == "test"][:TEST]
+    cases = [case for case in _lines(folder / "golden.jsonl") if "staff" not in str(case["evidence"])]
+    kept: list[dict[str, Any]] = []
+    for part, count in (("dev", DEV), ("test", TEST)):
+        here = [case for case in cases if case["partition"] == part]
+        missing = [case for case in here if not case["evidence"]][: count // 3]
+        kept += missing + [case for case in here if case["evidence"]][: count - len(missing)]
     for case in kept:
         case["expected"] = case["expected"]["answer"]
-    (folder / "golden.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in kept), encoding="utf-8")
+    examples = _lines(folder / "examples.jsonl")[:EXAMPLES]
+    for example in examples:
+        example["messages"][-1]["content"] = json.loads(example["messages"][-1]["content"])["answer"]
+    for name, rows in (("golden.jsonl", kept), ("examples.jsonl", examples)):
+        (folder / name).write_text("".join(f"{json.dumps(each)}\n" for each in rows), encoding="utf-8")
     (folder / "brief.md").write_text(BRIEF * 4, encoding="utf-8")
     (folder / "prices.yaml").write_text(PRICES, encoding="utf-8")
     config = {
         "name": "served",
         "instructions": "brief.md",
         "golden": "golden.jsonl",
+        "examples": "examples.jsonl",
         "knowledge": {"documents": "docs/", "access": "access.yaml"},
         "graders": [{"kind": "contains"}],
         "targets": {"quality": 0.95, "p95_ms": 0.001},  # no time for a second call: reasoning waits everywhere
@@ -141,6 +152,10 @@ def _write(folder: Path, models: str) -> Path:
     text = "".join(f"{key}: {json.dumps(value)}\n" for key, value in config.items())
     (folder / "levers.yaml").write_text(f"models: {models}\n{text}", encoding="utf-8")
     return folder
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def told(step: Step) -> tuple[object, ...]:
