@@ -15,11 +15,13 @@ from benchmarks import (
     concurrency,
     coverage,
     generation,
+    hops,
     memory,
     middle,
     pilots,
     planted,
     prompting,
+    retrieval,
     search,
     servers,
     structure,
@@ -30,6 +32,8 @@ from benchmarks import (
 
 ALL: dict[str, Callable[[], list[Row]]] = {
     "search": search.measure,
+    "retrieval": retrieval.measure,
+    "hops": hops.measure,
     "generation": generation.measure,
     "trials": trials.measure,
     "memory": memory.measure,

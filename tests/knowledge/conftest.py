@@ -35,6 +35,18 @@ class HashingEmbedder:
         return vectors / np.maximum(norms, 1e-9)
 
 
+class Counting(HashingEmbedder):
+    """Counts the passages it embeds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passages = 0
+
+    def embed(self, texts: Sequence[str], kind: str) -> NDArray[np.float32]:
+        self.passages += len(texts) if kind == "passage" else 0
+        return super().embed(texts, kind)
+
+
 @pytest.fixture
 def embedder() -> HashingEmbedder:
     return HashingEmbedder()

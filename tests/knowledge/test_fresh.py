@@ -1,33 +1,16 @@
 """An index follows its documents: only what changed is done, versions stay readable, what is purged is gone."""
 
-import json
-import lzma
 import os
 import threading
 import time
 from pathlib import Path
 
 import pytest
-from knowledge.conftest import HashingEmbedder, write
+from knowledge.conftest import Counting, write
 
 from levers.errors import LeversError
 from levers.knowledge import Access, Index, Rule, build, open_index, purge, update, words
 from levers.knowledge.watch import changes
-
-DATA = Path(os.environ.get("LEVERS_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
-HISTORY = DATA / "handbook_18f_history"
-
-
-class Counting(HashingEmbedder):
-    """Counts the passages it embeds."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.passages = 0
-
-    def embed(self, texts, kind):
-        self.passages += len(texts) if kind == "passage" else 0
-        return super().embed(texts, kind)
 
 
 @pytest.fixture
@@ -185,38 +168,3 @@ def test_the_watcher_tells_of_a_saved_file(place):
     stop.set()
     thread.join(30)
     assert seen and seen[0] >= 1
-
-
-@pytest.mark.skipif(not HISTORY.is_dir(), reason="the handbook_18f_history data set is not there")
-def test_a_handbook_is_followed_through_its_history(tmp_path):
-    embedder = Counting()
-    with lzma.open(HISTORY / "base.jsonl.xz", "rt") as file:
-        held = {row["path"]: row["text"] for row in map(json.loads, file)}
-    write(tmp_path / "docs", held)
-    index = built(tmp_path, embedder)
-    batches: dict[str, list] = {}
-    with lzma.open(HISTORY / "updates.jsonl.xz", "rt") as file:
-        for row in map(json.loads, file):
-            batches.setdefault(row["batch"], []).append(row)
-    for name in list(batches)[: int(os.environ.get("LEVERS_BATCHES", "3"))]:
-        before, touched = embedder.passages, set()
-        for row in batches[name]:
-            path = tmp_path / "docs" / row["path"]
-            touched.add(row["path"])
-            if row["op"] == "delete":
-                path.unlink(missing_ok=True)
-                held.pop(row["path"], None)
-            else:
-                write(tmp_path / "docs", {row["path"]: row["text"]})
-                held[row["path"]] = row["text"]
-        index = built(tmp_path, embedder)
-        unread = {problem.file for problem in index.problems if problem.found == "no text"}
-        visible = [each for each in held if not any(part.startswith(".") for part in each.split("/"))]
-        markdown = {f"docs/{each}" for each in visible if each.endswith((".md", ".markdown", ".txt", ".html"))}
-        assert set(index.documents) == markdown - unread
-        cut = sum(len(index.section(f"docs/{each}")) for each in touched)
-        assert embedder.passages - before <= cut
-        for row in batches[name][:10]:
-            shown = index.section(f"docs/{row['path']}")
-            assert bool(shown) == (f"docs/{row['path']}" in markdown - unread)
-            assert all(piece.text == held[row["path"]][piece.start : piece.end] for piece in shown)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from knowledge.conftest import write
 
 from levers.errors import LeversError, UserError
 from levers.knowledge import Access, Chunk, Chunking, Found, Index, Mode, Rule, build, load_access, open_index, store
@@ -304,3 +305,39 @@ def test_a_large_index_finds_exact_neighbours_under_a_narrow_filter(tmp_path, mo
 def test_any_text_is_a_query(odd_index, query):
     for mode in MODES:
         assert isinstance(odd_index.search([query], mode=mode)[0], list)
+
+
+def test_a_section_is_narrowed_among_the_documents_readers(tmp_path, embedder):
+    page = "# Pay\n\nPaid monthly.\n\n## Salaries\n\nGrades follow.\n\n### Top grade\n\nNinety thousand.\n\n"
+    page += "## Leave\n\nThirty days.\n"
+    write(tmp_path, {"docs/staff/pay.md": page, "docs/free.md": "# Free\n\nFor all.\n"})
+    groups = {"staff": ("ana", "ben"), "board": ("ben", "eve")}
+    wide = Access(groups=groups, rules=(Rule(path="staff/**", groups=("staff",)),))
+    narrow = Access(groups=groups, rules=(*wide.rules, Rule(path="staff/pay.md#salaries", groups=("board",))))
+
+    def sections(index: Index, user: str | None) -> set[str]:
+        return {found.section for found in index.search(["pay grade thousand days"], users=[user], k=9)[0]}
+
+    old = build(tmp_path / "docs", "docs", wide, embedder, tmp_path / "indexes")
+    assert sections(old, "ana") == {"pay", "salaries", "top-grade", "leave", "free"}
+    again = open_index(tmp_path / "indexes", old.digest, embedder, narrow)
+    new = build(tmp_path / "docs", "docs", narrow, embedder, tmp_path / "indexes")
+    assert new.digest != old.digest
+    for index in (again, new):
+        assert sections(index, "ana") == {"pay", "leave", "free"} and sections(index, "ben") >= {
+            "salaries",
+            "top-grade",
+        }
+        assert sections(index, "eve") == {"free"}  # in the section's group, not in the document's
+        assert not index.may_read("docs/staff/pay.md", "ana") and index.may_read("docs/staff/pay.md#leave", "ana")
+        assert not index.may_read("docs/staff/pay.md#salaries", "ana") and index.may_read("docs/staff/pay.md", "ben")
+    assert build(tmp_path / "docs", "docs", wide, embedder, tmp_path / "indexes").digest == old.digest
+    with pytest.raises(LeversError, match="narrows sections"):
+        build(tmp_path / "docs", "docs", narrow, embedder, tmp_path / "indexes", Chunking(kind="document"))
+
+
+def test_a_rule_for_no_section_is_a_problem(tmp_path, embedder):
+    write(tmp_path, {"docs/pay.md": "# Pay\n\nPaid monthly.\n"})
+    access = Access(groups={"board": ("eve",)}, rules=(Rule(path="pay.md#salary", groups=("board",), line=3),))
+    index = build(tmp_path / "docs", "docs", access, embedder, tmp_path / "indexes")
+    assert ["matches no section" in problem.found for problem in index.problems] == [True]

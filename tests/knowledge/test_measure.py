@@ -2,14 +2,13 @@ import gzip
 import json
 import math
 
-import numpy as np
 import pytest
 from knowledge.conftest import write
 
 from levers.errors import UserError
-from levers.knowledge import Access, Chunking, build
+from levers.knowledge import Access, build
 from levers.knowledge.beir import read_beir
-from levers.knowledge.measure import Asked, compare_chunkings, evidence_ranks, measure, score
+from levers.knowledge.measure import Asked, evidence_ranks, mean_reciprocal, measure, score
 
 TEXTS = {"d1": "tents are light", "d2": "boots are heavy", "d3": "ropes are long and light", "d4": "lamps shine"}
 
@@ -77,20 +76,36 @@ def test_missing_files_and_splits_are_named_together(folder):
     assert len(caught.value.problems) == 2 and "splits test" in str(caught.value)
 
 
-def test_chunkings_are_compared_on_the_same_questions(tmp_path, embedder):
-    filler = "Words that say nothing of use stand here in a row. " * 12
-    page = "".join(
-        f"## Part {at}\n\n{filler}\n\nThe key of room{at} hangs at hook{at}.\n\n{filler}\n\n" for at in range(6)
-    )
-    write(tmp_path, {"docs/rooms.md": f"# Rooms\n\n{page}"})
-    asked = [Asked(query=f"hook{at} of room{at}", sections=(("docs/rooms.md", f"part-{at}"),)) for at in range(6)]
+def test_a_question_without_evidence_has_no_rank(tmp_path, embedder):
+    write(tmp_path, {"docs/a.md": "# A\n\nThe key hangs at hook1."})
+    index = build(tmp_path / "docs", "docs", Access(), embedder, tmp_path / "indexes")
+    asked = [
+        Asked(query="hook1", sections=(("docs/none.md", None),)),
+        Asked(query="hook1", sections=(("docs/a.md", "a"),)),
+    ]
+    assert evidence_ranks(index, asked) == (None, 1)
+    assert mean_reciprocal((None, 1, 2)) == 0.5 and mean_reciprocal(()) == 0.0
 
-    def build_with(chunking: Chunking):
-        return build(tmp_path / "docs", "docs", Access(), embedder, tmp_path / "indexes", chunking)
 
-    ranked = compare_chunkings(asked, build_with, [Chunking(words=400), Chunking(words=20), Chunking(words=160)], k=1)
-    assert [each.recall for each in ranked] == sorted((each.recall for each in ranked), reverse=True)
-    best = ranked[0]
-    assert best.recall == np.mean([rank == 1 for rank in evidence_ranks(build_with(best.chunking), asked)])
-    nowhere = Asked(query="hook1", sections=(("docs/none.md", None),))
-    assert evidence_ranks(build_with(best.chunking), [nowhere]) == (None,)
+def test_another_embedder_may_ask_while_passages_stay(folder, embedder):
+    class Blind:
+        id, dimension = "blind", embedder.dimension
+
+        def embed(self, texts, kind):
+            assert kind == "query"
+            return embedder.embed(["lamps shine"] * len(texts), kind)
+
+    judged = read_beir(folder)
+    found = measure(judged, embedder, folder / "indexes", ways=[("dense", None)], asked_by=Blind())[0]
+    assert found.sharpened and found.mrr == pytest.approx((1 / 4 + 1 / 4) / 2, abs=0.3)
+    assert not measure(judged, embedder, folder / "indexes", ways=[("dense", None)])[0].sharpened
+
+
+def test_answering_characters_are_read_and_checked(folder):
+    write(folder, {"qrels/test.tsv": "query-id\tcorpus-id\tscore\nq1\td3#0-9\t1\nq1\td3\t1\nq2\td4#0-4\t1\n"})
+    judged = read_beir(folder)
+    assert judged.grades == {"q1": {"d3": 1}, "q2": {"d4": 1}}
+    assert judged.spans == {"q1": (("d3", 0, 9),), "q2": (("d4", 0, 4),)}
+    write(folder, {"qrels/test.tsv": "query-id\tcorpus-id\tscore\nq1\td3#5-900\t1\n"})
+    with pytest.raises(UserError, match="characters 5 to 900"):
+        read_beir(folder)

@@ -81,7 +81,7 @@ def situation_of_same(start: Situation, stack: Stack) -> Situation:
     return Situation(start.bench, start.workshop, stack, start.trial, start.diagnosis, index=start.index)
 
 
-@pytest.mark.parametrize("name", ["structure", "instruct", "examples", "inline", "retrieve", "tune"])
+@pytest.mark.parametrize("name", ["structure", "instruct", "examples", "inline", "retrieve", "sharpen", "tune"])
 def test_a_lever_without_material_is_blocked_and_refuses(bare: Situation, name: str) -> None:
     quote = lever(name).quote(bare)
     assert quote.blocked or any(not gate.met for gate in quote.gates)
@@ -121,7 +121,8 @@ def test_passages_take_the_place_of_whole_documents(start: Situation) -> None:
 
 def test_variants_are_measured_and_noted(start: Situation) -> None:
     pulled = lever("retrieve").pull(start, {})
-    assert len(pulled.notes) == 3 and sum("(chosen)" in note for note in pulled.notes) == 1
+    assert len(pulled.notes) == 4 and sum("(chosen)" in note for note in pulled.notes) == 1
+    assert pulled.notes[0].startswith("chunkings were not compared: 9 dev questions")
 
 
 def test_retrieval_names_the_reranker_it_was_measured_with(start: Situation) -> None:
@@ -143,6 +144,7 @@ def test_retrieval_names_the_reranker_it_was_measured_with(start: Situation) -> 
     [
         ("examples", {"k": 0}, "greater than or equal to 1"),
         ("retrieve", {"k": "many", "mode": "psychic"}, "mode"),
+        ("retrieve", {"chunking": "by taste"}, "structure 160"),
         ("structure", {"k": 1}, "settings of structure: repairs"),
         ("instruct", {"keep_brief": "perhaps"}, "keep_brief"),
     ],
@@ -154,6 +156,7 @@ def test_wrong_settings_are_named(start: Situation, name: str, settings: dict[st
 
 def test_an_unknown_lever_names_the_known_ones() -> None:
     with pytest.raises(
-        UserError, match="one of instruct, structure, examples, inline, retrieve, order, reason, tune, compress, cache"
+        UserError,
+        match="one of instruct, structure, examples, inline, retrieve, order, reason, sharpen, tune, compress",
     ):
         lever("magic")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from levers import verbs
-from levers.cli import advice, costs, distilling, hosting, piloting, shapes, views
+from levers.cli import advice, benching, costs, distilling, hosting, piloting, shapes, views
 from levers.cli.console import DONE, MEND, NO, emit, err, guarded, out
 from levers.cli.settings import read_settings
 from levers.errors import Problem, UserError
@@ -209,24 +209,6 @@ def _show_index(found: verbs.Indexed, as_json: bool) -> None:
 
 
 @app.command()
-def bench(
-    kind: Annotated[str, typer.Argument(help="What to measure: retrieval.")],
-    directory: Annotated[Path, typer.Argument(help="A data set in BEIR's form.")],
-    split: Annotated[str, typer.Option(help="Which qrels: test, train, dev.")] = "test",
-    embed: Annotated[str, typer.Option(help="The embedding model.")] = "minilm",
-    words: Annotated[list[int] | None, typer.Option(help="Chunk size, repeatable; else whole documents.")] = None,
-    rerank: Annotated[str | None, typer.Option(help="Measure hybrid search reranked too: minilm, hf/….")] = None,
-    as_json: Json = False,
-) -> None:
-    """Measure search on a data set with known answers: BM25, dense and hybrid."""
-    with guarded(as_json), Progress() as progress:
-        if kind != "retrieval":
-            raise UserError(Problem(file="KIND", found=repr(kind), expected="retrieval"))
-        found = verbs.bench(directory, split, embed, words or (), progress, rerank)
-    emit(as_json, lambda: {"rows": [shapes.plain(each) for each in found]}, lambda: views.benched(found))
-
-
-@app.command()
 def report(
     run: Annotated[str | None, typer.Option("--run", help="A run's id; the latest unless given.")] = None,
     project: ProjectOption = HERE,
@@ -271,6 +253,7 @@ app.command()(distilling.distill)
 app.command()(distilling.review)
 app.command()(distilling.merge)
 app.command()(advice.advise)
+app.command()(benching.bench)
 app.add_typer(hosting.app, name="hosted", help="Tune behind an API: export, start, look, fetch, cancel.")
 app.add_typer(costs.app, name="cost", help="What answers, stacks, caches, memory and latency cost, and why.")
 

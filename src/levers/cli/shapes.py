@@ -3,6 +3,7 @@
 from typing import Any
 
 from levers.diagnosis import Diagnosis
+from levers.knowledge.chunkings import Reached, gap
 from levers.ledger import Record
 from levers.lever import Pulled
 from levers.loop import Measured, Run, Step, forecasts
@@ -153,6 +154,12 @@ def answered(found: Answered) -> dict[str, Any]:
 def passages(found: tuple[Passage, ...]) -> dict[str, Any]:
     """`levers search`."""
     return {"passages": [plain(each) for each in found]}
+
+
+def chunkings(found: list[Reached]) -> dict[str, Any]:
+    """Every chunking, best first, and how far the best is from the worst."""
+    rows = [{**plain(each), "label": each.chunking.label} for each in found]
+    return {"rows": rows, "best_against_worst": plain(gap(found[0], found[-1]))}
 
 
 def indexed(found: Indexed) -> dict[str, Any]:

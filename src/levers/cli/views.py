@@ -5,6 +5,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from levers.knowledge.chunkings import Reached, gap
 from levers.loop import Checked
 from levers.stack import Answer, Passage
 from levers.task.importers import Written
@@ -102,13 +103,24 @@ def indexed(found: Indexed) -> RenderableType:
     return Text("\n".join([*lines, *found.notes]))
 
 
+def chunkings(found: list[Reached]) -> RenderableType:
+    """`levers bench retrieval --chunkings`: a row for each way of cutting, best first."""
+    table = Table("chunking", "chunks", "recall@5", "95 %", "words shown", box=None)
+    for each in found:
+        interval = f"{each.low:.3f} to {each.high:.3f}"
+        table.add_row(each.chunking.label, f"{each.chunks:,}", f"{each.recall:.3f}", interval, f"{each.words:,.0f}")
+    most = gap(found[0], found[-1])
+    said = f"best against worst: {most.difference:+.3f}, 95 % interval {most.low:+.3f} to {most.high:+.3f}"
+    return Group(table, Text(f"{len(found[0].shares)} questions; {said}", "dim"))
+
+
 def benched(found: list[Measured]) -> RenderableType:
     """`levers bench retrieval`: a row for each way of searching."""
     names = ("search", "words", "chunks", "nDCG@10", "95 %", "recall@5", "recall@10", "recall@100", "MRR@10", "ms")
     table = Table(*names, box=None)
     for each in found:
         table.add_row(
-            f"{each.mode}, reranked" if each.reranked else each.mode,
+            each.mode + ", sharpened" * each.sharpened + ", reranked" * each.reranked,
             "whole" if each.words is None else str(each.words),
             f"{each.chunks:,}",
             f"{each.ndcg:.3f}",

@@ -37,7 +37,7 @@ def decided(case: Case, bench: Bench) -> Need | None:
         if newer := bench.library.newer(document):
             because = f"the case names {document}, which {newer} replaces: look at what the newer one says"
             return Need(name="label", detail="outdated evidence", because=because)
-    if not held or any(bench.library.may_read(passage.document, case.user) for passage in held):
+    if not held or any(bench.library.may_read(passage.reference, case.user) for passage in held):
         return None
     text = " ".join(passage.text for passage in held).casefold()
     if not any(accepted.casefold() in text for accepted in expected_texts(case) if accepted):

@@ -2,7 +2,8 @@
 
 from levers.knowledge.access import Access, Rule, load_access
 from levers.knowledge.chunk import chunk
-from levers.knowledge.index import Index, build, open_index, purge
+from levers.knowledge.fuse import twins
+from levers.knowledge.index import Index, build, made_with, open_index, purge
 from levers.knowledge.library import Library, read_library
 from levers.knowledge.records import Chunk, Chunking, Document, Found, Mode, Superseded
 from levers.knowledge.update import Update
@@ -22,7 +23,9 @@ __all__ = [
     "build",
     "chunk",
     "load_access",
+    "made_with",
     "open_index",
     "purge",
     "read_library",
+    "twins",
 ]

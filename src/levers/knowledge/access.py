@@ -13,12 +13,19 @@ from levers.errors import Problem, UserError
 from levers.knowledge.yaml import YamlFault, line_of, parse
 from levers.ledger import Record
 
+Outline = tuple[tuple[str, ...], ...]
+"""A document's sections, each as its slug and those of the headings above it."""
+
 _FILE_KEYS = ("groups", "rules")
 _RULE_KEYS = ("path", "groups")
 
 
 class Rule(Record):
-    """Documents whose path matches are for these groups only. `line` is where the rule stands in the file."""
+    """Documents whose path matches are for these groups only. `line` is where the rule stands in the file.
+
+    A path with `#` is about sections: `staff/pay.md#salaries`, or `**#salaries`; it narrows who reads that section and
+    those under it, among those who may read the document.
+    """
 
     path: str
     groups: tuple[str, ...]
@@ -59,30 +66,56 @@ class Access(Record):
         for rule in reversed(self.rules):
             if named:
                 break
-            if rule_matches(rule, document, prefix):
+            if "#" not in rule.path and rule_matches(rule, document, prefix):
                 named = rule.groups
         return tuple(sorted(set(named)))
 
-    def unmatched(self, documents: Iterable[str], prefix: str) -> list[Problem]:
-        """Report rules that match no document: a mistyped path would leave its documents open to all."""
+    @property
+    def narrows(self) -> bool:
+        """Tell whether any rule is about sections."""
+        return any("#" in rule.path for rule in self.rules)
+
+    def sections_for(self, document: str, prefix: str, outline: Outline) -> dict[str, tuple[str, ...]]:
+        """Return the groups of every section that a rule narrows, by slug; the last rule that matches it decides.
+
+        A rule for a heading is one for all sections under it.
+        """
+        rules = [rule for rule in reversed(self.rules) if "#" in rule.path and rule_matches(rule, document, prefix)]
+        found: dict[str, tuple[str, ...]] = {}
+        for slug, *above in outline if rules else ():
+            for rule in rules:
+                pattern = _pattern(rule.path.partition("#")[2])
+                if any(pattern.fullmatch(each) for each in (slug, *above)):
+                    found[slug] = tuple(sorted(set(rule.groups)))
+                    break
+        return found
+
+    def unmatched(self, documents: Mapping[str, Outline], prefix: str) -> list[Problem]:
+        """Report rules that match no document or section: a mistyped path would leave its documents open to all."""
         known = list(documents)
         return [
             Problem(
                 file=self.file,
                 line=rule.line or None,
                 field="rules.path",
-                found=f"{rule.path!r}, which matches no document",
-                expected="a glob that matches at least one document",
+                found=f"{rule.path!r}, which matches no {'section' if '#' in rule.path else 'document'}",
+                expected="a glob that matches at least one",
                 hint="paths are relative to the project or to the documents' folder; ** crosses folders",
             )
             for rule in self.rules
-            if not any(rule_matches(rule, document, prefix) for document in known)
+            if not any(_concerns(rule, document, prefix, documents[document]) for document in known)
         ]
 
 
+def _concerns(rule: Rule, document: str, prefix: str, outline: Outline) -> bool:
+    if "#" not in rule.path:
+        return rule_matches(rule, document, prefix)
+    return bool(Access(rules=(rule,)).sections_for(document, prefix, outline))
+
+
 def rule_matches(rule: Rule, document: str, prefix: str) -> bool:
-    """Tell whether a rule's glob matches a document's id, or its path below the documents' folder."""
-    pattern = _pattern(rule.path)
+    """Tell whether the document part of a rule's glob matches an id, or its path below the documents' folder."""
+    pattern = _pattern(rule.path.partition("#")[0])
     inside = document[len(prefix) + 1 :] if prefix and document.startswith(f"{prefix}/") else document
     return bool(pattern.fullmatch(document) or pattern.fullmatch(inside))
 

@@ -1,5 +1,6 @@
 """Data sets for retrieval in the form of BEIR: `corpus.jsonl`, `queries.jsonl`, `qrels/<split>.tsv`, packed or not.
 
+One thing is added: a document's id in the qrels may end in `#<start>-<end>`, the characters of its text that answer.
 Thakur et al., "BEIR: A Heterogeneous Benchmark for Zero-shot Evaluation of Information Retrieval Models", 2021.
 """
 
@@ -7,24 +8,30 @@ import gzip
 import hashlib
 import json
 import lzma
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from levers.errors import Problem, UserError
 from levers.knowledge.library import File, Opened
-from levers.knowledge.outline import text_blocks
+from levers.knowledge.outline import markdown_blocks, text_blocks
 from levers.knowledge.records import Document
 
+_SPAN = re.compile(r"(.+)#(\d+)-(\d+)")
 _OPENERS: dict[str, Callable[..., IO[Any]]] = {"": open, ".gz": gzip.open, ".xz": lzma.open}
 
 
 class Judged(NamedTuple):
-    """A data set: documents as (title, text) by id, queries by id, and for each query its documents' grades."""
+    """A data set: documents as (title, text) by id, queries by id, and for each query its documents' grades.
+
+    `spans` holds for each query the answering characters, where the set names them: (document, start, end).
+    """
 
     corpus: dict[str, tuple[str, str]]
     queries: dict[str, str]
     grades: dict[str, dict[str, int]]
+    spans: dict[str, tuple[tuple[str, int, int], ...]] = {}  # noqa: RUF012
 
 
 class Corpus(NamedTuple):
@@ -44,7 +51,8 @@ class Corpus(NamedTuple):
         """Return a document."""
         title, text = self.corpus[file.name]
         body = text if text.strip() else title
-        document = Document(id=file.name, text=body, blocks=text_blocks(body), title=title or None)
+        blocks = markdown_blocks(body, 0) if file.name.endswith((".md", ".markdown")) else text_blocks(body)
+        document = Document(id=file.name, text=body, blocks=blocks, title=title or None)
         return Opened(document if document.blocks else None, sha=self._sha(file.name))
 
     def _sha(self, name: str) -> str:
@@ -59,20 +67,45 @@ def read_beir(folder: Path, split: str = "test") -> Judged:
     problems: list[Problem] = []
     corpus = {name: (str(row.get("title") or ""), str(row["text"])) for name, row in _rows(folder, "corpus", problems)}
     queries = {name: str(row["text"]) for name, row in _rows(folder, "queries", problems)}
-    grades = _grades(folder, split, problems)
+    graded = _grades(folder, split, problems)
+    grades, spans = _parted(graded, corpus)
     if not problems:
-        for query, documents in grades.items():
-            lost = [name for name in documents if name not in corpus]
-            if query not in queries or lost:
-                what = f"query {query!r}" if query not in queries else f"document {lost[0]!r}"
-                expected = "ids of queries.jsonl and corpus.jsonl"
-                problems.append(
-                    Problem(file=f"qrels/{split}.tsv", found=f"{what}, which is nowhere", expected=expected)
-                )
-                break
+        problems += _dangling(Judged(corpus, queries, grades, spans), split)
     if problems:
         raise UserError(problems)
-    return Judged(corpus, {name: queries[name] for name in grades}, grades)
+    return Judged(corpus, {name: queries[name] for name in grades}, grades, spans)
+
+
+def _dangling(judged: Judged, split: str) -> list[Problem]:
+    """Return the first query whose line names what is not there."""
+    for query, documents in judged.grades.items():
+        lost = [f"document {name!r}" for name in documents if name not in judged.corpus]
+        for name, start, end in judged.spans.get(query, ()):
+            if not start < end <= len(judged.corpus.get(name, ("", ""))[1]):
+                lost.append(f"characters {start} to {end} of {name!r}")
+        if query not in judged.queries:
+            lost.insert(0, f"query {query!r}")
+        if lost:
+            expected = "ids of queries.jsonl and corpus.jsonl, characters inside the text"
+            return [Problem(file=f"qrels/{split}.tsv", found=f"{lost[0]}, which is nowhere", expected=expected)]
+    return []
+
+
+def _parted(
+    graded: dict[str, dict[str, int]], corpus: dict[str, tuple[str, str]]
+) -> tuple[dict[str, dict[str, int]], dict[str, tuple[tuple[str, int, int], ...]]]:
+    """Take the spans out of the graded ids; a document has the best grade of its spans."""
+    grades: dict[str, dict[str, int]] = {}
+    spans: dict[str, tuple[tuple[str, int, int], ...]] = {}
+    for query, documents in graded.items():
+        held = grades.setdefault(query, {})
+        for name, grade in documents.items():
+            found = None if name in corpus else _SPAN.fullmatch(name)
+            if found:
+                spans[query] = (*spans.get(query, ()), (found[1], int(found[2]), int(found[3])))
+            document = found[1] if found else name
+            held[document] = max(grade, held.get(document, 0))
+    return grades, spans
 
 
 def _find(folder: Path, name: str) -> Path | None:

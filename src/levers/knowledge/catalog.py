@@ -1,13 +1,14 @@
 """What an index version holds, beside its table: every file as it was read, who may read it, which segments count."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import Field
 
 from levers.errors import LeversError, Problem
-from levers.knowledge.access import Access
+from levers.knowledge.access import Access, Outline
 from levers.knowledge.records import Chunking, Head, Superseded
 from levers.ledger import Record, digest, write_atomic
 
@@ -22,6 +23,7 @@ class Kept(Record):
 
     `size` and `modified` (ns) tell whether to look again; not `settled`, it was written so shortly before it was read
     that the clock may not show a second change. `groups` are those that decide, rules applied; `under` as in `chunk`.
+    `outline` is None in an index from before there were rules for sections; `narrowed` holds such sections' groups.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Kept(Record):
     current: bool = True
     chunks: int = 0
     under: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    outline: Outline | None = None
+    narrowed: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     note: str = ""
 
@@ -41,7 +45,8 @@ class Kept(Record):
 class State(Record):
     """An index version. `table` is the table's version, 0 without any chunk; `segments` are files of postings.
 
-    `audiences` lists the groups behind each number in the table: 0 is nobody, 1 everybody. `rows` is above the highest
+    `audiences` lists the groups behind each number in the table: 0 is nobody, 1 everybody. `narrow` lists beside them
+    the groups of which a reader must be in one as well, where a section is narrowed. `rows` is above the highest
     row number ever given. `digest` names the version by its content; empty while it is being written.
     """
 
@@ -54,37 +59,56 @@ class State(Record):
     rows: int = 0
     segments: tuple[str, ...] = ()
     audiences: tuple[tuple[str, ...], ...] = ((), ())
+    narrow: tuple[tuple[str, ...], ...] = ()
     files: tuple[Kept, ...] = ()
     superseded: tuple[Superseded, ...] = ()
     problems: tuple[Problem, ...] = ()
 
     def readable(self, groups: frozenset[str]) -> frozenset[int]:
         """Return the audiences that members of these groups belong to."""
-        theirs = (at for at, audience in enumerate(self.audiences) if at > EVERYBODY and groups & set(audience))
+        narrow = (*self.narrow, *((),) * (len(self.audiences) - len(self.narrow)))
+        theirs = (
+            at
+            for at, (audience, narrower) in enumerate(zip(self.audiences, narrow, strict=True))
+            if at > EVERYBODY and belongs(groups, audience) and belongs(groups, narrower)
+        )
         return frozenset((EVERYBODY, *theirs))
 
     def named(self) -> "State":
         """Return the state with its digest: what it holds and who may read it, not how it came to be."""
-        held = [(each.name, each.sha, each.groups, each.current) for each in self.files if each.head]
+        held = [
+            (each.name, each.sha, each.groups, each.current, *([each.narrowed] if each.narrowed else []))
+            for each in self.files
+            if each.head
+        ]
         return self.model_copy(update={"digest": digest([FORMAT, self.embedder, self.chunking, self.prefix, held])})
+
+
+def belongs(groups: frozenset[str], audience: Collection[str]) -> bool:
+    """Tell whether a member of these groups belongs to an audience; an empty one is everybody."""
+    return not audience or not groups.isdisjoint(audience)
 
 
 class Audiences:
     """Numbers for sets of groups; once given, a number keeps its meaning."""
 
-    def __init__(self, known: Iterable[tuple[str, ...]]) -> None:
+    def __init__(self, state: State) -> None:
         """Start from the numbers given so far."""
-        self.known = list(known)
+        self.known = list(state.audiences)
+        self.narrow = [*state.narrow, *([()] * (len(state.audiences) - len(state.narrow)))]
 
-    def number(self, groups: tuple[str, ...], current: bool = True) -> int:
-        """Return the number of those who may find a document."""
+    def number(self, groups: tuple[str, ...], current: bool = True, narrower: tuple[str, ...] = ()) -> int:
+        """Return the number of those who may find a passage: in one of `groups`, and in one of `narrower`."""
         if not current:
             return NOBODY
-        if not groups:
+        if not groups and not narrower:
             return EVERYBODY
-        if groups not in self.known[EVERYBODY + 1 :]:
+        pairs = list(zip(self.known, self.narrow, strict=True))
+        if (groups, narrower) not in pairs[EVERYBODY + 1 :]:
             self.known.append(groups)
-        return self.known.index(groups, EVERYBODY + 1)
+            self.narrow.append(narrower)
+            return len(self.known) - 1
+        return pairs.index((groups, narrower), EVERYBODY + 1)
 
 
 def family(folder: Path, embedder: str, chunking: Chunking, prefix: str) -> Path:
@@ -120,9 +144,45 @@ def find_state(folder: Path, name: str) -> tuple[Path, State]:
     raise LeversError(f"there is no index {name}", "build it again: the documents changed or it was deleted")
 
 
-def revoked(state: State, access: Access) -> Mapping[str, tuple[str, ...]]:
-    """Return the documents whose groups are others under the rules of now than in the index, with those of now."""
+class Revoked(NamedTuple):
+    """What is for other groups under the rules of now than in the index, with those of now.
+
+    Documents by id; sections by document and slug. A document that is for nobody any more has no reader at all.
+    """
+
+    documents: Mapping[str, tuple[str, ...]]
+    sections: Mapping[tuple[str, str], tuple[str, ...]]
+    hidden: frozenset[str] = frozenset()
+
+    def closed(self, groups: frozenset[str]) -> frozenset[str]:
+        """Return the documents that members of these groups may not find any more."""
+        return frozenset(name for name, now in self.documents.items() if not belongs(groups, now)) | self.hidden
+
+    def closed_sections(self, groups: frozenset[str]) -> frozenset[tuple[str, str]]:
+        """Return the sections that members of these groups may not find any more."""
+        return frozenset(place for place, now in self.sections.items() if not belongs(groups, now))
+
+
+def revoked(state: State, access: Access) -> Revoked:
+    """Compare the rules of now with those of the index.
+
+    Where sections are narrowed and an index does not know a document's outline, the document is hidden until it is
+    read again.
+    """
     if state.rules == rules_digest(access):
-        return {}
-    now = {each.name: access.groups_for(each.name, state.prefix, each.head.groups) for each in state.files if each.head}
-    return {each.name: now[each.name] for each in state.files if each.head and now[each.name] != each.groups}
+        return Revoked({}, {})
+    documents: dict[str, tuple[str, ...]] = {}
+    places: dict[tuple[str, str], tuple[str, ...]] = {}
+    hidden = set()
+    for each in state.files:
+        if each.head is None:
+            continue
+        now = access.groups_for(each.name, state.prefix, each.head.groups)
+        if now != each.groups:
+            documents[each.name] = now
+        if access.narrows and (each.outline is None or state.chunking.kind == "document"):
+            hidden.add(each.name)
+            continue
+        narrowed = access.sections_for(each.name, state.prefix, each.outline or ())
+        places |= {(each.name, slug): groups for slug, groups in narrowed.items() if each.narrowed.get(slug) != groups}
+    return Revoked(documents, places, frozenset(hidden))

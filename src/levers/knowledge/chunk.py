@@ -63,6 +63,18 @@ def sections(document: Document) -> list[Section]:
     return [section for section in found if section.slug or section.blocks]
 
 
+def outline(document: Document) -> tuple[tuple[str, ...], ...]:
+    """Return every section's slug, followed by those of the headings above it, the nearest first."""
+    found: list[tuple[str, ...]] = []
+    above: list[tuple[int, str]] = []
+    for section in sections(document):
+        above = [(level, slug) for level, slug in above if level < section.level]
+        found.append((section.slug, *(slug for _, slug in reversed(above))))
+        if section.slug:
+            above.append((section.level, section.slug))
+    return tuple(found)
+
+
 def under_headings(document: Document) -> dict[str, tuple[str, ...]]:
     """Return, for each heading without text of its own, the slugs of the sections under it."""
     parts = sections(document)
@@ -75,16 +87,15 @@ def under_headings(document: Document) -> dict[str, tuple[str, ...]]:
 
 
 def chunk(document: Document, chunking: Chunking | None = None, *, current: bool = True) -> list[Chunk]:
-    """Cut a document: a chunk for each section, several where a section is longer than the limit.
+    """Cut a document as a chunking says, by structure without one: a chunk for each section, several for a long one.
 
-    A long section is cut between blocks, then at sentence ends, then between words; a table is kept whole.
-    `text[start:end]` of the document is the chunk's text.
+    A long section is cut between blocks, then at sentence ends, then between words; a table is kept whole, but for
+    `fixed`. `text[start:end]` of the document is the chunk's text.
     """
-    limit = (chunking or Chunking()).words
+    how = chunking or Chunking()
     chunks: list[Chunk] = []
-    for section in sections(document):
-        units = [piece for block in section.blocks for piece in _pieces(document.text, block, limit)]
-        for span in _pack(document.text, units, limit):
+    for section in _whole(document) if how.kind == "document" else sections(document):
+        for span in _cuts(document.text, section.blocks, how):
             text = document.text[span.start : span.end]
             if re.search(r"\w", text):
                 chunks.append(
@@ -101,6 +112,50 @@ def chunk(document: Document, chunking: Chunking | None = None, *, current: bool
                     )
                 )
     return chunks
+
+
+def _whole(document: Document) -> list[Section]:
+    """Return a document as one section under its first heading path."""
+    blocks = tuple(block for block in document.blocks)
+    return [Section("", sections(document)[0].heading, blocks)] if blocks else []
+
+
+def _cuts(text: str, blocks: Sequence[Block], how: Chunking) -> list[_Span]:
+    """Cut the blocks of one section."""
+    if not blocks:
+        return []
+    if how.kind == "document":
+        return [_Span(blocks[0].start, blocks[-1].end)]
+    if how.kind == "fixed":
+        return _windows(text, _Span(blocks[0].start, blocks[-1].end), how)
+    units: list[_Span] = []
+    for block in blocks:
+        if how.kind == "sentence" and block.kind == "text":
+            ends = [hit.end() for hit in _SENTENCE.finditer(text, block.start, block.end)]
+            edges = [block.start, *(end for end in ends if end < block.end), block.end]
+            sentences = [_strip(text, _Span(a, b)) for a, b in itertools.pairwise(edges)]
+            units += [part for each in sentences if each.start < each.end for part in _fitted(text, each, how.words)]
+        else:
+            units += _pieces(text, block, how.words)
+    return _pack(text, units, how.words)
+
+
+def _fitted(text: str, sentence: _Span, limit: int) -> list[_Span]:
+    parts = _cut(text, sentence, _GAP, limit)
+    return [piece for part in parts for piece in _slices(text, part, limit)]
+
+
+def _windows(text: str, span: _Span, how: Chunking) -> list[_Span]:
+    """Take `words` words at a time, `overlap` of them again in the next piece; the last one is as long as is left."""
+    found = [hit.span() for hit in re.finditer(r"\S+", text[span.start : span.end])]
+    step = how.words - how.overlap
+    pieces = []
+    for at in range(0, len(found), step):
+        last = min(at + how.words, len(found)) - 1
+        pieces.append(_Span(span.start + found[at][0], span.start + found[last][1]))
+        if last == len(found) - 1:
+            break
+    return [part for piece in pieces for part in _slices(text, piece, how.words)]
 
 
 def size(text: str) -> int:

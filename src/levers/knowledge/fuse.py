@@ -58,7 +58,7 @@ def distinct(ranking: Sequence[Found], k: int) -> list[list[Found]]:
     """Return the first `k` passages that differ, each followed by its lower-ranked near-duplicates."""
     kept: list[list[Found]] = []
     for found in ranking:
-        twin = next((group for group in kept if _twins(group[0], found)), None)
+        twin = next((group for group in kept if twins(group[0], found)), None)
         if twin is not None:
             twin.append(found)
         elif len(kept) < k:
@@ -101,7 +101,7 @@ def _joins(pieces: Sequence[Found], at: int, step: int, section: str) -> bool:
     return pieces[at].section == section and 0 <= after.start - before.end <= _GAP
 
 
-def _twins(one: Found, other: Found) -> bool:
+def twins(one: Found, other: Found) -> bool:
     """Tell whether two passages say the same.
 
     Alike is not enough: two product pages may differ in one figure or one name. So the differing words must be few,

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from levers.errors import LeversError
+from levers.knowledge import hops as two
 from levers.knowledge import words
 from levers.knowledge.access import Access
-from levers.knowledge.catalog import LOCK, NOBODY, TABLE, WORDS, State, family, find_state, revoked
+from levers.knowledge.catalog import LOCK, NOBODY, TABLE, WORDS, State, belongs, family, find_state, revoked
 from levers.knowledge.fuse import distinct, fuse, grow, rerank
 from levers.knowledge.library import Folder, check_folder, clean
 from levers.knowledge.optional import need
@@ -27,14 +28,23 @@ _RERANKED = 20  # first passages that a reranker compares: further down it seldo
 class View:
     """What one reader may find: a mask over places, one over row numbers, and the same as a condition for the store."""
 
-    def __init__(self, rows: Rows, allowed: frozenset[int], closed: frozenset[str]) -> None:
-        """Allow the chunks of these audiences, without those of closed documents."""
+    def __init__(
+        self,
+        rows: Rows,
+        allowed: frozenset[int],
+        closed: frozenset[str],
+        apart: frozenset[tuple[str, str]] = frozenset(),
+    ) -> None:
+        """Allow the chunks of these audiences, without those of closed documents and sections."""
         self.places: NDArray[np.bool_] = np.isin(rows.audience, list(allowed))
         if closed:
             self.places &= np.array([document not in closed for document in rows.documents], dtype=np.bool_)
+        if apart:
+            places = zip(rows.documents, rows.sections, strict=True)
+            self.places &= np.array([place not in apart for place in places], dtype=np.bool_)
         self.numbers = np.zeros(rows.size, dtype=np.bool_)
         self.numbers[rows.numbers[self.places]] = True
-        self.where = audience_filter(allowed, closed)
+        self.where = audience_filter(allowed, closed, apart)
 
 
 class Index:
@@ -82,6 +92,20 @@ class Index:
             self._listed = rows.found(np.flatnonzero(rows.audience != NOBODY)) if rows else []
         return list(self._listed)
 
+    def vectors(self) -> NDArray[np.float32]:
+        """Return the unit vectors of `chunks()`, in that order, shape (chunks, dimension)."""
+        rows = self._rows
+        if rows is None:
+            return np.zeros((0, self._embedder.dimension), dtype=np.float32)
+        held: NDArray[np.float32] = rows.vectors()[rows.audience != NOBODY]
+        return held
+
+    def asked_by(self, embedder: Embedder) -> "Index":
+        """Return the same index whose questions another embedder of the same dimension embeds."""
+        other = copy.copy(self)
+        other._embedder = embedder
+        return other
+
     def reranked(self, reranker: Reranker | None) -> "Index":
         """Return the same index with its first passages put in order by this reranker, or by none."""
         if reranker is self.reranker:
@@ -101,19 +125,25 @@ class Index:
         pieces = self._rows.found(np.arange(*self._spans[document]))
         if slug:
             wanted = (slug, *self._files[document].under.get(slug, ()))
-            pieces = [piece for piece in pieces if piece.section in wanted]
+            whole = self._state.chunking.kind == "document"
+            pieces = pieces if whole else [piece for piece in pieces if piece.section in wanted]
         return pieces
 
-    def may_read(self, document: str, user: str | None = None) -> bool:
-        """Tell whether search may show a document to a user; a superseded one is shown to nobody."""
+    def may_read(self, reference: str, user: str | None = None) -> bool:
+        """Tell whether search may show a user all of a document, or of one section as `document#section`.
+
+        A superseded document is shown to nobody.
+        """
+        document, _, slug = (reference, "", "") if reference in self._files else reference.rpartition("#")
         held = self._files.get(document)
         if held is None or not held.current or document not in self._spans:
             return False
         groups = self.access.groups_of(user)
-        return all(
-            not audience or not groups.isdisjoint(audience)
-            for audience in (held.groups, self._revoked.get(document, ()))
-        )
+        if document in self._revoked.closed(groups) or not belongs(groups, held.groups):
+            return False
+        asked = {slug, *held.under.get(slug, ())} if slug else {each[0] for each in held.outline or ()}
+        apart = self._revoked.closed_sections(groups)
+        return all(belongs(groups, held.narrowed.get(each, ())) and (document, each) not in apart for each in asked)
 
     def search(
         self,
@@ -122,15 +152,18 @@ class Index:
         users: Sequence[str | None] | None = None,
         k: int = 4,
         mode: Mode = "hybrid",
-        widen: int = 0,
+        widen: int | None = None,
+        hops: int = 1,
     ) -> list[list[Found]]:
         """Return the `k` best passages for each query, best first, near-duplicates taken out.
 
         `users` names who asks, one for each query; without it only public passages are found. What a user may not
         read takes no part in the ranking. `widen` gives each passage its neighbours of the same section, up to so
-        many words: search small, read big. A passage that stands in a wider one already makes room for the next.
+        many words: search small, read big; without it the chunking's `parent` counts. A passage that stands in a wider
+        one already makes room for the next. With two `hops` the first passages ask again (`levers.knowledge.hops`).
         """
-        ranked = self.ranking(queries, users=users, depth=max(_POOL, 2 * k), mode=mode)
+        widen = self._state.chunking.parent if widen is None else widen
+        ranked = self.ranking(queries, users=users, depth=max(_POOL, 2 * k), mode=mode, hops=hops)
         if not widen:
             return [[group[0] for group in distinct(found, k)] for found in ranked]
         return [self._widened([group[0] for group in distinct(found, len(found))], k, widen) for found in ranked]
@@ -172,19 +205,27 @@ class Index:
         users: Sequence[str | None] | None = None,
         depth: int = _POOL,
         mode: Mode = "hybrid",
+        hops: int = 1,
     ) -> list[list[Found]]:
         """Return all that search ranks for each query, best first, near-duplicates included.
 
         Each way of searching contributes its first `depth` passages; a reranker, if there is one, compares the first
-        20 of them all.
+        20 of them all. With two `hops` the first five passages ask again, by vectors (by words in `bm25`).
         """
         asking = [None] * len(queries) if users is None else list(users)
         if len(asking) != len(queries):
             raise ValueError(f"{len(queries)} queries but {len(asking)} users")
         if self._rows is None or not queries or depth < 1:
             return [[] for _ in queries]
-        vectors = None if mode == "bm25" else self._embedder.embed(list(queries), "query")
         views = [self._view(self.access.groups_of(user)) for user in asking]
+        ranked = self._ranked(queries, views, depth, mode)
+        if self.reranker is not None:
+            ranked = self._closely(queries, views, ranked, self.reranker)
+        return ranked if hops == 1 else self._again(queries, views, ranked, "bm25" if mode == "bm25" else "dense")
+
+    def _ranked(self, queries: Sequence[str], views: Sequence[View], depth: int, mode: Mode) -> list[list[Found]]:
+        assert self._rows is not None
+        vectors = None if mode == "bm25" else self._embedder.embed(list(queries), "query")
         ranked: list[list[Found]] = []
         for at, (query, view) in enumerate(zip(queries, views, strict=True)):
             paths: list[list[Found]] = [[], []]
@@ -193,7 +234,25 @@ class Index:
             if vectors is not None and query.strip():
                 paths[1] = self._rows.found(*self._rows.dense(vectors[at], view.places, view.where, depth))
             ranked.append(fuse(*paths) if mode == "hybrid" else [*paths[0], *paths[1]])
-        return ranked if self.reranker is None else self._closely(queries, views, ranked, self.reranker)
+        return ranked
+
+    def _again(
+        self, queries: Sequence[str], views: Sequence[View], ranked: Sequence[list[Found]], mode: Mode
+    ) -> list[list[Found]]:
+        """Let the first passages of each ranking ask again, under the same reader's view."""
+        asked = [
+            (at, found, text)
+            for at, (query, each) in enumerate(zip(queries, ranked, strict=True))
+            for found in each[: two.FIRST]
+            if (text := two.second_query(query, found))
+        ]
+        if not asked:
+            return list(ranked)
+        seconds = self._ranked([text for _, _, text in asked], [views[at] for at, _, _ in asked], _POOL, mode)
+        held: list[list[tuple[Found, list[Found]]]] = [[] for _ in queries]
+        for (at, found, _), each in zip(asked, seconds, strict=True):
+            held[at].append((found, each))
+        return [two.joined(first, second) for first, second in zip(ranked, held, strict=True)]
 
     def _closely(
         self, queries: Sequence[str], views: Sequence[View], ranked: Sequence[list[Found]], reranker: Reranker
@@ -219,11 +278,12 @@ class Index:
     def _view(self, groups: frozenset[str]) -> View:
         """Return what members of these groups may find; the same groups see the same."""
         assert self._rows is not None
-        theirs = groups & {each for audience in self._state.audiences for each in audience} if groups else groups
-        asked = groups if self._revoked else theirs
+        named = (*self._state.audiences, *self._state.narrow)
+        theirs = groups & {each for audience in named for each in audience} if groups else groups
+        asked = groups if any(self._revoked) else theirs
         if asked not in self._views:
-            closed = frozenset(name for name, now in self._revoked.items() if now and groups.isdisjoint(now))
-            self._views[asked] = View(self._rows, self._state.readable(groups), closed)
+            closed, apart = self._revoked.closed(groups), self._revoked.closed_sections(groups)
+            self._views[asked] = View(self._rows, self._state.readable(groups), closed, apart)
         return self._views[asked]
 
 
@@ -272,6 +332,12 @@ def open_index(folder: Path, name: str, embedder: Embedder, access: Access) -> I
     """Open the version of that digest under `folder`. Raises LeversError when it is not there."""
     home, state = find_state(folder, name)
     return Index(home, state, embedder, access)
+
+
+def made_with(folder: Path, name: str) -> tuple[str, Chunking]:
+    """Return a version's embedder id and its chunking. Raises LeversError as `open_index`."""
+    _, state = find_state(folder, name)
+    return state.embedder, state.chunking
 
 
 def purge(folder: Path, name: str) -> None:

@@ -2,12 +2,13 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from levers.errors import Problem, UserError
-from levers.knowledge.access import Access, did_you_mean
+from levers.knowledge.access import Access, Outline, did_you_mean
+from levers.knowledge.chunk import outline
 from levers.knowledge.decode import decode
 from levers.knowledge.front import read_front
 from levers.knowledge.html import read_html
@@ -23,6 +24,7 @@ from levers.ledger import Record
 _WITH_HEAD: dict[str, Callable[[str, int], tuple[Block, ...]]] = {
     ".md": markdown_blocks,
     ".markdown": markdown_blocks,
+    ".rst": text_blocks,
     ".txt": text_blocks,
     ".text": text_blocks,
 }
@@ -99,11 +101,15 @@ class Opened(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """All heads together under the access rules: their groups by id, who is superseded, and what is wrong."""
+    """All heads together under the access rules: their groups by id, who is superseded, and what is wrong.
+
+    `narrowed` holds by id the groups of the sections that a rule narrows.
+    """
 
     groups: dict[str, tuple[str, ...]]
     superseded: tuple[Superseded, ...]
     problems: tuple[Problem, ...]
+    narrowed: dict[str, dict[str, tuple[str, ...]]]
 
 
 def read_library(documents_dir: Path, prefix: str, access: Access | None = None) -> Library:
@@ -114,7 +120,7 @@ def read_library(documents_dir: Path, prefix: str, access: Access | None = None)
     """
     opened = [open_file(file, documents_dir) for file in files(documents_dir, prefix)]
     documents = [each.document for each in opened if each.document is not None]
-    judged = judge(documents, access or Access(), prefix)
+    judged = judge(documents, access or Access(), prefix, {each.id: outline(each) for each in documents})
     return Library(
         documents=tuple(each.model_copy(update={"groups": judged.groups[each.id]}) for each in documents),
         problems=(*(problem for each in opened for problem in each.problems), *judged.problems),
@@ -154,18 +160,19 @@ def clean(prefix: str) -> str:
     return PurePosixPath(prefix).as_posix().strip("/") if prefix.strip("./") else ""
 
 
-def judge(heads: Sequence[Head], access: Access, prefix: str) -> Judged:
-    """Apply the access rules to all documents, and find those that newer ones replace."""
+def judge(heads: Sequence[Head], access: Access, prefix: str, outlines: Mapping[str, Outline]) -> Judged:
+    """Apply the access rules to all documents with their outlines, and find those that newer ones replace."""
     prefix = clean(prefix)
     groups = {head.id: access.groups_for(head.id, prefix, head.groups) for head in heads}
     problems = [problem for head in heads for problem in _unknown_groups(head, access)]
-    problems += access.unmatched(groups, prefix)
+    problems += access.unmatched({head.id: outlines.get(head.id, ()) for head in heads}, prefix)
     under_rules = [
         head if head.groups == groups[head.id] else head.model_copy(update={"groups": groups[head.id]})
         for head in heads
     ]
     superseded, doubts = find_superseded(under_rules, prefix)
-    return Judged(groups, superseded, (*problems, *doubts))
+    narrowed = {head.id: access.sections_for(head.id, prefix, outlines.get(head.id, ())) for head in heads}
+    return Judged(groups, superseded, (*problems, *doubts), narrowed)
 
 
 def open_file(file: File, folder: Path) -> Opened:

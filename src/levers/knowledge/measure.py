@@ -1,7 +1,7 @@
 """How good search is, on questions whose passages are known: graded documents, or sections that hold the answer."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,13 @@ class Measured(Record):
     """One way of searching over a set of questions; shares and means from 0 to 1.
 
     `ndcg` is nDCG@10 with its bootstrap 95 % interval over queries, `recall` by depth, `mrr` the mean reciprocal rank
-    to 10. `ms` is the median wall time of a search in milliseconds, without embedding the query.
+    to 10. `sharpened`: an embedder tuned for it embeds the questions. `ms` is the median wall time of a search in
+    milliseconds, without embedding the query.
     """
 
     mode: Mode
     reranked: bool = False
+    sharpened: bool = False
     words: int | None
     chunks: int
     queries: int
@@ -53,22 +55,13 @@ class Asked(Record):
     user: str | None = None
 
 
-class Reached(Record):
-    """A chunking on questions: the share whose evidence is among the first `k`, and where it stood for each."""
-
-    chunking: Chunking
-    chunks: int
-    recall: float
-    ranks: tuple[int | None, ...]
-
-
 class _Known:
     """An embedder for queries whose vectors are there already, so that a search is timed alone."""
 
-    def __init__(self, embedder: Embedder, queries: Sequence[str]) -> None:
+    def __init__(self, embedder: Embedder, queries: Sequence[str], asked_by: Embedder | None) -> None:
         self.id, self.dimension = embedder.id, embedder.dimension
         self._embedder = embedder
-        self._vectors = dict(zip(queries, embedder.embed(list(queries), "query"), strict=True))
+        self._vectors = dict(zip(queries, (asked_by or embedder).embed(list(queries), "query"), strict=True))
 
     def embed(self, texts: Sequence[str], kind: Any) -> Any:
         if kind == "passage":
@@ -83,14 +76,15 @@ def measure(
     chunking: Chunking | None = None,
     ways: Sequence[Way] | None = None,
     on_progress: Progress | None = None,
+    asked_by: Embedder | None = None,
 ) -> list[Measured]:
     """Index a data set under `folder` (only once) and measure each way of searching on its queries.
 
     Without a chunking every document is one chunk. A document's rank is that of its first chunk. Without `ways` all
-    modes are measured, none reranked.
+    modes are measured, none reranked. `asked_by` embeds the queries in place of the embedder, passages as before.
     """
     names = list(judged.queries)
-    known = _Known(embedder, [judged.queries[name] for name in names])
+    known = _Known(embedder, [judged.queries[name] for name in names], asked_by)
     corpus = Corpus(judged.corpus)
     index = build_from(corpus, "", Access(), known, folder, chunking or WHOLE, on_progress)
     found = []
@@ -107,7 +101,8 @@ def measure(
         figures = score(judged.grades, runs)
         settings = None if chunking is None else chunking.words
         ms = 1000 * float(np.median(seconds))
-        figures |= {"mode": mode, "reranked": reranker is not None, "words": settings, "chunks": index.size}
+        figures |= {"mode": mode, "reranked": reranker is not None, "sharpened": asked_by is not None}
+        figures |= {"words": settings, "chunks": index.size}
         found.append(Measured(**figures, queries=len(names), ms=ms))
     return found
 
@@ -136,20 +131,9 @@ def evidence_ranks(index: Index, asked: Sequence[Asked], mode: Mode = "hybrid") 
     return tuple(ranks)
 
 
-def compare_chunkings(
-    asked: Sequence[Asked], build_with: Callable[[Chunking], Index], chunkings: Sequence[Chunking], k: int = 4
-) -> list[Reached]:
-    """Measure chunkings on the same questions, best first; equal recall is decided by fewer chunks.
-
-    `build_with` makes the index for a chunking; ask it about dev only.
-    """
-    found = []
-    for chunking in chunkings:
-        index = build_with(chunking)
-        ranks = evidence_ranks(index, asked)
-        share = sum(rank is not None and rank <= k for rank in ranks) / max(len(ranks), 1)
-        found.append(Reached(chunking=chunking, chunks=index.size, recall=share, ranks=ranks))
-    return sorted(found, key=lambda each: (-each.recall, each.chunks))
+def mean_reciprocal(ranks: Sequence[int | None]) -> float:
+    """Return the mean of 1 / rank; what was not found counts 0, and so does a mean over nothing."""
+    return sum(1 / rank for rank in ranks if rank) / max(len(ranks), 1)
 
 
 def _documents(ranked: Sequence[Found]) -> dict[str, float]:

@@ -5,12 +5,13 @@ Every `start` and `end` is a character offset (not bytes) in `Document.text`, en
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from levers.ledger import Record
 
 BlockKind = Literal["heading", "text", "code", "table"]
 Mode = Literal["hybrid", "bm25", "dense"]
+ChunkingKind = Literal["structure", "sentence", "fixed", "document"]
 
 
 class Block(Record):
@@ -71,9 +72,32 @@ class Superseded(Record):
 
 
 class Chunking(Record):
-    """How documents are cut: `words` is the size a chunk may reach before its section is split."""
+    """How documents are cut; no chunk crosses a section, but for whole documents.
+
+    `structure` keeps a section whole up to `words` and then cuts between blocks; `sentence` packs sentences up to
+    `words`; `fixed` takes `words` at a time, each piece beginning with the last `overlap` of the one before;
+    `document` cuts nothing. With `parent`, search gives each small passage back inside a wider one of its section, of
+    so many words: search small, read big.
+    """
 
     words: int = Field(default=160, ge=20)
+    kind: ChunkingKind = Field(default="structure", exclude_if=lambda value: value == "structure")
+    overlap: int = Field(default=0, ge=0, exclude_if=lambda value: value == 0)
+    parent: int = Field(default=0, ge=0, exclude_if=lambda value: value == 0)
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Chunking":
+        if self.overlap and (self.kind != "fixed" or self.overlap >= self.words):
+            raise ValueError("overlap is for fixed pieces, and below their words")
+        return self
+
+    @property
+    def label(self) -> str:
+        """How tables name it: `structure 160`, `fixed 120 over 30`, `sentence 40 in 160`, `document`."""
+        if self.kind == "document":
+            return "document"
+        ending = f" over {self.overlap}" if self.overlap else ""
+        return f"{self.kind} {self.words}{ending}" + (f" in {self.parent}" if self.parent else "")
 
 
 class Chunk(Record):
@@ -110,6 +134,11 @@ class Found(Record):
     end: int
     page: int | None = None
     score: float = 0.0
+
+    @property
+    def reference(self) -> str:
+        """Where it stands, as evidence is named: `document#section`, or the document."""
+        return f"{self.document}#{self.section}" if self.section else self.document
 
     @property
     def searchable(self) -> str:

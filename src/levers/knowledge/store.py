@@ -66,14 +66,16 @@ class Table:
             for condition in _named(documents):
                 self._table.delete(condition)
 
-    def give(self, audiences: Mapping[str, int]) -> None:
-        """Give documents other readers."""
+    def give(self, audiences: Mapping[str, int], apart: Mapping[tuple[str, str], int]) -> None:
+        """Give documents other readers; then sections, by document and slug, those of their own."""
         by_number: dict[int, list[str]] = {}
         for document, audience in audiences.items():
             by_number.setdefault(audience, []).append(document)
         for audience, documents in sorted(by_number.items()):
             for condition in _named(documents):
                 self._table.update(where=condition, values={"audience": audience})  # type: ignore[union-attr]
+        for place, audience in sorted(apart.items()):
+            self._table.update(where=_section(place), values={"audience": audience})  # type: ignore[union-attr]
 
     def vectors_of(self, documents: Collection[str]) -> dict[str, NDArray[np.float32]]:
         """Return what was embedded of documents: searchable text to vector."""
@@ -136,6 +138,7 @@ class Rows:
         self.numbers: NDArray[np.int64] = self._read["row"].to_numpy()
         self.audience: NDArray[np.int32] = self._read["audience"].to_numpy()
         self.documents: list[str] = self._read["document"].to_pylist()
+        self.sections: list[str] = self._read["section"].to_pylist()
         self.size = size
         self._places = np.full(self.size, -1, dtype=np.int64)
         self._places[self.numbers] = np.arange(len(self.numbers))
@@ -163,7 +166,7 @@ class Rows:
         """
         if len(self) <= EXACT_BELOW:
             places = np.flatnonzero(visible)
-            scores = (self._all() @ vector)[places].astype(np.float64)
+            scores = (self.vectors() @ vector)[places].astype(np.float64)
         else:
             search = self._table.search(vector, vector_column_name="vector").distance_type("dot")
             # a narrow filter may leave few rows in the nearest partitions: then all the others are searched too
@@ -173,7 +176,8 @@ class Rows:
             scores = 1.0 - rows["_distance"].to_numpy().astype(np.float64)
         return ordered(places, scores, depth)
 
-    def _all(self) -> NDArray[np.float32]:
+    def vectors(self) -> NDArray[np.float32]:
+        """Return all vectors by place, shape (chunks, dimension); read once."""
         if self._vectors is None:
             read = self._table.search().select(["row", "vector"]).limit(None).to_arrow()
             vectors = _vectors(read)
@@ -193,10 +197,18 @@ def ordered(places: NDArray[np.int64], scores: NDArray[np.float64], depth: int) 
     return Hits(places[order], rounded[order])
 
 
-def audience_filter(audiences: Collection[int], but: Collection[str] = ()) -> str:
-    """Return the SQL condition for chunks of these audiences, without those of some documents."""
+def audience_filter(
+    audiences: Collection[int], but: Collection[str] = (), apart: Collection[tuple[str, str]] = ()
+) -> str:
+    """Return the SQL condition for chunks of these audiences, without those of some documents and sections."""
     allowed = f"audience IN ({', '.join(map(str, sorted(audiences)))})"
-    return " AND ".join([allowed, *(f"NOT ({condition})" for condition in _named(but))])
+    closed = [*_named(but), *(_section(place) for place in sorted(apart))]
+    return " AND ".join([allowed, *(f"NOT ({condition})" for condition in closed)])
+
+
+def _section(place: tuple[str, str]) -> str:
+    document, section = (each.replace("'", "''") for each in place)
+    return f"document = '{document}' AND section = '{section}'"
 
 
 def _named(documents: Collection[str]) -> list[str]:

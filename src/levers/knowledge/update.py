@@ -13,7 +13,7 @@ from levers.errors import LeversError
 from levers.knowledge import words
 from levers.knowledge.access import Access
 from levers.knowledge.catalog import HEAD, TABLE, WORDS, Audiences, Kept, State, read_state, rules_digest, write_state
-from levers.knowledge.chunk import chunk, under_headings
+from levers.knowledge.chunk import chunk, outline, under_headings
 from levers.knowledge.library import File, Opened, clean, judge
 from levers.knowledge.records import Chunk
 from levers.knowledge.store import Table
@@ -87,9 +87,15 @@ def update(
     """
     begun = time.perf_counter()
     state = read_state(home / HEAD) or fresh
+    if access.narrows and fresh.chunking.kind == "document":
+        hint = "pull retrieve again with another chunking, or give the section a document of its own"
+        raise LeversError(f"{access.file} narrows sections, and whole documents are not cut", hint)
     old = {each.name: each for each in state.files}
     listed = source.files()
-    kept, opened = _compare(listed, old, source)
+    known = {
+        name: each for name, each in old.items() if not access.narrows or each.outline is not None or not each.head
+    }
+    kept, opened = _compare(listed, known, source)
     gone = sorted(set(old) - {each.name for each in listed})
     same = rules_digest(access) == state.rules
     if state.digest and not opened and not gone and same and (home / f"{state.digest}.json").is_file():
@@ -99,7 +105,7 @@ def update(
         return state, Update(seconds=time.perf_counter() - begun)
     table = Table(home / TABLE)
     table.restore(state.table)
-    work = _Work(home, embedder, access, state, table, Audiences(state.audiences), progress)
+    work = _Work(home, embedder, access, state, table, Audiences(state), progress)
     work.state = state.model_copy(update={"digest": ""})
     replaced = [each.name for each, _ in opened if each.name in old]
     if len(replaced) + len(gone) <= _REUSED_AT_MOST:
@@ -168,7 +174,10 @@ def _write(work: _Work, opened: Sequence[tuple[File, tuple[Kept, Opened]]], old:
             continue
         groups = work.access.groups_for(document.id, clean(work.state.prefix), document.groups)
         chunks = chunk(document.model_copy(update={"groups": groups}), work.state.chunking)
+        shape = outline(document)
+        narrowed = work.access.sections_for(document.id, clean(work.state.prefix), shape)
         facts = {"groups": groups, "chunks": len(chunks), "under": under_headings(document)}
+        facts |= {"outline": shape, "narrowed": narrowed}
         prepared.append((kept.model_copy(update=facts), chunks))
     work.total = sum(len(chunks) for _, chunks in prepared)
     slab: list[tuple[Kept, list[Chunk]]] = []
@@ -188,7 +197,11 @@ def _write_slab(work: _Work, slab: Sequence[tuple[Kept, list[Chunk]]], old: dict
     segments, first = work.state.segments, work.state.rows
     if chunks:
         vectors = _embed(work, [each.searchable for each in chunks])
-        work.table.add(chunks, first, [work.audiences.number(each.groups) for each in chunks], vectors)
+        narrowed = {kept.name: kept.narrowed for kept, _ in slab}
+        numbers = [
+            work.audiences.number(each.groups, True, narrowed[each.document].get(each.section, ())) for each in chunks
+        ]
+        work.table.add(chunks, first, numbers, vectors)
         name = f"{first:09d}-{len(chunks)}-{work.table.version}.npz"
         rows = range(first, first + len(chunks))
         words.save(work.home / WORDS / name, words.segment(rows, [each.searchable for each in chunks]))
@@ -215,7 +228,7 @@ def _embed(work: _Work, texts: Sequence[str]) -> NDArray[np.float32]:
 
 def _advance(work: _Work, held: tuple[Kept, ...]) -> None:
     """Write down what the table holds now, for this update to go on from if it is killed."""
-    facts = {"files": held, "table": work.table.version, "audiences": tuple(work.audiences.known)}
+    facts = {"files": held, "table": work.table.version, **_numbers(work)}
     work.state = work.state.model_copy(update=facts)
     write_state(work.home / HEAD, work.state)
 
@@ -224,24 +237,29 @@ def _publish(work: _Work, seen: Sequence[Kept]) -> State:
     """Judge all documents together, give each its readers, and name the version."""
     looked = {each.name: each for each in seen}
     held = sorted((looked.get(each.name, each) for each in work.state.files), key=lambda each: each.name)
-    judged = judge([each.head for each in held if each.head], work.access, work.state.prefix)
+    outlines = {each.name: each.outline or () for each in held}
+    judged = judge([each.head for each in held if each.head], work.access, work.state.prefix, outlines)
     replaced = {each.document for each in judged.superseded}
     files_now: list[Kept] = []
     moved: dict[str, int] = {}
+    apart: dict[tuple[str, str], int] = {}
     for each in held:
-        facts = {"groups": judged.groups.get(each.name, ()), "current": each.name not in replaced}
-        if (each.groups, each.current) != (facts["groups"], facts["current"]):
-            moved[each.name] = work.audiences.number(judged.groups.get(each.name, ()), each.name not in replaced)
-        files_now.append(each.model_copy(update=facts))
+        groups, current = judged.groups.get(each.name, ()), each.name not in replaced
+        narrowed = judged.narrowed.get(each.name, {})
+        if (each.groups, each.current, each.narrowed) != (groups, current, narrowed):
+            moved[each.name] = work.audiences.number(groups, current)
+            for slug, narrower in narrowed.items():
+                apart[each.name, slug] = work.audiences.number(groups, current, narrower)
+        files_now.append(each.model_copy(update={"groups": groups, "current": current, "narrowed": narrowed}))
     if moved:
-        work.table.give(moved)
+        work.table.give(moved, apart)
     work.table.index()
     _tidy(work)
     state = work.state.model_copy(
         update={
             "files": tuple(files_now),
             "table": work.table.version,
-            "audiences": tuple(work.audiences.known),
+            **_numbers(work),
             "rules": rules_digest(work.access),
             "superseded": judged.superseded,
             "problems": judged.problems,
@@ -250,6 +268,12 @@ def _publish(work: _Work, seen: Sequence[Kept]) -> State:
     write_state(work.home / f"{state.digest}.json", state)
     write_state(work.home / HEAD, state)
     return state
+
+
+def _numbers(work: _Work) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """Return what the numbers in the table stand for."""
+    narrow = tuple(work.audiences.narrow) if any(work.audiences.narrow) else ()
+    return {"audiences": tuple(work.audiences.known), "narrow": narrow}
 
 
 def sweep(home: Path, name: str) -> None:

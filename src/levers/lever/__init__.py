@@ -9,6 +9,7 @@ from levers.lever.instruct import InstructLever
 from levers.lever.order import OrderLever
 from levers.lever.reason import ReasonLever
 from levers.lever.retrieve import RetrieveLever
+from levers.lever.sharpen import SharpenLever
 from levers.lever.situation import Lever, Piloting, Pulled, Situation
 from levers.lever.structure import StructureLever
 from levers.lever.tune import TuneLever
@@ -21,6 +22,7 @@ LEVERS: tuple[Lever, ...] = (
     RetrieveLever(),
     OrderLever(),
     ReasonLever(),
+    SharpenLever(),
     TuneLever(),
     CompressLever(),
     CacheLever(),

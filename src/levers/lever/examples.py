@@ -85,7 +85,7 @@ def showable(situation: Situation) -> list[Example]:
     return [
         example
         for example in situation.bench.task.examples
-        if all(index is None or index.may_read(reference.partition("#")[0]) for reference in example.evidence)
+        if all(index is None or index.may_read(reference) for reference in example.evidence)
     ]
 
 

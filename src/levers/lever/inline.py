@@ -67,9 +67,10 @@ def public_documents(situation: Situation) -> tuple[tuple[str, str], ...]:
         return ()
     texts: dict[str, list[Found]] = {}
     for found in index.chunks():
+        if not index.may_read(found.reference):
+            continue
         texts.setdefault(found.document, []).append(found)
     return tuple(
         (name, "\n\n".join(f"{each.heading}\n{each.text}" if each.heading else each.text for each in pieces))
         for name, pieces in texts.items()
-        if index.may_read(name, None)
     )

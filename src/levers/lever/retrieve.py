@@ -8,6 +8,7 @@ from levers.diagnosis import ProbeName
 from levers.economics import CostFigure, latency, threshold
 from levers.errors import Problem, UserError
 from levers.ledger import Record
+from levers.lever.cutting import cut
 from levers.lever.figures import Terms, quote, tokens
 from levers.lever.situation import Pulled, Situation
 from levers.lever.variants import Variant, climb, parse
@@ -20,12 +21,16 @@ TRIED = (1, 2, 4)
 class Settings(Record):
     """How many passages; None goes up from 1 to 4 while dev gains. `mode`: BM25 and dense fused, or one of them.
 
-    `rerank`: let the reranker that the project names put the first passages in order.
+    `rerank`: let the reranker that the project names put the first passages in order. `hops`: 2
+    lets the first passages ask again, for questions that need two. `chunking`: how documents are
+    cut, by its label; None compares all of them on dev where the stack does not retrieve yet, "keep" compares none.
     """
 
     k: int | None = Field(default=None, ge=1, le=20)
     mode: Literal["hybrid", "bm25", "dense"] = "hybrid"
     rerank: bool = True
+    hops: int = Field(default=1, ge=1, le=2)
+    chunking: str | None = None
 
 
 class RetrieveLever:
@@ -62,10 +67,11 @@ class RetrieveLever:
             raise UserError(
                 Problem(file="levers.yaml", field="knowledge.documents", expected="documents to retrieve from")
             )
+        index, cuts = cut(situation, index, chosen.chunking, chosen.mode, chosen.rerank)
         counts = TRIED if chosen.k is None else (chosen.k,)
         bare = situation.stack.without("inline")  # passages take the place of whole documents
         reranker = index.reranker.id if index.reranker and chosen.rerank else None
-        part = Retrieve(index=index.digest, mode=chosen.mode, rerank=reranker)
+        part = Retrieve(index=index.digest, mode=chosen.mode, rerank=reranker, hops=chosen.hops)
         variants: list[Variant] = [(f"k={k}", bare.with_part(part.model_copy(update={"k": k}))) for k in counts]
         stack, notes = climb(situation, self.name, variants)
         k = next(each.k for each in stack.parts if isinstance(each, Retrieve))
@@ -73,7 +79,7 @@ class RetrieveLever:
         how = f"{chosen.mode} search, reranked" if reranker else f"{chosen.mode} search"
         changed = f"{k} passages come before each question ({how})"
         material = f"{len(documents)} documents, {len(index.chunks())} passages, index {index.digest}"
-        return Pulled(stack=stack, changed=changed, material=material, notes=notes)
+        return Pulled(stack=stack, changed=changed, material=material, notes=(*cuts, *notes))
 
 
 def _next_settings(situation: Situation) -> dict[str, Any]:

@@ -50,11 +50,10 @@ def lay_out(situation: Situation, examples: Sequence[Example]) -> Laid:
 def _with_evidence(situation: Situation, example: Example, draft: Draft) -> Draft:
     """Put an example's evidence in the place of one of its passages; which one follows from the line."""
     index, shown = situation.index(), list(draft.passages or ())
-    documents = [reference.partition("#") for reference in example.evidence]
     found = [
         passage(each)
-        for document, _, section in documents
-        if index is not None and index.may_read(document)
+        for document, section in ((each.partition("#")[0], each.partition("#")[2]) for each in example.evidence)
+        if index is not None and index.may_read(f"{document}#{section}" if section else document)
         for each in index.section(document, section or None)
         if _grounded(example.answer, each.text)
     ]

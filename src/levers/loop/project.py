@@ -9,11 +9,11 @@ from pathlib import Path
 
 from levers.economics import Price, PriceBook, Usage, answer_cost, at_lifetime, cost_figure
 from levers.errors import LeversError, Problem, UserError
-from levers.knowledge import Access, Index, load_access
+from levers.knowledge import Access, Chunking, Index, load_access
 from levers.ledger import digest, write_atomic
 from levers.loop.records import SEED
 from levers.model import billed, known_reference
-from levers.stack import Instruct, ModelRef, Stack
+from levers.stack import Instruct, ModelRef, Retrieve, Stack
 from levers.stack.workshop import CappedWorkshop, ProjectWorkshop
 from levers.task import Task, load
 from levers.trial.bench import Bench, Progress, silent
@@ -40,22 +40,46 @@ class Project:
         self.workshop = ProjectWorkshop(
             self.task.root, self.task.state, self.task.config.models, self.access, self._price
         )
+        self._others: dict[tuple[str, Chunking], Index | None] = {}
 
     @cached_property
     def index(self) -> Index | None:
         """The index of the documents as they are now; None when the project has none. Problems in them are raised."""
+        return self._index()
+
+    def index_for(self, stack: Stack) -> Index | None:
+        """Return the index of the documents as they are now, cut and embedded as the index that the stack names.
+
+        A stack whose index was purged gets the project's own.
+        """
+        part = stack.part("retrieve")
+        if self.index is None or not isinstance(part, Retrieve) or part.index == self.index.digest:
+            return self.index
+        try:
+            made = self.workshop.made_with(part.index)
+        except LeversError:
+            return self.index
+        if made == ("", Chunking()):
+            return self.index
+        if made not in self._others:
+            self._others[made] = self._index(*made)
+        return self._others[made]
+
+    def _index(self, sharpened: str = "", chunking: Chunking | None = None) -> Index | None:
         if self.task.documents is None:
             return None
         prefix = self.task.config.knowledge.documents or ""
-        return self.workshop.build(self.task.documents, prefix, partial(self.progress, "embed passages"))
+        progress = partial(self.progress, "embed passages")
+        return self.workshop.build(self.task.documents, prefix, progress, chunking, sharpened)
 
     def refresh(self) -> Index | None:
-        """Read the access rules and the documents again, and return the index of now."""
+        """Read the access rules and the documents again, and return the index of now for the stack in use."""
         material = self.task.config.knowledge
         self.access = load_access(self.task.root / material.access if material.access else None, material.access)
         self.workshop.access = self.access
         self.__dict__.pop("index", None)
-        return self.index
+        self._others.clear()
+        return self.index_for(self.stack())
 
     @cached_property
     def bench(self) -> Bench:
@@ -66,7 +90,7 @@ class Project:
         return Bench(
             task=self.task,
             workshop=self.workshop,
-            library=Shelf(self.index),
+            library=Shelf(self.index, lambda name: self.workshop.finder(name).index),
             cost_of=partial(answer_cost, price=price) if price else None,
             cost_source=_source(price) if price else "no price known",
             progress=self.progress,
@@ -96,10 +120,12 @@ class Project:
             tables=self.task.config.knowledge.tables,
         )
 
-    def _readable(self, document: str, user: str | None) -> bool:
-        """Tell whether a user may read a document; what is no document of the project is nobody's secret."""
+    def _readable(self, reference: str, user: str | None) -> bool:
+        """Tell whether a user may read a document or section; what the project does not hold is nobody's secret."""
         index = self.index
-        return index is None or index.may_read(document, user) or not index.section(document)
+        if index is None or index.may_read(reference, user):
+            return True
+        return not (index.section(reference) or index.section(reference.rpartition("#")[0]))
 
     def start(self) -> Stack:
         """Return the plain prompt: the answer model and the team's brief, nothing else."""

@@ -125,7 +125,7 @@ class Loop:
             trial=dev,
             diagnosis=found,
             attempts=tuple(self.attempts),
-            index=lambda: self.project.index,
+            index=lambda: self.project.index_for(stack),
         )
 
     def _pull(self, stack: Stack, dev: Trial, found: Diagnosis, chosen: Quote) -> Pulled:

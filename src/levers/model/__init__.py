@@ -16,8 +16,19 @@ from levers.model.contract import (
     Turn,
     speak,
 )
-from levers.model.registry import billed, is_hosted, known_reference, open_embedder, open_model, open_reranker
+from levers.model.registry import (
+    billed,
+    is_hosted,
+    known_reference,
+    open_embedder,
+    open_model,
+    open_reranker,
+    open_sharpened,
+    open_sharpened_reranker,
+    sharpened_name,
+)
 from levers.model.replayed import Absent, Replayed, ReplayedEmbedder, ReplayedReranker, Streams
+from levers.model.sides import QueryTuned
 
 __all__ = [
     "Absent",
@@ -27,6 +38,7 @@ __all__ = [
     "Embedder",
     "Finish",
     "Model",
+    "QueryTuned",
     "Replayed",
     "ReplayedEmbedder",
     "ReplayedReranker",
@@ -44,5 +56,8 @@ __all__ = [
     "open_embedder",
     "open_model",
     "open_reranker",
+    "open_sharpened",
+    "open_sharpened_reranker",
+    "sharpened_name",
     "speak",
 ]

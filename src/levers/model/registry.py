@@ -24,6 +24,7 @@ _FORMS: dict[Job, tuple[str, ...]] = {
 _EMBEDDED: dict[Job, str] = {"answer": "pocket", "embed": "minilm", "rerank": "minilm"}
 STUDENT = "student"  # with the folder of one as its adapter; no name for levers.yaml, for a student is made here
 HOSTED = ("openai", "openai-responses", "anthropic")
+SHARPENED = "sharpened/"
 _NAME = re.compile(r"[^\s]+")
 
 
@@ -182,6 +183,36 @@ def open_reranker(reference: str, *, root: Path | None = None) -> Reranker:
     except ImportError as error:
         raise MissingExtra(error.name or "torch", "local") from error
     return LateInteraction(MiniLM())
+
+
+def open_sharpened(folder: Path) -> Embedder:
+    """Open the query side that sharpen left in a folder; its id is `sharpened/<folder's name>@<digest of its weights>`.
+
+    Raises:
+        MissingExtra: a library it needs is not installed.
+        ModelError: the folder or its weights were deleted.
+    """
+    try:
+        from levers.model.embed import MiniLM
+    except ImportError as error:
+        raise MissingExtra(error.name or "torch", "local") from error
+    return MiniLM(folder, f"{SHARPENED}{folder.name}")
+
+
+def open_sharpened_reranker(folder: Path) -> Reranker:
+    """Open late interaction between the tokens of a sharpened query side and minilm's; raises as `open_sharpened`."""
+    try:
+        from levers.model.embed import MiniLM
+        from levers.model.rerank import LateInteraction
+        from levers.model.sides import QueryTunedTokens
+    except ImportError as error:
+        raise MissingExtra(error.name or "torch", "local") from error
+    return LateInteraction(QueryTunedTokens(MiniLM(folder, f"{SHARPENED}{folder.name}"), MiniLM()))
+
+
+def sharpened_name(embedder: str) -> str:
+    """Return the folder's name out of a sharpened embedder's id; empty for every other embedder."""
+    return embedder.removeprefix(SHARPENED).partition("@")[0] if embedder.startswith(SHARPENED) else ""
 
 
 def _folder_of(reference: str, root: Path | None) -> Path:

@@ -5,6 +5,7 @@ turns      shown examples, then the conversation's earlier turns
 user       Passages: [1] document > heading … / Question: …
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ from levers.ledger import Message
 from levers.stack.records import Passage, Question, StepTrace
 
 NO_PASSAGES = "(none found)"
+_NUMBER = re.compile(r"^[ \t]*\[(\d+)\]", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,16 @@ def _user_turn(draft: Draft) -> str:
 
 
 def passage_block(passages: tuple[Passage, ...]) -> str:
-    """Number the passages from 1, each under its document and heading path."""
+    """Number the passages from 1, each under its document and heading path.
+
+    A line of a document that begins like such a number, `[2]`, gets round brackets: it could pass for another passage.
+    """
     if not passages:
         return NO_PASSAGES
-    return "\n\n".join(
-        f"[{number}] {passage.document} > {passage.heading}\n{passage.text}"
-        if passage.heading
-        else f"[{number}] {passage.document}\n{passage.text}"
-        for number, passage in enumerate(passages, start=1)
-    )
+    return "\n\n".join(_numbered(number, passage) for number, passage in enumerate(passages, start=1))
+
+
+def _numbered(number: int, passage: Passage) -> str:
+    heading = f" > {passage.heading}" if passage.heading else ""
+    text = _NUMBER.sub(r"(\1)", passage.text)
+    return f"[{number}] {passage.document}{heading}\n{text}"

@@ -27,6 +27,11 @@ class Passage(Record):
     page: int | None = None
     score: float = 0.0
 
+    @property
+    def reference(self) -> str:
+        """Where it stands, as evidence is named: `document#section`, or the document."""
+        return f"{self.document}#{self.section}" if self.section else self.document
+
 
 class Instruct(Record):
     """Instructions in the system message."""
@@ -89,6 +94,7 @@ class Retrieve(Record):
     `rerank` is the id of the reranker that puts the first ones in order, None for none.
     `order` is that of the passages in the prompt; "ends" puts the best at both ends and the rest between. `around` asks
     the question before the passages too. `sentences` keeps of each passage so many that follow each other.
+    With two `hops` the first passages ask again, for questions that need two.
     """
 
     kind: Literal["retrieve"] = "retrieve"
@@ -99,6 +105,7 @@ class Retrieve(Record):
     order: PassageOrder = Field(default="best first", exclude_if=lambda value: value == "best first")
     around: bool = Field(default=False, exclude_if=lambda value: not value)
     sentences: int | None = Field(default=None, ge=1, exclude_if=lambda value: value is None)
+    hops: int = Field(default=1, ge=1, le=2, exclude_if=lambda value: value == 1)
 
 
 class Given(Record):
@@ -178,6 +185,11 @@ class Citation(Record):
     end: int
     quote: str
     page: int | None = None
+
+    @property
+    def reference(self) -> str:
+        """Where it stands, as evidence is named: `document#section`, or the document."""
+        return f"{self.document}#{self.section}" if self.section else self.document
 
 
 class StepTrace(Record):

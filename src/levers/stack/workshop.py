@@ -5,12 +5,13 @@ from pathlib import Path
 
 from levers.economics import Usage
 from levers.errors import LeversError
-from levers.knowledge import Access, Found, Index, build, open_index
+from levers.knowledge import Access, Chunking, Found, Index, build, made_with, open_index
 from levers.ledger import Purse, Replay, export, load
 from levers.model import (
     Budget,
     Embedder,
     Model,
+    QueryTuned,
     Replayed,
     ReplayedEmbedder,
     ReplayedReranker,
@@ -20,6 +21,9 @@ from levers.model import (
     open_embedder,
     open_model,
     open_reranker,
+    open_sharpened,
+    open_sharpened_reranker,
+    sharpened_name,
 )
 from levers.stack.records import ModelRef, Passage, Retrieve
 from levers.task import AUTO, Models
@@ -27,6 +31,7 @@ from levers.task import AUTO, Models
 LEDGER = "ledger.sqlite"
 INDEXES = "indexes"
 ADAPTERS = "adapters"
+EMBEDDERS = "embedders"
 
 PriceOf = Callable[[str], Callable[[Usage], float]]
 """From a model's id to what its usage costs in USD; raises UserError where no price is known."""
@@ -49,7 +54,8 @@ class IndexFinder:
 
         Raises LeversError when the part was measured with a reranker that the project no longer names.
         """
-        found = as_in(self.index, part).search(queries, users=[user] * len(queries), k=part.k, mode=part.mode)
+        users = [user] * len(queries)
+        found = as_in(self.index, part).search(queries, users=users, k=part.k, mode=part.mode, hops=part.hops)
         return [tuple(passage(each) for each in passages) for passages in found]
 
 
@@ -69,8 +75,8 @@ class ProjectWorkshop:
         self._purse = Purse(state / LEDGER) if models.cap is not None else None
         self._models: dict[tuple[str, str | None], Model] = {}
         self._finders: dict[str, IndexFinder] = {}
-        self._embedder: Embedder | None = None
-        self._reranker: Reranker | None = None
+        self._embedders: dict[str, Embedder] = {}
+        self._rerankers: dict[str, Reranker] = {}
         self._replay = Replay(state / LEDGER)
 
     def model(self, reference: ModelRef) -> Model:
@@ -110,35 +116,70 @@ class ProjectWorkshop:
         return folder
 
     def finder(self, index: str) -> IndexFinder:
-        """Open the index of that digest."""
+        """Open the index of that digest, with the embedder it was made with."""
         if index not in self._finders:
-            opened = open_index(self.state / INDEXES, index, self.embedder(), self.access)
-            self._finders[index] = IndexFinder(opened.reranked(self.reranker()))
+            sharpened = sharpened_name(made_with(self.state / INDEXES, index)[0])
+            opened = open_index(self.state / INDEXES, index, self.embedder(sharpened), self.access)
+            self._finders[index] = IndexFinder(opened.reranked(self.reranker(sharpened)))
         return self._finders[index]
 
-    def build(self, documents: Path, prefix: str, on_progress: Callable[[int, int], None] | None = None) -> Index:
-        """Index a folder of documents, or open the index that has this content."""
-        built = build(documents, prefix, self.access, self.embedder(), self.state / INDEXES, on_progress=on_progress)
-        index = built.reranked(self.reranker())
+    def build(
+        self,
+        documents: Path,
+        prefix: str,
+        on_progress: Callable[[int, int], None] | None = None,
+        chunking: Chunking | None = None,
+        sharpened: str = "",
+    ) -> Index:
+        """Index a folder of documents, or open the index that has this content.
+
+        `sharpened` names an embedder that sharpen made; without it the project's own embeds.
+        """
+        where = self.state / INDEXES
+        built = build(documents, prefix, self.access, self.embedder(sharpened), where, chunking, on_progress)
+        index = built.reranked(self.reranker(sharpened))
         self._finders[index.digest] = IndexFinder(index)  # under the access rules of now
         return index
 
-    def embedder(self) -> Embedder:
-        """Open the embedding model."""
-        if self._embedder is None:
-            embed = self._configured.embed
-            embedder = open_embedder(embed, base_url=self._server(embed), root=self._root)
-            self._embedder = ReplayedEmbedder(embedder, self._replay)
-        return self._embedder
+    def made_with(self, index: str) -> tuple[str, Chunking]:
+        """Return the sharpened embedder's name (empty for the project's own) and the chunking behind an index.
 
-    def reranker(self) -> Reranker | None:
-        """Open the reranker; `auto` is minilm's where minilm embeds, else none."""
+        Raises LeversError when it is not there.
+        """
+        embedder, chunking = made_with(self.state / INDEXES, index)
+        return sharpened_name(embedder), chunking
+
+    def embedder(self, sharpened: str = "") -> Embedder:
+        """Open the project's embedding model, or the one of that name that sharpen made of it."""
+        if sharpened not in self._embedders:
+            if sharpened:
+                if self._configured.embed != "minilm":
+                    hint = "name minilm again, or pull retrieve and sharpen again"
+                    raise LeversError(f"{sharpened} is a sharpened minilm, models.embed is another", hint)
+                queries = ReplayedEmbedder(open_sharpened(self.state / EMBEDDERS / sharpened), self._replay)
+                self._embedders[sharpened] = QueryTuned(queries, self.embedder())
+            else:
+                embed = self._configured.embed
+                opened = open_embedder(embed, base_url=self._server(embed), root=self._root)
+                self._embedders[sharpened] = ReplayedEmbedder(opened, self._replay)
+        return self._embedders[sharpened]
+
+    def reranker(self, sharpened: str = "") -> Reranker | None:
+        """Open the reranker; `auto` is minilm's where minilm embeds, else none.
+
+        Beside a sharpened embedder, minilm's compares the tokens that the sharpened one gives to the question.
+        """
         named = self._configured.rerank
         if named == AUTO:
             named = "minilm" if self._configured.embed == "minilm" else None
-        if self._reranker is None and named is not None:
-            self._reranker = ReplayedReranker(open_reranker(named, root=self._root), self._replay)
-        return self._reranker
+        if named is None:
+            return None
+        tuned = sharpened if named == "minilm" else ""
+        if tuned not in self._rerankers:
+            folder = self.state / EMBEDDERS / tuned
+            opened = open_sharpened_reranker(folder) if tuned else open_reranker(named, root=self._root)
+            self._rerankers[tuned] = ReplayedReranker(opened, self._replay)
+        return self._rerankers[tuned]
 
     def _server(self, reference: str) -> str | None:
         """Return `base_url` where it serves this reference: Anthropic's where that answers, else OpenAI's."""

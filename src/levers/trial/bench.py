@@ -24,7 +24,7 @@ class Library(Protocol):
     def evidence(self, case: Case) -> tuple[Passage, ...]:
         """Return the passages the case names as evidence; none when the documents do not hold them."""
 
-    def may_read(self, document: str, user: str | None) -> bool:
+    def may_read(self, reference: str, user: str | None) -> bool:
         """Tell whether the access rules let a user read a document."""
 
     def newer(self, document: str) -> str | None:
@@ -98,11 +98,11 @@ class Bench:
         inlined = [name for name, _ in part.documents] if isinstance(part, Inline) else []
         attempts, leaks = 0, []
         for case, outcome in zip(cases, outcomes, strict=True):
-            wanted = {each.document for each in self.library.evidence(case)}
+            wanted = {each.reference for each in self.library.evidence(case)}
             attempts += any(not self.library.may_read(name, case.user) for name in wanted)
             given = stack.part("given")
             handed = given.passages.get(case.id, ()) if isinstance(given, Given) else ()  # a probe may show anything
-            shown = {each.document for each in outcome.answer.passages} - {each.document for each in handed}
+            shown = {each.reference for each in outcome.answer.passages} - {each.reference for each in handed}
             if any(not self.library.may_read(name, case.user) for name in (*shown, *inlined)):
                 leaks.append(case.id)
         return Leaks(attempts=attempts, leaks=tuple(leaks))

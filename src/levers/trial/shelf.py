@@ -1,5 +1,7 @@
 """The documents as experiments see them: a case's own evidence, and how far down search finds it."""
 
+from collections.abc import Callable
+
 from levers.knowledge import Index
 from levers.stack import Passage, Retrieve, Stack
 from levers.stack.workshop import as_in, passage
@@ -11,9 +13,10 @@ DEPTH = 50  # how far down evidence counts as buried; further down it counts as 
 class Shelf:
     """A library over one index; without documents it holds nothing."""
 
-    def __init__(self, index: Index | None) -> None:
-        """Look things up in this index."""
+    def __init__(self, index: Index | None, of_stack: Callable[[str], Index]) -> None:
+        """Look evidence up in this index; `of_stack` opens the index that a stack names, to rank as it searches."""
         self._index = index
+        self._of_stack = of_stack
 
     def evidence(self, case: Case) -> tuple[Passage, ...]:
         """Return the passages of the sections the case names, in its order; documents that do not exist are skipped."""
@@ -24,9 +27,9 @@ class Shelf:
             found.extend(passage(each) for each in self._index.section(document, section))
         return tuple(dict.fromkeys(found))
 
-    def may_read(self, document: str, user: str | None) -> bool:
-        """Tell whether the access rules let a user read a document; without documents there is nothing to hide."""
-        return self._index is None or self._index.may_read(document, user)
+    def may_read(self, reference: str, user: str | None) -> bool:
+        """Tell whether the access rules let a user read a document or section; without any there is nothing to hide."""
+        return self._index is None or self._index.may_read(reference, user)
 
     def newer(self, document: str) -> str | None:
         """Return the document that replaces this one, None where none does."""
@@ -38,7 +41,7 @@ class Shelf:
         part = stack.part("retrieve")
         if self._index is None or not isinstance(part, Retrieve):
             return None
-        index = as_in(self._index, part)
+        index = as_in(self._of_stack(part.index), part)
         ranks = [
             index.rank_of(case.question, document, section, user=case.user, mode=part.mode, depth=DEPTH)
             for document, section in _references(case)

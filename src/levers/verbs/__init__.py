@@ -15,7 +15,7 @@ from levers.verbs.hosting import (
     hosted_start,
 )
 from levers.verbs.results import Answered, Indexed, Ledger, Linted, Measurement
-from levers.verbs.searching import bench, index, search, watch
+from levers.verbs.searching import bench, bench_chunkings, index, search, watch
 from levers.verbs.work import (
     advise,
     ask,
@@ -47,6 +47,7 @@ __all__ = [
     "advise",
     "ask",
     "bench",
+    "bench_chunkings",
     "check",
     "diagnose",
     "distill",

@@ -1,6 +1,6 @@
 """Verbs of knowledge: search, index, watch, bench."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -8,15 +8,21 @@ from threading import Event
 from levers.errors import Problem, UserError
 from levers.knowledge import Chunking, Index, Update
 from levers.knowledge import purge as purge_indexes
-from levers.knowledge.beir import read_beir
-from levers.knowledge.measure import MODES, Measured, Way, measure
+from levers.knowledge.access import Access
+from levers.knowledge.beir import Corpus, Judged, read_beir
+from levers.knowledge.chunkings import ALL, Reached, Sought, compare_chunkings
+from levers.knowledge.index import build_from
+from levers.knowledge.measure import MODES, WHOLE, Measured, Way, measure
 from levers.knowledge.watch import changes
 from levers.ledger import digest
 from levers.loop import Project
-from levers.model import open_embedder, open_reranker
+from levers.model import Embedder, open_embedder, open_reranker, open_sharpened
 from levers.stack import Passage
-from levers.stack.workshop import INDEXES, passage
+from levers.stack.workshop import EMBEDDERS, INDEXES, passage
 from levers.trial.bench import Progress, silent
+from levers.tuning import Pair, SharpenRecipe
+from levers.tuning import sharpen as tune
+from levers.tuning import split as split_pairs
 from levers.verbs.results import Indexed
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -55,22 +61,85 @@ def bench(
     words: Sequence[int] = (),
     progress: Progress = silent,
     rerank: str | None = None,
+    sharpen: str | None = None,
 ) -> list[Measured]:
     """Measure search on a data set in BEIR's form: BM25, dense and hybrid, for every chunk size in `words`.
 
-    With `rerank`, a reranking model, hybrid search is measured reranked too. Without sizes each document is one chunk.
-    Indexes are kept under `.levers/bench`, so a second run embeds nothing.
+    With `rerank`, a reranking model, hybrid search is measured reranked too. With `sharpen`, another split, a copy of
+    minilm is tuned on its queries, and dense and hybrid search are measured with that as well. Without sizes each
+    document is one chunk. Indexes are kept under `.levers/bench`, so a second run embeds nothing.
     Raises UserError with every problem of the folder's files.
     """
     judged = read_beir(folder, split)
+    taught = _taught(folder, split, embed, sharpen)
     embedder = open_embedder(embed)
-    state = Path(".levers") / "bench" / digest([str(folder.resolve())], 12)
+    state, show = _bench_folder(folder), partial(progress, "embed passages")
     sizes: list[Chunking | None] = [Chunking(words=each) for each in words]
-    show = partial(progress, "embed passages")
     ways: list[Way] = [(mode, None) for mode in MODES]
     if rerank is not None:
         ways.append(("hybrid", open_reranker(rerank)))
-    return [row for size in sizes or [None] for row in measure(judged, embedder, state, size, ways, show)]
+    found: list[Measured] = []
+    for size in sizes or [None]:
+        found += measure(judged, embedder, state, size, ways, show)
+        if taught is not None:
+            index = build_from(Corpus(judged.corpus), "", Access(), embedder, state, size or WHOLE, show)
+            tuned = _sharpened(taught, index, state, partial(progress, "sharpen"))
+            found += measure(judged, embedder, state, size, [("dense", None), ("hybrid", None)], show, tuned)
+    return found
+
+
+def _taught(folder: Path, split: str, embed: str, sharpen: str | None) -> Judged | None:
+    if sharpen is None:
+        return None
+    if embed != "minilm" or sharpen == split:
+        found, expected = f"--sharpen {sharpen} --embed {embed}", f"minilm, and another split than {split}"
+        raise UserError(Problem(file="levers bench", found=found, expected=expected))
+    return read_beir(folder, sharpen)
+
+
+def _sharpened(taught: Judged, index: Index, state: Path, on_step: Callable[[int, int], None]) -> Embedder:
+    """Tune minilm on a split's queries, every tenth held out to choose the epoch."""
+    places: dict[str, list[int]] = {}
+    for place, chunk in enumerate(index.chunks()):
+        places.setdefault(chunk.document, []).append(place)
+    pairs = [
+        Pair(question=taught.queries[name], passages=tuple(place for each in graded for place in places.get(each, ())))
+        for name, graded in taught.grades.items()
+        if any(each in places for each in graded)
+    ]
+    done = tune("minilm", split_pairs(pairs), index.vectors(), SharpenRecipe(), state / EMBEDDERS, on_step)
+    return open_sharpened(done.embedder) if done.best_epoch else open_embedder("minilm")
+
+
+def bench_chunkings(
+    folder: Path,
+    split: str = "test",
+    embed: str = "minilm",
+    progress: Progress = silent,
+    rerank: str | None = None,
+    k: int = 5,
+) -> list[Reached]:
+    """Measure every way of cutting documents on a data set whose qrels name answering characters, best first.
+
+    Hybrid search, reranked with `rerank`; `k` passages count. Raises UserError when the set names no characters.
+    """
+    judged = read_beir(folder, split)
+    asked = [Sought(query=judged.queries[name], spans=spans) for name, spans in judged.spans.items()]
+    if not asked:
+        expected = "document ids that end in #<start>-<end>, the characters that answer"
+        raise UserError(Problem(file=f"qrels/{split}.tsv", found="whole documents", expected=expected))
+    embedder, corpus = open_embedder(embed), Corpus(judged.corpus)
+    reranker = open_reranker(rerank) if rerank is not None else None
+    state, show = _bench_folder(folder), partial(progress, "embed passages")
+
+    def build_with(chunking: Chunking) -> Index:
+        return build_from(corpus, "", Access(), embedder, state, chunking, show).reranked(reranker)
+
+    return compare_chunkings(asked, build_with, ALL, k)
+
+
+def _bench_folder(folder: Path) -> Path:
+    return Path(".levers") / "bench" / digest([str(folder.resolve())], 12)
 
 
 def _indexed(project: Project, found: Index, took: Update, purged: bool) -> Indexed:
@@ -89,6 +158,7 @@ def _indexed(project: Project, found: Index, took: Update, purged: bool) -> Inde
 
 
 def _index(project: Project) -> Index:
-    if project.index is None:
+    index = project.index_for(project.stack())
+    if index is None:
         raise UserError(Problem(file="levers.yaml", field="knowledge.documents", expected="documents to search"))
-    return project.index
+    return index

@@ -154,8 +154,9 @@ def ask(project: Project, question: str, user: str | None = None, stack: str | S
     """Answer one question with the stack in use, under the user's rights."""
     chosen = _stack(project, stack)
     part = chosen.part("retrieve")
-    if isinstance(part, Retrieve) and project.index is not None:  # of the documents and access rules as they are now
-        chosen = chosen.with_part(part.model_copy(update={"index": project.index.digest}))
+    index = project.index_for(chosen)
+    if isinstance(part, Retrieve) and index is not None:  # of the documents and access rules as they are now
+        chosen = chosen.with_part(part.model_copy(update={"index": index.digest}))
     given = answer(chosen, [Question(id="ask", input=question, user=user)], project.workshop)[0]
     price = project.bench.cost_of
     return Answered(answer=given, cost=price(given.usage) if price else None, usage=given.usage)
@@ -208,5 +209,5 @@ def _situation(project: Project, stack: Stack) -> Situation:
         stack=stack,
         trial=measured,
         diagnosis=run_diagnosis(project.bench, stack, as_dev(measured)),
-        index=lambda: project.index,
+        index=lambda: project.index_for(stack),
     )

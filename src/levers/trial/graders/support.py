@@ -18,7 +18,7 @@ def citation(spec: GraderSpec, case: Case, answer: Answer, kit: Kit) -> Verdict:
     if not by_answer and not case.evidence:
         return Verdict(credit=None, passed=None, why="the case names no evidence")
     cited = [each for each in answer.citations if each.quote.strip()]
-    hidden = [each for each in cited if kit.readable and not kit.readable(each.document, case.user)]
+    hidden = [each for each in cited if kit.readable and not kit.readable(each.reference, case.user)]
     if hidden:
         return Verdict.of(False, f"{case.user or 'the public'} may not read {hidden[0].document}, which is cited")
     sound = [each for each in cited if _exists(each, answer)]
