@@ -87,3 +87,38 @@ def test_bench_measures_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     table = CliRunner().invoke(app, ["bench", "retrieval", str(tmp_path / "set")], catch_exceptions=False)
     assert table.exit_code == 0 and "hybrid" in table.stdout and "1 queries" in table.stdout
     assert asked("bench", "speed", tmp_path / "set")[0] == 2
+    assert asked("bench", "chunkings", tmp_path / "set")[0] == 2  # whole documents answer: nothing to compare
+    assert asked("bench", "retrieval", tmp_path / "set", "--sharpen", "test")[0] == 2
+
+
+def test_bench_compares_chunkings_where_characters_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = "# House\n\n## Dogs\n\nDogs on a lead are welcome.\n\n## Keys\n\nKeys hang at the door.\n"
+    start = page.index("Dogs on")
+    write_set(tmp_path / "set", page, f"a.md#{start}-{start + 27}", f"a.md#{page.index('Keys hang')}-{len(page) - 1}")
+    code, found = asked("bench", "chunkings", tmp_path / "set")
+    assert code == 0 and found["rows"][0]["recall"] == 1 and len(found["rows"]) == 7
+    assert {row["label"] for row in found["rows"]} >= {"structure 160", "document", "sentence 40 in 160"}
+    assert found["best_against_worst"]["difference"] >= 0
+    table = CliRunner().invoke(app, ["bench", "chunkings", str(tmp_path / "set")], catch_exceptions=False)
+    assert "fixed 120 over 30" in table.stdout and "best against worst" in table.stdout
+
+
+def test_bench_sharpens_on_another_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = "Dogs on a lead are welcome."
+    write_set(tmp_path / "set", page, "a.md", "a.md")
+    (tmp_path / "set" / "qrels" / "train.tsv").write_text("query-id\tcorpus-id\tscore\n2\ta.md\t1\n1\ta.md\t1\n")
+    code, found = asked("bench", "retrieval", tmp_path / "set", "--sharpen", "train")
+    assert code == 0 and [(row["mode"], row["sharpened"]) for row in found["rows"][3:]] == [
+        ("dense", True),
+        ("hybrid", True),
+    ]
+
+
+def write_set(folder: Path, page: str, first: str, second: str) -> None:
+    (folder / "qrels").mkdir(parents=True)
+    (folder / "corpus.jsonl").write_text(json.dumps({"_id": "a.md", "text": page}) + "\n")
+    queries = [{"_id": "1", "text": "May I bring my puppy?"}, {"_id": "2", "text": "Where are the keys?"}]
+    (folder / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in queries))
+    (folder / "qrels" / "test.tsv").write_text(f"query-id\tcorpus-id\tscore\n1\t{first}\t1\n2\t{second}\t1\n")
