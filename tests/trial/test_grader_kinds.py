@@ -72,7 +72,7 @@ def cited(start, quote, document="d.md"):
     ],
 )
 def test_a_citation_exists_may_be_read_and_supports(citation, support, passed, says):
-    kit = Kit(readable=lambda document, user: document != "secret.md")
+    kit = Kit(readable=lambda reference, user: not reference.startswith("secret.md"))
     case = a_case("30 days", evidence=() if support else ("d.md#s",))
     answer = Answer(id="c1", text="30 days", citations=(citation,), passages=(PASSAGE,))
     found = grade(a_spec("citation", support=support), case, answer, kit)

@@ -17,8 +17,8 @@ from levers.knowledge.watch import changes
 from levers.ledger import digest
 from levers.loop import Project
 from levers.model import Embedder, open_embedder, open_reranker, open_sharpened
-from levers.stack import Passage
-from levers.stack.workshop import EMBEDDERS, INDEXES, passage
+from levers.stack import Passage, Retrieve
+from levers.stack.workshop import EMBEDDERS, INDEXES, IndexFinder, passage
 from levers.trial.bench import Progress, silent
 from levers.tuning import Pair, SharpenRecipe
 from levers.tuning import sharpen as tune
@@ -29,10 +29,11 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def search(project: Project, query: str, user: str | None = None, k: int = 4) -> tuple[Passage, ...]:
-    """Return what retrieval would bring this user for a query, best first."""
-    index = _index(project)
-    found = index.search([query], users=[user], k=k)[0]
-    return tuple(passage(each) for each in found)
+    """Return what retrieval would bring this user for a query, best first; as the stack in use searches, if it does."""
+    index, part = _index(project), project.stack().part("retrieve")
+    if isinstance(part, Retrieve):
+        return IndexFinder(index).find([query], user, part.model_copy(update={"k": k}))[0]
+    return tuple(passage(each) for each in index.search([query], users=[user], k=k)[0])
 
 
 def index(project: Project, purge: bool = False) -> Indexed:

@@ -19,7 +19,7 @@ class Kit:
     """What graders may use beside the case: schemas by file name, the project's folder, models, access rules.
 
     What is None is not at hand: a grader that needs it cannot score, and says so. `tables` is the project's database;
-    `readable` tells whether a user may read a document.
+    `readable` tells whether a user may read a document, or `document#section`.
     """
 
     schemas: Schemas = field(default_factory=dict)
