@@ -144,3 +144,12 @@ def test_too_few_pairs_are_refused(retrieving: Situation, monkeypatch: pytest.Mo
     monkeypatch.setattr("levers.lever.sharpen.LEAST_PAIRS", 1_000)
     with pytest.raises(UserError, match="285 usable pairs"):
         lever("sharpen").pull(retrieving, {})
+
+
+def test_a_chunking_stays_with_its_stack(project: Project, retrieving: Situation) -> None:
+    pulled = lever("retrieve").pull(retrieving, {"k": 1, "chunking": "document"})
+    part = pulled.stack.part("retrieve")
+    assert isinstance(part, Retrieve) and project.index is not None and part.index != project.index.digest
+    found = project.index_for(pulled.stack)
+    assert found is not None and found.digest == part.index and found.size == len(found.documents)
+    assert project.index_for(project.start()) is project.index

@@ -142,6 +142,7 @@ class Index:
         if document in self._revoked.closed(groups) or not belongs(groups, held.groups):
             return False
         asked = {slug, *held.under.get(slug, ())} if slug else {each[0] for each in held.outline or ()}
+        asked -= held.under.keys()  # a heading without text of its own has nothing to read
         apart = self._revoked.closed_sections(groups)
         return all(belongs(groups, held.narrowed.get(each, ())) and (document, each) not in apart for each in asked)
 
