@@ -169,9 +169,10 @@ class _World:
         """The documents that hold the case's evidence: none where it was removed or stands in a table."""
         return () if self._faults[case.id] & {"removed", "table", "corrupted"} else (self._passage(case.id),)
 
-    def may_read(self, document: str, user: str | None) -> bool:
+    def may_read(self, reference: str, user: str | None) -> bool:
         """Guests may read nothing that a planted rule denies them."""
-        return user is None or "denied" not in self._faults[document.removeprefix("docs/").removesuffix(".md")]
+        name = reference.partition("#")[0].removeprefix("docs/").removesuffix(".md")
+        return user is None or "denied" not in self._faults[name]
 
     def newer(self, document: str) -> str | None:
         return None

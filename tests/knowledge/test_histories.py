@@ -43,7 +43,8 @@ class History:
 
     def put(self, path: str, text: str | None) -> None:
         """Save a file, or delete it, and keep count of the documents that hold each word."""
-        self.holding.subtract([*words(self.held.pop(path, ""))] if visible(path) else [])
+        old = self.held.pop(path, "")
+        self.holding.subtract([*words(old)] if visible(path) else [])
         file = self.folder / "docs" / path
         if text is None:
             file.unlink(missing_ok=True)
@@ -88,7 +89,7 @@ def one_batch(history: History, changes: list[dict[str, Any]]) -> tuple[Index, i
     for row in changes:
         history.put(row["path"], row.get("text") if row["op"] != "delete" else None)
     index = history.build()
-    unread = {problem.file for problem in index.problems if problem.found == "no text"}
+    unread = {each.file for each in index.problems if each.found == "no text" or "is left out" in each.hint}
     assert set(index.documents) == {f"docs/{path}" for path in history.held if visible(path)} - unread
     other = {path for path in before if visible(path) and before[path] != history.held.get(path, "")}
     assert index.updated is not None
