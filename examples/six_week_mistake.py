@@ -1,12 +1,13 @@
 """The six-week mistake, on purpose: tune a catalogue's facts into the weights, change the catalogue, and look again.
 
-    python examples/six_week_mistake.py            a few minutes on two cores
+    python examples/six_week_mistake.py            a minute or two on two cores
+    python examples/six_week_mistake.py --again    and the tuning done again on the changed catalogue
     python examples/six_week_mistake.py --json
 
 Version 1 of a made-up catalogue gives each product a price and a weight. pocket is tuned on every fact of it, asked in
 several ways, without any passage; beside it stands the untuned pocket with the page that search finds. Both answer
 questions worded as no example is. Then half of the facts change. The weights know nothing of it, the index is brought
-up to date. At last the tuning is done again. Whatever comes out is printed.
+up to date. Whatever comes out is printed.
 """
 
 import argparse
@@ -142,7 +143,9 @@ def tune_facts(project: Project, epochs: int, rate: float) -> tuple[Stack, float
         Sample(messages=messages(draft), answer=each.answer, line=each.line)
         for draft, each in zip(drafts, project.task.examples, strict=True)
     ]
-    recipe = recipe_for("pocket").model_copy(update={"epochs": epochs, "learning_rate": rate, "r": 32, "alpha": 64})
+    recipe = recipe_for("pocket").model_copy(
+        update={"epochs": epochs, "learning_rate": rate, "r": 32, "alpha": 64, "batch_size": 32}
+    )
 
     def tell(now: object) -> None:
         step, steps = getattr(now, "step", 0), getattr(now, "steps", 1)
@@ -176,7 +179,7 @@ def measure(
     return Outcome(name, version, trial.quality, share(moved), share(every - moved), seconds), trial
 
 
-def run(products: int, epochs: int, rate: float) -> dict[str, object]:
+def run(products: int, epochs: int, rate: float, again: bool) -> dict[str, object]:
     """Make the mistake and measure it."""
     old, new = catalogue(products)
     moved = {f"{one.product} {one.about}" for one, other in zip(old, new, strict=True) if one != other}
@@ -189,12 +192,12 @@ def run(products: int, epochs: int, rate: float) -> dict[str, object]:
         (second.task.state / ADAPTERS / str(tuned.model.adapter)).symlink_to(
             first.task.state / ADAPTERS / str(tuned.model.adapter)
         )
-        again, retraining = tune_facts(second, epochs, rate)
         rows, trials = [], []
         for version, project in enumerate((first, second), 1):
             shown, indexing = retrieval(project)
             plan = [("tuned on version 1", tuned, training if version == 1 else 0.0), ("retrieval", shown, indexing)]
-            plan += [("tuned again", again, retraining)] if version == 2 else []
+            if again and version == 2:
+                plan.append(("tuned again", *tune_facts(second, epochs, rate)))
             for name, stack, seconds in plan:
                 outcome, trial = measure(project, stack, name, version, moved, seconds)
                 rows.append(outcome)
@@ -228,12 +231,13 @@ def shown(found: dict[str, object]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the options and run."""
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n", maxsplit=1)[0])
-    parser.add_argument("--products", type=int, default=24, help="at most 32")
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--products", type=int, default=12, help="at most 32")
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--again", action="store_true", help="tune on the changed catalogue too")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
-    found = run(given.products, given.epochs, given.rate)
+    found = run(given.products, given.epochs, given.rate, given.again)
     print(json.dumps(found, indent=2) if given.json else shown(found))
     return 0
 

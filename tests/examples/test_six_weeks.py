@@ -40,7 +40,7 @@ def test_no_held_out_wording_is_an_example_and_the_guard_sees_facts(script: Modu
 def test_a_short_run_measures_both_versions(script: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("peft")
     pytest.importorskip("lancedb")
-    assert script.main(["--products", "2", "--epochs", "1"]) == 0
+    assert script.main(["--products", "2", "--epochs", "1", "--again"]) == 0
     shown = capsys.readouterr().out
-    assert shown.count("tuned on version 1") == 2 and shown.count("retrieval ") == 4
+    assert shown.count("tuned on version 1") == 2 and shown.count("tuned again") == 1 and shown.count("retrieval ") == 4
     assert "4 questions, 2 facts change" in shown

