@@ -15,7 +15,10 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Row:
-    """One figure: what was measured, what it is set against, both in `unit`; `note` says how to read the ratio."""
+    """One figure: what was measured, what it is set against, both in `unit`; `note` says how to read the ratio.
+
+    `table` holds what does not fit in a line.
+    """
 
     benchmark: str
     what: str
@@ -24,6 +27,7 @@ class Row:
     limit: float
     unit: str
     note: str
+    table: str = ""
 
     @property
     def ratio(self) -> float | None:

@@ -14,6 +14,8 @@ from benchmarks import (
     Skipped,
     concurrency,
     coverage,
+    diagnosing,
+    forecasts,
     generation,
     hops,
     memory,
@@ -30,6 +32,7 @@ from benchmarks import (
     training,
     trials,
 )
+from benchmarks.planted import reader
 
 ALL: dict[str, Callable[[], list[Row]]] = {
     "search": search.measure,
@@ -42,6 +45,9 @@ ALL: dict[str, Callable[[], list[Row]]] = {
     "concurrency": concurrency.measure,
     "coverage": coverage.measure,
     "planted": planted.measure,
+    "reader": reader.measure,
+    "diagnosing": diagnosing.measure,
+    "forecasts": forecasts.measure,
     "structure": structure.measure,
     "prompting": prompting.measure,
     "middle": middle.measure,
@@ -99,6 +105,7 @@ def _as_table(rows: list[Row], skipped: dict[str, str]) -> str:
         lines.append(f"  {row.limit:12.3f} {row.unit}: {row.against}")
         times = f"{row.ratio:12.2f}" if row.ratio is not None else f"{'-':>12}"
         lines.append(f"  {times} times; {row.note}")
+        lines += [f"  {line}" for line in row.table.splitlines()]
     lines += [f"{name}: skipped, {why}" for name, why in skipped.items()]
     return "\n".join(lines)
 

@@ -18,9 +18,18 @@ def threshold_rules(planted: Planted) -> Named:
     the documents hold it, knowledge where they do not. Faithfulness (is the answer in what was shown) under one half:
     capability. Else the answer is faithful to the context and still wrong: instruction.
     """
+    return _by_rules(planted, in_json=True)
+
+
+def rules_for_text(planted: Planted) -> Named:
+    """Name a need by the same rules where the answer is plain text and has no form to miss."""
+    return _by_rules(planted, in_json=False)
+
+
+def _by_rules(planted: Planted, in_json: bool) -> Named:
     named = {}
     for case, outcome in _failing(planted):
-        fields, _ = parse_json(outcome.answer.text, "answer")
+        fields = parse_json(outcome.answer.text, "answer")[0] if in_json else {"answer": outcome.answer.text}
         shown = " ".join(passage.text for passage in outcome.answer.passages)
         held = planted.bench.library.evidence(case)
         if not isinstance(fields, dict):

@@ -1,20 +1,87 @@
-"""Facts for planting out of public sets: one question for a passage, whose answer stands in that passage alone.
+"""Facts for planting out of real sets: one question for a passage, whose answer stands in that passage alone.
 
-`LEVERS_DATA` names the folder of the sets (`shared/data` beside the checkout unless given).
+The shipped example is always there; `LEVERS_DATA` names the folder of the public sets (`shared/data` beside the
+checkout unless given).
 """
 
+import csv
 import gzip
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
+import levers
 from benchmarks import Skipped
 from benchmarks.planted.faults import Fact
+from levers.knowledge import Access, read_library
+from levers.knowledge.chunk import sections
 
 DATA = Path(os.environ.get("LEVERS_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
+EXAMPLE = Path(levers.__file__).parent / "examples" / "support"
 _LONGEST = 1_000  # characters of a passage: the lists of two sets come as long as a chapter
+_LEAST_WORDS = 4  # of a phrase that a written answer shares with its section
+_MESSAGES = 3  # customers' messages that stand in a label's entry
+_WORD = re.compile(r"\S+")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where facts come from; with `labels` the answers are the labels of a classification."""
+
+    load: Callable[[int], list[Fact]]
+    labels: bool = False
+
+
+def support(count: int) -> list[Fact]:
+    """The shipped example: its dev questions, and the sections of its documents that they name as evidence."""
+    library = read_library(EXAMPLE / "docs", "docs/", Access())
+    texts = {
+        (document.id, section.slug): "\n".join(document.text[each.start : each.end] for each in section.blocks)
+        for document in library.documents
+        for section in sections(document)
+    }
+    return _unique(_support_pairs(texts), count)
+
+
+def _support_pairs(texts: dict[tuple[str, str], str]) -> Iterator[Fact]:
+    for line in (EXAMPLE / "golden.jsonl").read_text(encoding="utf-8").splitlines():
+        case = json.loads(line)
+        accepted = case["expected"]["answer"]
+        for reference in case["evidence"] if case["partition"] == "dev" else ():
+            document, _, slug = reference.partition("#")
+            text = texts.get((document, slug), "")
+            for answer in [accepted] if isinstance(accepted, str) else accepted:
+                yield Fact(case["input"], answer, text)
+
+
+def products(count: int) -> list[Fact]:
+    """Sections of a product's documentation; the answer is the longest phrase that the written one shares with it."""
+    return _unique(_product_pairs(), count)
+
+
+def _product_pairs() -> Iterator[Fact]:
+    held = {each["chunk_link"]: each["text"] for each in _read("product_docs_qa/docs_chunks.json")}
+    for each in _read("product_docs_qa/questions.json"):
+        for link in each["correct_chunks"]:
+            text = held.get(link, "")
+            if phrase := _shared(each["correct_answer"], text):
+                start = max(0, text.index(phrase) - _LONGEST // 2)
+                yield Fact(each["question"], phrase, text[start : start + _LONGEST - len(phrase)])
+
+
+def _shared(answer: str, text: str) -> str:
+    """Return the longest run of words that two texts share, without what ends a sentence; empty when it is short."""
+    one, other = list(_WORD.finditer(answer)), list(_WORD.finditer(text))
+    matcher = SequenceMatcher(None, [each[0] for each in one], [each[0] for each in other], autojunk=False)
+    found = matcher.find_longest_match()
+    if found.size < _LEAST_WORDS:
+        return ""
+    return text[other[found.b].start() : other[found.b + found.size - 1].end()].strip(".,;:!? ")
 
 
 def squad(count: int) -> list[Fact]:
@@ -30,6 +97,23 @@ def xquad(count: int) -> list[Fact]:
 def musique(count: int) -> list[Fact]:
     """Questions over several hops; the passage is the last hop's (MuSiQue)."""
     return _unique(_musique_pairs(), count)
+
+
+def banking(count: int) -> list[Fact]:
+    """A classification: customers' messages, and a guide with an entry for each of the 77 labels (Banking77).
+
+    An entry holds three messages of the training split; the question is one of the test split.
+    """
+    messages: dict[str, list[str]] = {}
+    for text, label in _rows("banking77/train.csv"):
+        messages.setdefault(label, []).append(text)
+    questions = {label: text for text, label in _rows("banking77/test.csv")}
+    entries = {
+        label: f"The label {label} is for messages such as: {' | '.join(texts[:_MESSAGES])}"
+        for label, texts in messages.items()
+    }
+    pairs = (Fact(questions[label], label, entry) for label, entry in entries.items())
+    return _unique(pairs, count)
 
 
 def _squad_pairs(name: str) -> Iterator[Fact]:
@@ -65,11 +149,27 @@ def _unique(pairs: Iterator[Fact], count: int) -> list[Fact]:
 
 
 def _read(name: str) -> Any:
-    path = DATA / name
-    if not path.is_file():
-        raise Skipped(f"{path} is not there; LEVERS_DATA names the folder of the sets")
-    raw = path.read_bytes()
+    raw = _there(name).read_bytes()
     return json.loads(gzip.decompress(raw) if name.endswith(".gz") else raw)
 
 
-SETS = {"Wikipedia (squad2_dev)": squad, "Wikipedia (xquad, English)": xquad, "several hops (musique_100)": musique}
+def _rows(name: str) -> list[tuple[str, str]]:
+    with _there(name).open(encoding="utf-8", newline="") as file:
+        return [(row["text"], row["category"]) for row in csv.DictReader(file)]
+
+
+def _there(name: str) -> Path:
+    path = DATA / name
+    if not path.is_file():
+        raise Skipped(f"{path} is not there; LEVERS_DATA names the folder of the sets")
+    return path
+
+
+SETS = {
+    "the example `support`": Source(support),
+    "product documentation (product_docs_qa)": Source(products),
+    "Wikipedia (squad2_dev)": Source(squad),
+    "Wikipedia (xquad, English)": Source(xquad),
+    "several hops (musique_100)": Source(musique),
+    "classification (banking77)": Source(banking, labels=True),
+}

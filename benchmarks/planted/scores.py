@@ -1,6 +1,6 @@
 """Precision, recall and F1 per need, and their mean with an interval."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,13 +8,14 @@ import numpy as np
 from levers.trial import Interval
 
 Named = Mapping[str, frozenset[str]]
+MODEL = frozenset({"capability", "consistency", "reasoning", "unexplained"})  # needs that blame the model
 _RESAMPLES = 500
 
 
 @dataclass(frozen=True)
 class Scores:
-    """F1 by need, their mean over the needs that were planted, its bootstrap interval over cases, and the share of
-    cases with a planted cause that were left unexplained."""
+    """F1 by need, their mean over the needs that were planted, its bootstrap interval over cases, the share of cases
+    with a planted cause that were left unexplained, and the cases with a wrong golden answer that blame the model."""
 
     precision: dict[str, float]
     recall: dict[str, float]
@@ -22,6 +23,12 @@ class Scores:
     macro: float
     interval: Interval
     unexplained: float
+    blamed: int
+
+    @property
+    def worst(self) -> str:
+        """The need with the lowest F1."""
+        return min(self.f1, key=lambda need: self.f1[need])
 
 
 def score(truth: Named, named: Named, seed: int = 0) -> Scores:
@@ -43,7 +50,40 @@ def score(truth: Named, named: Named, seed: int = 0) -> Scores:
         macro=float(f1.mean()),
         interval=Interval(low=float(np.quantile(means, 0.025)), high=float(np.quantile(means, 0.975))),
         unexplained=lost / len(failing) if failing else 0.0,
+        blamed=sum("label" in truth[case] and bool(named.get(case, frozenset()) & MODEL) for case in cases),
     )
+
+
+def table(truth: Named, named: Named, scores: Scores) -> str:
+    """Set out per need what was planted and named, and the confusion: a row for the planted, a column for the named."""
+    needs = list(scores.f1)
+    extra = sorted({need for found in named.values() for need in found} - set(needs))
+    counts = confusion(truth, named, [*needs, *extra])
+    head = "| planted | cases | precision | recall | F1 | " + " | ".join([*needs, *extra]) + " |"
+    lines = [head, "|---" * (5 + len(needs) + len(extra)) + "|"]
+    for need in needs:
+        cases = sum(need in planted for planted in truth.values())
+        rates = f"{scores.precision[need]:.2f} | {scores.recall[need]:.2f} | {scores.f1[need]:.2f}"
+        lines.append(
+            f"| {need} | {cases} | {rates} | " + " | ".join(str(n or "") for n in counts[need].values()) + " |"
+        )
+    return "\n".join(lines)
+
+
+def confusion(truth: Named, named: Named, needs: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Count, for each planted need, which needs were named on its cases; a second planted one is no confusion."""
+    return {
+        need: {
+            other: sum(
+                other in named.get(case, frozenset()) and (other == need or other not in planted)
+                for case, planted in truth.items()
+                if need in planted
+            )
+            for other in needs
+        }
+        for need in needs
+        if any(need in planted for planted in truth.values())
+    }
 
 
 def _rates(wanted: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -28,13 +28,15 @@ def test_planted_faults_are_named_better_than_by_thresholds_or_single_edits(benc
     from benchmarks import planted
 
     monkeypatch.setattr(planted, "CASES", 44)
-    monkeypatch.setattr(planted, "SETS", {})
+    monkeypatch.setattr(planted, "SETS", {"the example `support`": planted.SETS["the example `support`"]})
+    monkeypatch.setattr(planted, "NOISE", (0.05,))
     assert benchmarks.main(["planted", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     one, two = ([row for row in rows if row["what"].count(f" {faults} planted")] for faults in (1, 2))
-    assert len(one) == len(two) == 2
+    assert len(one) == len(two) == 6, "made-up facts, the example and both together, against two baselines"
     assert all(row["measured"] >= 0.9 and row["ratio"] > 1.3 for row in one)
     assert all(row["measured"] >= 0.8 and row["ratio"] > 1.3 for row in two)
+    assert "| label |" in one[0]["table"] and "asks and" in one[0]["table"]
 
 
 def test_no_mislabelled_case_blames_the_model(benchmarks):
@@ -59,6 +61,32 @@ def test_facts_of_public_sets_can_be_planted(benchmarks):
     assert all(fact.answer in fact.text for fact in facts)
     found = planted.plant(44, 2, seed=2, facts=facts)
     assert planted.score(found.truth, planted.by_diagnosis(found)).macro >= 0.9
+
+
+def test_every_fault_of_the_list_is_planted_and_found(benchmarks):
+    from benchmarks import planted
+    from benchmarks.planted.faults import FORMS, NEED
+
+    found = planted.plant(48, 1, seed=5)
+    assert set().union(*found.faults.values()) == set(NEED) and set(FORMS) < set(NEED) and len(NEED) == 16
+    assert planted.by_diagnosis(found) == {case: needs for case, needs in found.truth.items() if needs}
+
+
+def test_labels_are_not_handed_over_where_they_are_the_answer(benchmarks):
+    from benchmarks import planted
+    from benchmarks.planted.faults import Fact
+
+    facts = [Fact(f"Message number {n}?", f"label {n:02}", f"The label {n:02} is for such.") for n in range(32)]
+    found = planted.plant(32, 1, seed=1, facts=facts, labels=True)
+    assert planted.by_diagnosis(found) == {case: needs for case, needs in found.truth.items() if needs}
+
+
+def test_rates_decide_what_is_planted(benchmarks):
+    from benchmarks import planted
+
+    found = planted.plant(40, 1, seed=1, rates={"removed": 3.0, "tone": 1.0})
+    counts = [sum(name in faults for faults in found.faults.values()) for name in ("removed", "tone")]
+    assert sum(counts) == 36 and counts[0] > counts[1] > 0
 
 
 def test_an_unknown_name_is_refused(benchmarks, capsys):
