@@ -124,7 +124,12 @@ def test_failing_cases_show_the_whole_trail(run, cases):
     assert (found.total, found.measured, found.left_out) == (10, 40, 0)
     assert card.question.startswith("How long do I have") and "30 days" in card.expected[0]
     assert [each.cited for each in card.passages] == [True, False, False]
-    assert [each.changed for each in card.tried] == ["nothing: the stack as it is", "format", "format + knowledge"]
+    assert [each.changed for each in card.tried] == [
+        "nothing: the stack as it is",
+        "the form of the answer imposed",
+        "the form of the answer imposed and its own evidence handed over, and nothing beside it",
+    ]
+    assert card.story[0].startswith("As it is, the answer was") and any("and passes" in line for line in card.story)
     assert dict(found.filters)["format"] == sum("format" in each.need_names for each in found.cards)
 
 

@@ -11,6 +11,7 @@ from levers.stack.records import Answer
 from levers.task.records import Case
 from levers.trial.records import Grade, Outcome
 from levers.view.records import CaseCard, CaseList, GradeRow, NeedBox, PassageBox, TriedRow
+from levers.view.story import changed, helps, story
 from levers.view.words import answer_text, clip, expected_texts, percent
 
 BUDGET = 1_100_000  # bytes of escaped text: the rest of the page stays well under the 2 MB a report may weigh
@@ -74,6 +75,7 @@ def _card(diagnosed: CaseDiagnosis, case: Case | None, outcome: Outcome | None) 
         grades=tuple(_grade(grade) for grade in outcome.grades) if outcome else (),
         passages=_passages(answer) if answer else (),
         tried=tuple(_tried(each) for each in diagnosed.tried),
+        story=story(diagnosed, " or ".join(expected_texts(case.expected))) if case else (),
     )
 
 
@@ -81,7 +83,7 @@ def _needs(diagnosed: CaseDiagnosis) -> tuple[NeedBox, ...]:
     """Return the needs as boxes; what cured the case just as well stands with the first."""
     told = "".join(f"; {' + '.join(probes)} made it pass too" for probes in diagnosed.ties)
     return tuple(
-        NeedBox(need.name, need.detail, need.because + ("" if place else told))
+        NeedBox(need.name, need.detail, need.because + ("" if place else told), helps(need))
         for place, need in enumerate(diagnosed.needs)
     )
 
@@ -111,7 +113,7 @@ def _passages(answer: Answer) -> tuple[PassageBox, ...]:
 
 def _tried(each: Tried) -> TriedRow:
     return TriedRow(
-        changed=" + ".join(each.probes) or "nothing: the stack as it is",
+        changed=changed(each.probes),
         passed=each.passed,
         score=percent(each.score),
         answer=clip(each.answer, _SHORT) if each.answer.strip() else "(an empty answer)",

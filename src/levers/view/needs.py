@@ -5,7 +5,7 @@ from levers.loop.records import Run
 from levers.trial.records import Interval
 from levers.trial.statistics import wilson
 from levers.view.records import NeedCell, NeedRow, NeedsTable
-from levers.view.words import percent, span
+from levers.view.words import percent, points, points_span, span
 
 MEANINGS = {
     "knowledge": "the facts were not before the model",
@@ -14,6 +14,7 @@ MEANINGS = {
     "format": "the answer's shape was wrong",
     "tone": "the house's style was not met",
     "consistency": "right most of the time, not every time",
+    "reasoning": "right once the model thinks before it answers",
     "capability": "a stronger model passes with the same prompt",
     "tool": "the figure stands in a table, not in a document",
     "label": "the golden answer itself is suspect",
@@ -50,6 +51,19 @@ def needs_table(run: Run) -> NeedsTable:
     ]
     failing = tuple(_cell(each.failures, each.measured, None, most) for _, each in columns)
     return NeedsTable(columns=tuple(name for name, _ in columns), rows=tuple(rows), failing=failing)
+
+
+def interaction_lines(diagnosis: Diagnosis) -> list[str]:
+    """Say which sets of probes help together what neither helps alone, or cure the same cases; beyond chance only."""
+    lines = []
+    for each in diagnosis.interactions:
+        if each.interval.low <= 0 <= each.interval.high:
+            continue
+        pair = f"{' + '.join(each.first)} and {' + '.join(each.second)}"
+        how = "more than the sum of both" if each.gain > 0 else "less than the sum: they cure the same cases"
+        extra = f"{points(each.gain)} ({points_span(each.interval)})"
+        lines.append(f"{pair} together gain {points(each.together)} points, {extra} {how}")
+    return lines
 
 
 def _need(name: str, diagnosis: Diagnosis, most: int) -> NeedCell:

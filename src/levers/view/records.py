@@ -210,11 +210,12 @@ class PassageBox:
 
 @dataclass(frozen=True)
 class NeedBox:
-    """A need of one case."""
+    """A need of one case, why, and what usually helps with it."""
 
     name: str
     detail: str
     because: str
+    helps: str = ""
 
 
 @dataclass(frozen=True)
@@ -238,7 +239,7 @@ class GradeRow:
 
 @dataclass(frozen=True)
 class CaseCard:
-    """A failing development case, from question to experiments."""
+    """A failing development case, from question to experiments; `story` tells it in sentences."""
 
     id: str
     user: str
@@ -252,6 +253,7 @@ class CaseCard:
     grades: tuple[GradeRow, ...]
     passages: tuple[PassageBox, ...]
     tried: tuple[TriedRow, ...]
+    story: tuple[str, ...] = ()
 
     @property
     def need_names(self) -> str:

@@ -14,7 +14,7 @@ from levers.view.layout import grid as _table
 from levers.view.layout import pairs as _pairs
 from levers.view.layout import spaced as _spaced
 from levers.view.layout import styled as _text
-from levers.view.needs import diagnoses
+from levers.view.needs import diagnoses, interaction_lines
 from levers.view.plans import gate_words
 from levers.view.words import (
     UNKNOWN,
@@ -91,7 +91,7 @@ def forecast_table(found: Forecasts) -> Table:
     for each in found.steps:
         perfect = f"{points(each.predicted)} ({points_span(each.interval)})"
         realised = f"{points(each.realised)} ({points_span(each.realised_interval)})"
-        table.add_row(f"{each.step} {each.lever}", perfect, realised, _text(words[each.hit], "dim"))
+        table.add_row(f"{each.step} {each.lever}", perfect, realised, _text(each.why or words[each.hit], "dim"))
     return table
 
 
@@ -190,10 +190,13 @@ def diagnosis_table(diagnosis: Diagnosis) -> RenderableType:
         gain = (points(probe.gain), points_span(probe.interval), points(probe.score_gain), percent(probe.unlocks))
         room.add_row(" + ".join(probe.probes), *gain)
     head = f"{diagnosis.failures} of {count(diagnosis.measured, 'development case')} fail on stack {diagnosis.stack}"
+    if diagnosis.sampled is not None:
+        head += f"; {diagnosis.sampled} of them were looked at, shares are estimates for all"
+    notes = [_text(line) for line in interaction_lines(diagnosis)]
     spent = [] if diagnosis.spent is None else [_text(f"spent now: {diagnosis.spent:.4f} USD", "dim")]
     if diagnosis.stopped:
         spent.append(_text(f"stopped by the cap, what is not known is unexplained: {diagnosis.stopped}", "yellow"))
-    return _spaced(_text(head, "bold"), needs, room, *spent)
+    return _spaced(_text(head, "bold"), needs, room, *notes, *spent)
 
 
 def plan_table(plan: Plan) -> RenderableType:
