@@ -12,6 +12,10 @@ seed         it answers at temperature above 0 only, four times in five
 capability   only the model `strong` answers
 wrong        it never answers
 label        it answers, but the golden answer is another
+wording      it answers only when the question is asked in other words than its own
+thought      it answers only when it may reason first
+shots        it answers only while no answers are shown
+brief        it answers in prose as long as the brief asks for plain text
 """
 
 import json
@@ -141,6 +145,7 @@ class Reader:
     def __init__(self, items: Iterable[Item], delay: float = 0.0) -> None:
         """Know the items by their question; wait `delay` seconds with each answer."""
         self.items = {item.asked: item for item in items}
+        self._bare = {_bare(asked): item for asked, item in self.items.items()}
         self.delay = delay
 
     def __call__(self, request: dict[str, Any]) -> Scripted:
@@ -149,17 +154,36 @@ class Reader:
         system = "\n".join(turn["content"] for turn in turns if turn["role"] == "system")
         shots = [turn["content"] for turn in turns if turn["role"] == "assistant"]
         given, _, question = turns[-1]["content"].rpartition("Question: ")
-        lacks = self.items[question].lacks if question in self.items else frozenset({"format"})
+        item = self._item(question)
+        lacks = item.lacks if item else frozenset({"format"})
         schema = request.get("response_format", {}).get("json_schema", {}).get("schema")
+        thinks = "reasoning" in (schema or {}).get("properties", {})
+        schema = schema["properties"]["answer"] if thinks else schema
         said = self._said(request, question, lacks, f"{system}\n{given}", bool(shots))
+        if "brief" in lacks and "plain text" in system:
+            return Scripted(f"It is {said}", delay=self.delay)
         in_json = "format" not in lacks or schema or "JSON object" in system or any(s.startswith("{") for s in shots)
         if not in_json:
             return Scripted(f"I believe it is {said}, dear guest", delay=self.delay)
         topic = self._topic(question, lacks, schema, system, shots) if said != NOT_THERE else "none"
-        return Scripted(json.dumps({"answer": said, "topic": topic}), delay=self.delay)
+        answer = {"answer": said, "topic": topic}
+        return Scripted(json.dumps({"reasoning": "So.", "answer": answer} if thinks else answer), delay=self.delay)
+
+    def _item(self, question: str) -> Item | None:
+        """Know a question in other words too."""
+        if question in self.items:
+            return self.items[question]
+        return next((item for bare, item in self._bare.items() if bare in _bare(question)), None)
 
     def _said(self, request: dict[str, Any], question: str, lacks: Lacks, seen: str, shown: bool) -> str:
-        item = self.items.get(question)
+        item = self._item(question)
+        question = item.asked if item else question
+        asked = request["messages"][-1]["content"].rpartition("Question: ")[2]
+        thinks = "reasoning" in str(request.get("response_format", {}))
+        if ("wording" in lacks and asked == question) or ("thought" in lacks and not thinks):
+            return DISTRACTED
+        if "shots" in lacks and shown:
+            return DISTRACTED
         found = _lookup(question, item, seen)
         if "drowned" in lacks and (seen.count("\n[") > 1 or seen.count("The warden of") > 1):
             return DISTRACTED
@@ -174,11 +198,15 @@ class Reader:
         return found or NOT_THERE
 
     def _topic(self, question: str, lacks: Lacks, schema: Any, system: str, shots: Sequence[str]) -> str:
-        item = self.items.get(question)
+        item = self._item(question)
         right = ATTRIBUTES.get(item.attribute, "none") if item else "none"
         single = schema and len(schema["properties"]["topic"]["enum"]) == 1
         told = f"is one of: {', '.join(TOPICS)}" in system or any(f'"{right}"' in shot for shot in shots)
         return right if "instruction" not in lacks or single or told else "none"
+
+
+def _bare(question: str) -> str:
+    return question.casefold().rstrip("?.! ")
 
 
 def _lookup(question: str, item: Item | None, seen: str) -> str | None:

@@ -64,7 +64,7 @@ def test_no_model_is_shown_what_the_user_may_not_read(faults) -> None:
     for case in found.cases:
         if case.case in denied:
             assert [need.name for need in case.needs] == ["access"] and "may not read" in case.needs[0].because
-    for model in planted.bench.workshop._models.values():
+    for model in planted.bench.workshop.models.values():
         for ask in model.asked:
             asked = ask.messages[-1].content.rpartition("Question: ")[2]
             number = "".join(filter(str.isdigit, asked))

@@ -159,7 +159,7 @@ def test_documents_in_the_prompt_whole_can_drown_too(tmp_path: Path) -> None:
         start = project.start()
         trial = project.bench.trial(start, "dev", "trial")
         found = diagnose(project.bench, start, trial)
-        situation = Situation(project.bench, project.workshop, start, trial, found, index=lambda: project.index)
+        situation = Situation(project.bench.dev, project.workshop, start, trial, found, index=lambda: project.index)
         after = looked_at(project, lever("inline").pull(situation, {}).stack)
     assert needs(found)[DROWNED.id] == {"knowledge"}
     need = of(after, DROWNED).needs[0]

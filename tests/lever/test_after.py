@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from levers.diagnosis import reword
 from levers.economics import Usage
 from levers.ledger import Message
-from levers.lever.after import _by_grader, _compared, calibration_error, reword
+from levers.lever.after import _by_grader, _compared, calibration_error
 from levers.lever.general import answers_right
 from levers.model.contract import Ask, Reply
 from levers.stack import Answer

@@ -25,7 +25,7 @@ CLAUDE = "anthropic/claude-sonnet-4"
 def situation_of(project: Project, stack: Stack) -> Situation:
     trial = project.bench.trial(stack, "dev", "trial")
     found = diagnose(project.bench, stack, trial)
-    return Situation(project.bench, project.workshop, stack, trial, found, index=lambda: project.index)
+    return Situation(project.bench.dev, project.workshop, stack, trial, found, index=lambda: project.index)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ def searching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Situation]:
         index = project.index
         assert index is not None
         stack = project.start().with_part(Retrieve(index=index.digest, k=1))
-        yield Situation(project.bench, project.workshop, stack, Trial.model_construct(), None, index=lambda: index)  # type: ignore[arg-type]
+        yield Situation(project.bench.dev, project.workshop, stack, Trial.model_construct(), None, index=lambda: index)  # type: ignore[arg-type]
 
 
 def example(situation: Situation, hut: str, attribute: str, question: str) -> Example:

@@ -62,7 +62,7 @@ def situation(folder: Path) -> Situation:
     project = Project(folder)
     trial = project.bench.trial(project.start(), "dev", "trial")
     found = diagnose(project.bench, project.start(), trial)
-    return Situation(project.bench, project.workshop, project.start(), trial, found, index=lambda: project.index)
+    return Situation(project.bench.dev, project.workshop, project.start(), trial, found, index=lambda: project.index)
 
 
 @pytest.fixture(scope="module")

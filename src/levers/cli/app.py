@@ -9,6 +9,7 @@ from levers import verbs
 from levers.cli import advice, benching, costs, distilling, hosting, piloting, shapes, views
 from levers.cli.console import DONE, MEND, NO, emit, err, guarded, out
 from levers.cli.settings import read_settings
+from levers.diagnosis import MOST
 from levers.errors import Problem, UserError
 from levers.loop import Project, Run
 from levers.task import Partition
@@ -120,12 +121,13 @@ def trial(
 def diagnose(
     stack: StackName = None,
     cap: Annotated[float | None, typer.Option(help="The most that hosted models may cost now, in USD.")] = None,
+    most: Annotated[int, typer.Option(help="Failing cases to look at; more are sampled. 0 looks at all.")] = MOST,
     project: ProjectOption = HERE,
     as_json: Json = False,
 ) -> None:
     """Probe the failing dev cases: what each one needs, and what every lever could gain."""
     with guarded(as_json), Progress() as progress:
-        found = verbs.diagnose(_open(project, progress), stack, cap)
+        found = verbs.diagnose(_open(project, progress), stack, cap, most)
     emit(as_json, lambda: shapes.diagnosis(found), lambda: diagnosis_table(found))
 
 

@@ -63,6 +63,8 @@ def diagnosis(found: Diagnosis) -> dict[str, Any]:
             for each in found.cases
         ],
         "headroom": headroom(found),
+        "interactions": [plain(each) for each in found.interactions],
+        "sampled": found.sampled,
         "spent": found.spent,
         "stopped": found.stopped,
     }

@@ -53,7 +53,7 @@ def arrange(runs: Runs, cases: Sequence[DevCase], needed: dict[str, Probes]) -> 
 
 def _findable(runs: Runs, case: Case, shown: Sequence[Passage], held: Sequence[Passage], what: str) -> bool:
     """Say whether a better order could help: evidence that search does not find at all cannot be moved up."""
-    if what == STALE or any(_same(each, own) for each in shown for own in held):
+    if what == STALE or any(same_place(each, own) for each in shown for own in held):
         return True
     return runs.bench.library.rank(case, runs.stack) is not None
 
@@ -68,7 +68,7 @@ def rivals(case: Case, shown: Sequence[Passage], held: Sequence[Passage]) -> tup
     found = []
     for each in shown:
         text = each.text.casefold()
-        if any(_same(each, own) for own in held) or any(answer in text for answer in accepted):
+        if any(same_place(each, own) for own in held) or any(answer in text for answer in accepted):
             continue
         if any(_versions(case, each.text, own.text, accepted) for own in held):
             found.append(each)
@@ -90,7 +90,7 @@ def _replaced(case: Case, shown: Sequence[Passage], held: Sequence[Passage]) -> 
     gone = rivals(case, shown, held)
     if not gone:
         return ()
-    if any(_same(each, own) for each in shown for own in held):
+    if any(same_place(each, own) for each in shown for own in held):
         return tuple(each for each in shown if each not in gone)
     place = shown.index(gone[0])
     return (*shown[:place], *held, *(each for each in shown[place:] if each not in gone))
@@ -99,12 +99,12 @@ def _replaced(case: Case, shown: Sequence[Passage], held: Sequence[Passage]) -> 
 def _first(case: Case, shown: Sequence[Passage], held: Sequence[Passage]) -> tuple[Passage, ...]:
     """Return the passages with the evidence moved, or put, to the front; empty when it stands there already."""
     del case
-    others = [each for each in shown if not any(_same(each, own) for own in held)]
+    others = [each for each in shown if not any(same_place(each, own) for own in held)]
     own = [each for each in shown if each not in others] or list(held)
     changed = (*own, *others)[: max(len(shown), len(own))]
     return () if changed == tuple(shown) else changed
 
 
-def _same(one: Passage, other: Passage) -> bool:
+def same_place(one: Passage, other: Passage) -> bool:
     """Say whether two passages are of one document and overlap."""
     return one.document == other.document and one.start < other.end and other.start < one.end

@@ -1,6 +1,6 @@
 """Climb: add probes until a case passes. Prune: take each away again; what a case can do without, it did not need."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from levers.diagnosis.records import ProbeName
 from levers.diagnosis.runs import Probes, Runs
@@ -22,19 +22,23 @@ ALL = LADDER[-1]
 PRUNE_ORDER: tuple[ProbeName, ...] = ("tone", "instruction", "knowledge", "format")
 
 
-def climb(runs: Runs, failing: Sequence[DevCase]) -> dict[str, Probes]:
+Run = Callable[[Probes, Sequence[DevCase], str], Mapping[str, Outcome]]
+"""Runs a set of probes on cases; the text names the work in the progress display."""
+
+
+def climb(run: Run, failing: Sequence[DevCase], ladder: Sequence[Probes] = LADDER) -> dict[str, Probes]:
     """Return the first set of probes on the ladder under which each case passes; cases that none cures are absent."""
     cured: dict[str, Probes] = {}
-    for probes in LADDER:
+    for probes in ladder:
         still = [case for case in failing if case.id not in cured]
         if not still:
             break
-        outcomes = runs.run(probes, still, "probe " + " + ".join(sorted(probes)))
+        outcomes = run(probes, still, "probe " + " + ".join(sorted(probes)))
         cured.update((case.id, probes) for case in still if case.id in outcomes and outcomes[case.id].passed)
     return cured
 
 
-def prune(runs: Runs, failing: Sequence[DevCase], cured: dict[str, Probes]) -> dict[str, Probes]:
+def prune(run: Run, failing: Sequence[DevCase], cured: dict[str, Probes]) -> dict[str, Probes]:
     """Return for each cured case the probes that it cannot do without."""
     needed = dict(cured)
     for name in PRUNE_ORDER:
@@ -45,7 +49,7 @@ def prune(runs: Runs, failing: Sequence[DevCase], cured: dict[str, Probes]) -> d
                 groups.setdefault(probes, []).append(case)
         for probes, cases in groups.items():
             less = _without(probes, name)
-            outcomes = runs.run(less, cases, f"without {name}")
+            outcomes = run(less, cases, f"without {name}")
             for case in cases:
                 if case.id in outcomes and _dispensable(name, probes, outcomes[case.id]):
                     needed[case.id] = probes - {name}

@@ -1,37 +1,42 @@
 """Find by experiment why each failing case fails: re-run it with one thing changed, and see."""
 
+import random
 from collections.abc import Sequence
 
 from levers.diagnosis.arrange import arrange
-from levers.diagnosis.climb import ALL, climb, prune, ties, try_showing
-from levers.diagnosis.headroom import SETS, measure_headroom
+from levers.diagnosis.brief import mended
+from levers.diagnosis.climb import climb, prune, ties, try_showing
+from levers.diagnosis.headroom import PAIRS, SETS, Ground, measure_headroom, measure_interaction
 from levers.diagnosis.records import CaseDiagnosis, Diagnosis, Need, NeedShare
 from levers.diagnosis.runs import Runs
-from levers.diagnosis.verdict import decided, needs_of, suspect_label, unexplained
+from levers.diagnosis.uncured import needs_of_uncured
+from levers.diagnosis.verdict import decided, needs_of
 from levers.stack import Stack
 from levers.task.records import DevCase
 from levers.trial.bench import Bench
-from levers.trial.records import DevTrial, as_dev
+from levers.trial.records import DevTrial, Interval, as_dev
 from levers.trial.statistics import wilson
 
-SAMPLES = 5
-SAMPLING_TEMPERATURE = 0.7
+MOST = 400  # failing cases looked at: a share of them is then known to 5 points
+SEED = 0
 
 
-def diagnose(bench: Bench, stack: Stack, trial: DevTrial, capped: bool = False) -> Diagnosis:
+def diagnose(bench: Bench, stack: Stack, trial: DevTrial, capped: bool = False, most: int | None = MOST) -> Diagnosis:
     """Probe the failing development cases of a trial.
 
     The type keeps test and edge cases out: only `as_dev` makes a `DevTrial`, and it refuses them, here once more for
     callers without a type checker. With `capped` a spending cap that is reached ends the experiments and the diagnosis
-    says what it knows; else BudgetError is raised.
+    says what it knows; else BudgetError is raised. Of more than `most` failing cases so many are drawn, always the same
+    ones; None looks at all. Whatever the bench, only its dev view is used.
     """
-    trial = as_dev(trial)
+    bench, trial = bench.dev, as_dev(trial)
     cases = bench.task.partition("dev")
-    failing = [case for case in cases if trial.outcome(case.id).failed]
+    failed = [case for case in cases if trial.outcome(case.id).failed]
+    failing = failed if most is None or len(failed) <= most else _drawn(failed, most)
     runs = Runs(bench, stack, trial, capped)
     plain = {case.id: need for case in failing if (need := decided(case, bench))}
     open_ = [case for case in failing if case.id not in plain]
-    needed = prune(runs, open_, climb(runs, open_))
+    needed = prune(runs.run, open_, climb(runs.run, open_))
     try_showing(runs, open_, needed)
     searched = [case for case in open_ if "knowledge" in needed.get(case.id, ()) and stack.part("retrieve")]
     arranged = arrange(runs, searched, needed)
@@ -39,13 +44,16 @@ def diagnose(bench: Bench, stack: Stack, trial: DevTrial, capped: bool = False) 
     needs |= {
         case.id: needs_of(case, needed[case.id], runs, arranged.get(case.id)) for case in open_ if case.id in needed
     }
-    needs |= _uncured(runs, [case for case in open_ if case.id not in needed])
-    headroom = [measure_headroom(runs, probes, cases, open_, needed) for probes in SETS]
+    needs |= needs_of_uncured(runs, [case for case in open_ if case.id not in needed])
+    needs |= mended(runs, open_)
+    ground = Ground(runs, cases, open_, needed, len(failing) / len(failed) if failed else 1.0)
+    headroom = [measure_headroom(ground, probes) for probes in SETS]
+    interactions = [measure_interaction(ground, *pair) for pair in PAIRS]
     return Diagnosis(
         stack=stack.digest,
         measured=len(cases),
-        failures=len(failing),
-        needs=_shares(needs, len(cases)),
+        failures=len(failed),
+        needs=_shares(needs, len(failing), len(failed), len(cases)),
         cases=tuple(
             CaseDiagnosis(
                 case=case.id,
@@ -56,63 +64,34 @@ def diagnose(bench: Bench, stack: Stack, trial: DevTrial, capped: bool = False) 
             for case in failing
         ),
         headroom=tuple(each for each in headroom if each is not None),
+        interactions=tuple(each for each in interactions if each is not None),
         stopped=runs.stopped,
+        sampled=len(failing) if len(failing) < len(failed) else None,
     )
 
 
-def _uncured(runs: Runs, cases: Sequence[DevCase]) -> dict[str, tuple[Need, ...]]:
-    """Cases that pass under no probe: is it luck, a weak model, the golden answer itself, or not to be told?"""
-    found: dict[str, tuple[Need, ...]] = {}
-    lucky = _passes_when_sampled(runs, cases)
-    strong = _passes_with_reference(runs, cases)
-    everything = runs.run(ALL, cases, "")
-    for case in cases:
-        answer = everything[case.id].answer.text if case.id in everything else ""
-        if label := suspect_label(case, answer, runs.bench):
-            found[case.id] = (label,)
-        elif lucky.get(case.id, 0) * 2 > SAMPLES:
-            because = (
-                f"with everything given it passed in {lucky[case.id]} of {SAMPLES} samples, but not at temperature 0"
-            )
-            found[case.id] = (Need(name="consistency", because=because),)
-        elif case.id in strong:
-            because = "with the same prompt and everything given, the reference model passes"
-            found[case.id] = (Need(name="capability", because=because),)
-        else:
-            found[case.id] = (unexplained(runs, case),)
-    return found
+def _drawn(failed: Sequence[DevCase], most: int) -> list[DevCase]:
+    """Draw `most` cases, in their order."""
+    places = sorted(random.Random(SEED).sample(range(len(failed)), most))
+    return [failed[place] for place in places]
 
 
-def _passes_when_sampled(runs: Runs, cases: Sequence[DevCase]) -> dict[str, int]:
-    passes = dict.fromkeys((case.id for case in cases), 0)
-    if not cases:
-        return passes
-    changed = runs.probed(ALL, cases)
-    for seed in range(SAMPLES):
-        model = changed.model.model_copy(update={"temperature": SAMPLING_TEMPERATURE, "seed": seed})
-        sampled = changed.model_copy(update={"model": model})
-        for outcome in runs.vary(sampled, cases, f"sample {seed + 1} of {SAMPLES}"):
-            passes[outcome.case] += outcome.passed
-    return passes
-
-
-def _passes_with_reference(runs: Runs, cases: Sequence[DevCase]) -> set[str]:
-    reference = runs.bench.task.config.models.reference
-    if not reference or not cases:
-        return set()
-    changed = runs.probed(ALL, cases)
-    model = changed.model.model_copy(update={"id": reference, "adapter": None})
-    outcomes = runs.vary(changed.model_copy(update={"model": model}), cases, "reference model")
-    return {outcome.case for outcome in outcomes if outcome.passed}
-
-
-def _shares(needs: dict[str, tuple[Need, ...]], measured: int) -> dict[str, NeedShare]:
+def _shares(needs: dict[str, tuple[Need, ...]], looked: int, failed: int, measured: int) -> dict[str, NeedShare]:
     counts: dict[str, int] = {}
     for found in needs.values():
         for name in dict.fromkeys(need.name for need in found):
             counts[name] = counts.get(name, 0) + 1
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return {
-        name: NeedShare(cases=count, share=count / measured, interval=wilson(count, measured))
-        for name, count in ordered
-    }
+    return {name: _share(count, looked, failed, measured) for name, count in ordered}
+
+
+def _share(count: int, looked: int, failed: int, measured: int) -> NeedShare:
+    if looked == failed:
+        return NeedShare(cases=count, share=count / measured, interval=wilson(count, measured))
+    # Of the failing cases only those drawn were looked at: their share, carried over to all that fail.
+    scale, among = failed / measured, wilson(count, looked)
+    return NeedShare(
+        cases=round(count * failed / looked),
+        share=count / looked * scale,
+        interval=Interval(low=among.low * scale, high=among.high * scale),
+    )

@@ -4,6 +4,8 @@ format       the answer's JSON Schema is imposed while decoding (or asked of the
 knowledge    the case's own evidence is the only passage; without a document that holds it, the expected fact itself is
 instruction  what the graders want beside the facts is spelt out for the case: the label imposed, the pattern told
 tone         the answers to the most similar other cases are shown
+
+Where a label is the whole answer, handing it over would prove nothing: then every label is told by other cases of it.
 """
 
 import json
@@ -20,6 +22,8 @@ from levers.trial.bench import Library
 Passages = Mapping[str, tuple[Passage, ...]]
 """Passages by case id."""
 
+CONTENT = frozenset({"exact", "contains", "f1", "numeric", "sql", "code", "semantic", "judge"})  # graders of facts
+OF_EACH = 2  # other cases that tell what a label means
 SHOWN = 4  # the field shows 3 to 10 in a prompt; a small model's window holds four beside the passages
 STATED = "stated fact"
 
@@ -77,8 +81,26 @@ def evidence_of(case: Case, library: Library) -> tuple[Passage, ...]:
     if found or not case.evidence:
         return tuple(each for each in found if library.may_read(each.reference, case.user))
     # The documents do not hold the evidence: state the fact itself, to see whether knowing it would have been enough.
+    return (stated(case),)
+
+
+def stated(case: Case) -> Passage:
+    """Return the expected fact itself as a passage."""
     text = f"{case.question.rstrip('?. ')}: {expected_texts(case)[0]}."
-    return (Passage(document=STATED, section="", heading="", text=text, start=0, end=len(text)),)
+    return Passage(document=STATED, section="", heading="", text=text, start=0, end=len(text))
+
+
+def holds_answer(case: Case, passages: Sequence[Passage]) -> bool:
+    """Say whether an accepted answer stands in the passages, whatever its case."""
+    text = " ".join(each.text for each in passages).casefold()
+    return any(accepted.casefold() in text for accepted in expected_texts(case) if accepted)
+
+
+def answer_label(graders: Sequence[GraderSpec]) -> GraderSpec | None:
+    """Return the choice grader whose label is the whole answer: the first, where no grader compares facts."""
+    if any(spec.kind in CONTENT for spec in graders):
+        return None
+    return next((spec for spec in graders if spec.kind == "choice"), None)
 
 
 def _similar(case: Case, task: Task) -> tuple[tuple[str, str], ...]:
@@ -102,7 +124,10 @@ def _imposed(schema: dict[str, Any], case: Case, graders: Sequence[GraderSpec]) 
     """Narrow the schema so that every label a choice grader asks for can only be the right one."""
     if not isinstance(case.expected, dict):
         return schema
-    fields = [spec.field for spec in graders if spec.kind == "choice" and spec.field in case.expected]
+    whole = answer_label(graders)
+    fields = [
+        spec.field for spec in graders if spec.kind == "choice" and spec.field in case.expected and spec is not whole
+    ]
     properties = dict(schema.get("properties", {}))
     for name in fields:
         if name in properties:
@@ -115,13 +140,35 @@ def _imposed(schema: dict[str, Any], case: Case, graders: Sequence[GraderSpec]) 
 def _told(cases: Sequence[DevCase], task: Task) -> dict[str, str]:
     """Spell out what graders without a schema want: labels of a plain choice, patterns of a regex."""
     told: dict[str, str] = {}
+    whole = answer_label(task.config.graders)
     for case in cases:
         lines: list[str] = []
         for spec in task.config.graders:
-            if spec.kind == "choice" and spec.field is None:
+            if spec is whole:
+                lines.append(_meanings(spec, case, task))
+            elif spec.kind == "choice" and spec.field is None:
                 lines.append(f"Answer with exactly: {expected_texts(case)[0]}")
             if spec.kind == "regex" and spec.pattern:
                 lines.append(f"The answer must match the pattern {spec.pattern}")
         if lines:
             told[case.id] = "\n".join(lines)
     return told
+
+
+def _meanings(spec: GraderSpec, case: Case, task: Task) -> str:
+    """Tell every label by the other dev cases of it that are likest to this one; never by the case itself."""
+    known: dict[str, list[str]] = {label: [] for label in spec.choices or ()}
+    for other in task.partition("dev"):
+        if other.id != case.id and (label := _label(spec, other)) is not None:
+            known.setdefault(label, []).append(other.question)
+    lines = ["The labels, each with messages that belong to it:"]
+    for label, questions in known.items():
+        near = process.extract(case.question, questions, scorer=fuzz.token_set_ratio, limit=OF_EACH)
+        lines.append(f"- {label}" + "".join(f" | {question}" for question, _, _ in near))
+    return "\n".join(lines)
+
+
+def _label(spec: GraderSpec, case: Case) -> str | None:
+    value = case.expected.get(spec.field) if isinstance(case.expected, dict) and spec.field else case.expected
+    found = _first(value)
+    return found if isinstance(found, str) else None

@@ -6,8 +6,8 @@ from levers.diagnosis.probes import Passages, apply_probes
 from levers.diagnosis.records import ProbeName, Tried
 from levers.errors import BudgetError
 from levers.stack import Stack
-from levers.task.records import Case, DevCase
-from levers.trial.bench import Bench
+from levers.task.records import DevCase
+from levers.trial.bench import DevBench
 from levers.trial.records import Outcome, Trial
 
 Probes = frozenset[ProbeName]
@@ -21,7 +21,7 @@ class Runs:
     from the outcomes, and `stopped` says why.
     """
 
-    def __init__(self, bench: Bench, stack: Stack, trial: Trial, capped: bool = False) -> None:
+    def __init__(self, bench: DevBench, stack: Stack, trial: Trial, capped: bool = False) -> None:
         """Start from the stack's own trial, which is the run with no probe."""
         self.bench = bench
         self.stack = stack
@@ -43,8 +43,16 @@ class Runs:
         """
         return self._run(frozenset({*(probes - {"knowledge"}), what}), probes, cases, what, passages)
 
-    def vary(self, changed: Stack, cases: Sequence[Case], what: str) -> Sequence[Outcome]:
-        """Return outcomes under a stack that no set of probes names: fewer than asked for when the cap is reached."""
+    def vary(self, changed: Stack, cases: Sequence[DevCase], what: str) -> Sequence[Outcome]:
+        """Return outcomes under a stack that no set of probes names: fewer than asked for when the cap is reached.
+
+        They are kept among the experiments under `what`.
+        """
+        outcomes = self._asked(changed, cases, what)
+        self._kept.setdefault(frozenset({what}), {}).update((outcome.case, outcome) for outcome in outcomes)
+        return outcomes
+
+    def _asked(self, changed: Stack, cases: Sequence[DevCase], what: str) -> Sequence[Outcome]:
         if not self._capped:
             return self.bench.outcomes(changed, cases, what)
         try:
@@ -89,10 +97,10 @@ class Runs:
         missing = [case for case in cases if case.id not in kept]
         if missing:
             changed = self.probed(probes, missing, passages)
-            kept.update((outcome.case, outcome) for outcome in self.vary(changed, missing, what))
+            kept.update((outcome.case, outcome) for outcome in self._asked(changed, missing, what))
         return {case.id: kept[case.id] for case in cases if case.id in kept}
 
-    def _alone(self, changed: Stack, case: Case, what: str) -> Sequence[Outcome]:
+    def _alone(self, changed: Stack, case: DevCase, what: str) -> Sequence[Outcome]:
         try:
             return self.bench.outcomes(changed, [case], what)
         except BudgetError:

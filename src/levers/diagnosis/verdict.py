@@ -1,17 +1,18 @@
 """Name the need behind what a case could not do without, and say in a sentence why the experiments mean that."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 
 from levers.diagnosis.arrange import FIRST, STALE, rivals
-from levers.diagnosis.probes import evidence_of, expected_texts
+from levers.diagnosis.probes import evidence_of, expected_texts, holds_answer
 from levers.diagnosis.records import Need
 from levers.diagnosis.runs import NOTHING, Probes, Runs
 from levers.stack import Inline, Passage, Stack
 from levers.task.records import Case, DevCase
 from levers.trial.bench import Bench
 
-_PLAIN = {
+PLAIN = {
     "format": "imposing the answer's schema was needed for it to pass",
     "instruction": "spelling out the label or pattern for this case was needed for it to pass",
     "tone": "showing the house's answers to similar questions was needed for it to pass",
@@ -20,7 +21,7 @@ _PLAIN = {
 
 def needs_of(case: DevCase, probes: Probes, runs: Runs, arrangement: str | None = None) -> tuple[Need, ...]:
     """Turn the probes a case cannot do without into named needs; `arrangement` is what cured its passages."""
-    needs = [Need(name=name, because=_PLAIN[name]) for name in ("format", "instruction", "tone") if name in probes]
+    needs = [Need(name=name, because=PLAIN[name]) for name in ("format", "instruction", "tone") if name in probes]
     if "knowledge" in probes:
         needs.append(_knowledge(case, runs, arrangement))
     return tuple(needs)
@@ -39,8 +40,7 @@ def decided(case: Case, bench: Bench) -> Need | None:
             return Need(name="label", detail="outdated evidence", because=because)
     if not held or any(bench.library.may_read(passage.reference, case.user) for passage in held):
         return None
-    text = " ".join(passage.text for passage in held).casefold()
-    if not any(accepted.casefold() in text for accepted in expected_texts(case) if accepted):
+    if not holds_answer(case, held):
         return None  # the golden answer is a refusal: whether the model can be brought to it is for the probes to show
     because = (
         f"{_who(case)} may not read {held[0].document}, so a refusal is the right answer; the golden answer expects "
@@ -122,16 +122,29 @@ def _stale(case: DevCase, held: Sequence[Passage], runs: Runs) -> Need:
     return Need(name="retrieval", detail="stale", because=because)
 
 
-def suspect_label(case: Case, answer: str, bench: Bench) -> Need | None:
-    """Suspect the golden answer: none of its accepted texts stands in the evidence, while the model's answer does."""
-    evidence = " ".join(passage.text for passage in bench.library.evidence(case)).casefold()
-    if not evidence or any(text.casefold() in evidence for text in expected_texts(case)):
+def suspect_label(case: Case, said: Sequence[str], reference: str | None, bench: Bench) -> Need | None:
+    """Suspect the golden answer where the model keeps to another one.
+
+    `said` are its answers with everything given, sampled ones too; `reference` is the stronger model's, if there is
+    one.
+    Suspect is what most of them say, where it stands in the evidence while no accepted answer does; and, where there is
+    no evidence to look into, where the reference model says it as well.
+    """
+    counts = Counter(text for each in said if (text := _first_text(each)))
+    first, same = counts.most_common(1)[0] if counts else ("", 0)
+    if same * 2 <= len(said):
         return None
-    said = _first_text(answer)
-    if not said or said.casefold() not in evidence:
-        return None
-    because = f"no accepted answer stands in the evidence the case names, but the model's “{said}” does"
-    return Need(name="label", because=because)
+    agreed = reference is not None and _first_text(reference).casefold() == first.casefold()
+    told = f"{same} of {len(said)} answers" + (" and the reference model" if agreed else "")
+    held = bench.library.evidence(case)
+    if held and not holds_answer(case, held) and first.casefold() in " ".join(each.text for each in held).casefold():
+        because = f"no accepted answer stands in the evidence the case names, but “{first}” does; {told} say it"
+        return Need(name="label", because=because)
+    accepted = {text.casefold() for text in expected_texts(case)}
+    if not held and agreed and first.casefold() not in accepted:
+        because = f"with everything given the model says “{first}”: {told}; look at the golden answer"
+        return Need(name="label", because=because)
+    return None
 
 
 def _first_text(answer: str) -> str:
@@ -144,8 +157,8 @@ def _first_text(answer: str) -> str:
     return str(parsed)
 
 
-def unexplained(runs: Runs, case: Case) -> Need:
-    """Say what was tried in vain."""
+def unexplained(runs: Runs, case: Case, ruled_out: Sequence[str]) -> Need:
+    """Say what was tried in vain, and so is not the cause, at least not alone."""
     sets = len(runs.tried(case.id)) - 1
     if runs.stopped:
         because = f"{runs.stopped}; {sets} experiments were run on it, and none made it pass"
@@ -155,5 +168,5 @@ def unexplained(runs: Runs, case: Case) -> Need:
     return Need(
         name="unexplained",
         detail="evidence, format and labels given, still wrong",
-        because=f"none of {sets} experiments made it pass{more}",
+        because=f"none of {sets} experiments made it pass; ruled out: {'; '.join(ruled_out)}{more}",
     )

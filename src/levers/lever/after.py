@@ -6,16 +6,15 @@ Edge cases and test are the loop's to open. What got decisively worse keeps a tu
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from levers.diagnosis import reword
 from levers.lever.general import answers_right
 from levers.lever.situation import Situation
 from levers.stack import Stack
-from levers.task.records import Case
 from levers.trial import Outcome, mcnemar_exact
 from levers.trial.statistics import ALPHA
 
 MOST_REWORDED = 60  # dev cases asked in another manner, by both stacks
 _BINS = 10
-_MANNERS = ("hi, {}", "{} please", "{}", "could you tell me: {}")
 
 
 class After(NamedTuple):
@@ -46,16 +45,6 @@ def check_after(situation: Situation, tuned: Stack) -> After:
     if errors[0] is not None and errors[1] is not None:
         notes.append(f"after: calibration error {errors[0]:.2f} before, {errors[1]:.2f} now (mean gap, ten bins)")
     return After(tuple(notes), tuple(note for note, worse in told if worse))
-
-
-def reword(case: Case, place: int) -> Case:
-    """Return a case asked in another manner: without capitals and end marks, with a greeting or a please."""
-    plain = case.question.rstrip(" ?.!").lower()
-    text = _MANNERS[place % len(_MANNERS)].format(plain)
-    if isinstance(case.input, str):
-        return case.model_copy(update={"input": text})
-    last = case.input[-1].model_copy(update={"content": text})
-    return case.model_copy(update={"input": (*case.input[:-1], last)})
 
 
 def calibration_error(outcomes: Sequence[Outcome]) -> float | None:

@@ -8,6 +8,7 @@ from levers.economics import CostFigure, Provenance, gate, project
 from levers.errors import LeversError
 from levers.lever.situation import Situation
 from levers.plan import Effort, GateCheck, Quote
+from levers.trial.records import Interval
 from levers.tuning.pilot import Piloted
 
 # English text runs at about four characters a token; used for what is not built yet and therefore not measured.
@@ -32,6 +33,7 @@ class Terms:
     saves: CostFigure | None = None
     pilot: Piloted | None = None
     one_time: CostFigure | None = None  # where it is known better than by the kind of project
+    reach: Headroom | None = None  # what it may cure at most, where that is more than its probes
 
 
 def quote(name: str, probes: tuple[ProbeName, ...], situation: Situation, terms: Terms) -> Quote:
@@ -55,7 +57,13 @@ def quote(name: str, probes: tuple[ProbeName, ...], situation: Situation, terms:
         blocked=terms.blocked,
         saves=terms.saves,
         pilot=terms.pilot,
+        forecast=_up_to(room.forecast, terms.reach.interval if terms.reach else None),
+        score_forecast=_up_to(room.score_forecast, terms.reach.score_interval if terms.reach else None),
     )
+
+
+def _up_to(forecast: Interval, reach: Interval | None) -> Interval:
+    return forecast if reach is None else Interval(low=forecast.low, high=max(forecast.high, reach.high))
 
 
 def headroom(situation: Situation, probes: tuple[ProbeName, ...]) -> Headroom:

@@ -17,7 +17,8 @@ from levers.lever.figures import CHARACTERS_PER_TOKEN
 from levers.lever.situation import Situation
 from levers.plan import GateCheck
 from levers.stack import Answer, Stack
-from levers.task.leaks import Leak, find_leaks, find_source_leaks, first_value
+from levers.task.dev import golden_leaks
+from levers.task.leaks import first_value
 from levers.task.records import Case, Example, GraderKind, GraderSpec, Task
 from levers.task.rules import plain
 from levers.trial import Kit, grade
@@ -257,15 +258,14 @@ def evidence_texts(situation: Situation) -> Texts:
 
 
 def _leaked(task: Task, examples: Sequence[Example]) -> list[Finding]:
-    def finding(leak: Leak) -> Finding:
-        case = task.cases[leak.case]
-        detail = f"{leak.how} of golden case {case.id} ({case.partition})"
-        return Finding(kind="leak", line=examples[leak.example].line, detail=detail)
-
-    leaks = find_leaks(task.cases, examples)
-    known = {leak.example for leak in leaks}
-    leaks += [each for each in find_source_leaks(task.cases, examples) if each.example not in known]
-    return [finding(each) for each in leaks]
+    return [
+        Finding(
+            kind="leak",
+            line=examples[leak.example].line,
+            detail=f"{leak.how} of golden case {leak.case} ({leak.partition})",
+        )
+        for leak in golden_leaks(task, examples)
+    ]
 
 
 def _refused(task: Task, kit: Kit, examples: Sequence[Example]) -> list[Finding]:

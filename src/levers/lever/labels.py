@@ -15,9 +15,9 @@ from pydantic import Field
 from levers.errors import Problem, UserError
 from levers.ledger import Message, Record, digest, write_atomic
 from levers.stack import Answer, Question, Stack, Workshop, answer
+from levers.task.dev import DevTask, golden_leaks
 from levers.task.golden import read_rows
-from levers.task.leaks import find_leaks
-from levers.task.records import Case, Example, Task
+from levers.task.records import Case, Example
 from levers.task.rules import plain
 from levers.task.text import read_text
 from levers.trial import CostOf, Kit, grade
@@ -101,7 +101,7 @@ def read_inputs(path: Path) -> list[tuple[int, str]]:
 
 
 def label(
-    task: Task, teacher: Stack, inputs: Sequence[tuple[int, str]], how: Labelling, workshop: Workshop, tools: "Tools"
+    task: DevTask, teacher: Stack, inputs: Sequence[tuple[int, str]], how: Labelling, workshop: Workshop, tools: "Tools"
 ) -> Queue:
     """Let a teacher answer questions, or return the labels it gave before, with what was reviewed since.
 
@@ -132,17 +132,17 @@ class Tools:
         self.kit, self.cost_of = kit, cost_of
 
 
-def _unheld(task: Task, inputs: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+def _unheld(task: DevTask, inputs: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
     first: dict[str, tuple[int, str]] = {}
     for number, text in inputs:
         first.setdefault(plain(text), (number, text))
     asked = list(first.values())
     examples = [Example(messages=(Message(role="user", content=text),), answer="") for _, text in asked]
-    leaking = {leak.example for leak in find_leaks(task.cases, examples)}
+    leaking = {leak.example for leak in golden_leaks(task, examples, facts=False)}
     return [each for place, each in enumerate(asked) if place not in leaking]
 
 
-def _judged(task: Task, asked: tuple[int, str], answers: Sequence[Answer], how: Labelling, tools: Tools) -> Label:
+def _judged(task: DevTask, asked: tuple[int, str], answers: Sequence[Answer], how: Labelling, tools: Tools) -> Label:
     number, question = asked
     first = answers[0]
     said = Counter(plain(each.text) for each in answers if each.error is None)
@@ -172,7 +172,7 @@ def _doubt(first: Answer, agreement: float, how: Labelling) -> str:
     return f"{agreement:.0%} of the samples agree, {how.agreement:.0%} are wanted" if agreement < how.agreement else ""
 
 
-def _form(task: Task, question: str, first: Answer, kit: Kit) -> str:
+def _form(task: DevTask, question: str, first: Answer, kit: Kit) -> str:
     """Say what the graders that need no right answer hold against this one."""
     case = Case(id=first.id, input=question, expected="", partition="dev")
     specs = [spec for spec in task.config.graders if spec.kind in {"schema", "tone", "regex"} and scores_live(spec)]

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
-from levers.diagnosis import Need, ProbeName
+from levers.diagnosis import AT_ONCE, Need, ProbeName
 from levers.economics import CostFigure
 from levers.errors import Problem, UserError
 from levers.ledger import Record
@@ -17,8 +17,7 @@ from levers.stack import Reason
 
 VOTES = 5  # samples of a vote; self-consistency gains most over the first few (Wang et al. 2023, figure 2)
 LEAST = 0.05  # of the cases: every answer is paid for twice or more, so a few cases do not pay
-CURES = ("consistency", "capability", "unexplained")  # needs that no material mends
-AT_ONCE = ("pocket",)  # models that were taught to answer at once, and cannot write a thought
+CURES = ("consistency", "reasoning", "capability", "unexplained")  # needs that no material mends
 
 
 class Settings(Record):

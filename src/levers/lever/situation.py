@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from levers.diagnosis import Diagnosis, ProbeName
+from levers.errors import LeversError
 from levers.knowledge import Index
 from levers.ledger import Record
 from levers.plan import Attempt, Quote
 from levers.stack import Stack
 from levers.stack.workshop import ProjectWorkshop
-from levers.trial.bench import Bench
-from levers.trial.records import Trial
+from levers.trial.bench import DevBench
+from levers.trial.records import DevTrial
 from levers.tuning.pilot import SHARES, Piloted
 
 
@@ -20,13 +21,18 @@ from levers.tuning.pilot import SHARES, Piloted
 class Situation:
     """A stack with its dev trial and diagnosis, the bench to measure on, the workshop to build in, the past pulls."""
 
-    bench: Bench
+    bench: DevBench
     workshop: ProjectWorkshop
     stack: Stack
-    trial: Trial
+    trial: DevTrial
     diagnosis: Diagnosis
     attempts: tuple[Attempt, ...] = ()
     index: Callable[[], Index | None] = lambda: None
+
+    def __post_init__(self) -> None:
+        """Refuse a bench that holds held-out cases, for callers without a type checker."""
+        if not isinstance(self.bench, DevBench):
+            raise LeversError("levers look at dev cases only", "hand over `bench.dev`")
 
     @property
     def documents(self) -> Path | None:

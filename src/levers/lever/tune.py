@@ -12,6 +12,7 @@ from levers.lever.after import check_after
 from levers.lever.figures import Terms, gate_check, quote
 from levers.lever.gates import check_force, check_lengths, guard, record_force
 from levers.lever.pilots import known_pilots, pilot_gates, run_pilots
+from levers.lever.room import room_of_needs
 from levers.lever.samples import lay_out
 from levers.lever.situation import Pulled, Situation
 from levers.lever.variants import parse
@@ -23,6 +24,10 @@ from levers.tuning.pilot import SHARES, Piloted
 
 HELD_OUT = 10  # one example in ten decides which epoch is kept
 LEAST_KNOWN = 0.2  # above this share of cases without their facts, tuning would teach guessing
+
+
+# What more practice on the team's own examples may cure beside what its probes hand over.
+TEACHES = ("format", "instruction", "tone", "consistency", "reasoning", "capability", "unexplained")
 
 
 class Settings(Record):
@@ -65,6 +70,7 @@ class TuneLever:
             ),
             blocked=_blocked(situation),
             pilot=piloted,
+            reach=room_of_needs(situation, lambda need: need.name in TEACHES),
         )
         return quote(self.name, self.probes, situation, terms)
 

@@ -37,7 +37,7 @@ def climb(
     if len(variants) == 1:
         return variants[0][1], ()
     measured: list[tuple[str, Stack, Trial]] = []
-    before = situation.trial
+    before: Trial = situation.trial
     for label, stack in variants:
         trial = _measure(situation, lever, label, stack)
         measured.append((label, stack, trial))

@@ -119,10 +119,10 @@ class Loop:
 
     def _situation(self, stack: Stack, dev: Trial, found: Diagnosis) -> Situation:
         return Situation(
-            bench=self.project.bench,
+            bench=self.project.bench.dev,
             workshop=self.project.workshop,
             stack=stack,
-            trial=dev,
+            trial=as_dev(dev),
             diagnosis=found,
             attempts=tuple(self.attempts),
             index=lambda: self.project.index_for(stack),
@@ -151,7 +151,7 @@ class Loop:
         after = self.trial(candidate, "dev")
         if chosen.saves is not None:
             return judge_saving(measured, after, start_edge, opener)
-        earlier = [step.dev_score.p_value for step in self.steps if step.dev_score]
+        earlier = [step.dev_score.strict_p for step in self.steps if step.dev_score]
         return judge(measured, after, earlier, start_edge, opener)
 
     def _reach(self, current: Stack, candidate: Stack, name: str) -> Comparison | None:

@@ -39,11 +39,12 @@ class Opener(NamedTuple):
 
 def judge(before: Measured, after: Trial, earlier: Sequence[float], start_edge: Trial | None, open_: Opener) -> Judged:
     """Judge a pull. `earlier` are the raw p-values of the tries so far in this run, for Holm's adjustment.
+    Where cases share a source, the p-value that knows it counts if it is the larger one.
 
     Test is opened only for a pull that dev keeps.
     """
     dev_pass, dev_score = compare(before.dev, after, "pass"), compare(before.dev, after, "score")
-    p_value = holm([*earlier, dev_score.p_value])[-1]
+    p_value = holm([*earlier, dev_score.strict_p])[-1]
     measured = Measured(dev=after)
     against = _against_dev(dev_pass, dev_score, p_value)
     if against:

@@ -37,6 +37,8 @@ class Quote(Record):
 
     `gain` (pass share) and `score_gain` (mean credit) are the headroom measured by the lever's probes: the most that a
     perfect product could bring. `unlocks` is the share of cases that need it, alone or beside other needs.
+    `forecast` and `score_forecast` are where the pull may come out on dev, with 95 %: the headroom, less what the
+    probes were seen to harm, and for levers that teach more than any probe hands over what else that may cure.
     `one_time` is USD before the first answer, `per_answer` USD per answer with it (None where no price is
     known for the model), `latency_ms` what it adds.
     `settings` is the pull that is quoted; `blocked` says why it cannot be pulled now, empty when it can.
@@ -61,6 +63,8 @@ class Quote(Record):
     blocked: str = ""
     saves: CostFigure | None = None
     pilot: Piloted | None = None
+    forecast: Interval | None = None
+    score_forecast: Interval | None = None
 
 
 class Option(Record):

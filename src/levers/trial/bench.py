@@ -1,18 +1,20 @@
 """The bench: a task, a workshop and a price, and so the way to measure any stack on any of its cases."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, partial
-from typing import Protocol
+from typing import Literal, Protocol
 
 from levers.economics import Price, answer_cost, at_lifetime
+from levers.errors import LeversError
 from levers.model.contract import Model
 from levers.stack import Given, Inline, ModelRef, Passage, Stack, Workshop, answerer
-from levers.task.records import Case, Partition, Task
+from levers.task.dev import DevTask, dev_task
+from levers.task.records import Case, DevCase, Partition, Task
 from levers.trial.graders import Kit
 from levers.trial.graders.notes import grader_notes
 from levers.trial.measure import CostOf, Judge, check_cases, grader_names, summarise
-from levers.trial.records import Leaks, Outcome, Trial
+from levers.trial.records import DevTrial, Leaks, Outcome, Trial, as_dev
 
 Progress = Callable[[str, int, int], None]
 """Hears what is being done, how much is done, and out of how much."""
@@ -29,6 +31,9 @@ class Library(Protocol):
 
     def newer(self, document: str) -> str | None:
         """Return the document that replaces this one, None where none does; what is replaced is shown to nobody."""
+
+    def holding(self, case: Case, texts: Sequence[str], most: int) -> tuple[Passage, ...]:
+        """Return passages that the case's user may read and that hold one of the texts, the likest to it first."""
 
     def rank(self, case: Case, stack: Stack) -> int | None:
         """Return the best rank (from 1) of the case's evidence in the stack's search; None beyond the first 50."""
@@ -78,6 +83,12 @@ class Bench:
         """What graders may use."""
         return self.kit or Kit(schemas=self.task.schemas, root=self.task.root, open_model=self._open)
 
+    @cached_property
+    def dev(self) -> "DevBench":
+        """The same bench with the dev cases only, for diagnosis and levers."""
+        own = {each.name: getattr(self, each.name) for each in fields(Bench)}
+        return DevBench(**{**own, "task": dev_task(self.task), "kit": self.tools})
+
     def _open(self, reference: str) -> Model:
         return self.workshop.model(ModelRef(id=reference))
 
@@ -106,3 +117,26 @@ class Bench:
             if any(not self.library.may_read(name, case.user) for name in (*shown, *inlined)):
                 leaks.append(case.id)
         return Leaks(attempts=attempts, leaks=tuple(leaks))
+
+
+@dataclass(frozen=True)
+class DevBench(Bench):
+    """A bench without held-out cases: what diagnosis and levers are handed. `Bench.dev` makes it."""
+
+    task: DevTask
+
+    @cached_property
+    def dev(self) -> "DevBench":
+        """This bench."""
+        return self
+
+    def trial(self, stack: Stack, partition: Literal["dev"], what: str) -> DevTrial:  # type: ignore[override]
+        """Measure the stack over dev. Raises LeversError for any other partition."""
+        return as_dev(super().trial(stack, partition, what))
+
+    def outcomes(self, stack: Stack, cases: Sequence[DevCase], what: str) -> tuple[Outcome, ...]:  # type: ignore[override]
+        """Answer and grade some dev cases. Raises LeversError for others."""
+        for case in cases:
+            if case.partition != "dev":
+                raise LeversError(f"diagnosis and levers look at dev cases only, not at {case.partition}")
+        return super().outcomes(stack, cases, what)

@@ -93,6 +93,7 @@ def _compared(
     else:
         p_value, detectable = permutation_p(differences, seed), detectable_mean(differences)
         interval = paired_bootstrap(differences, seed)
+    grouped = shared(differences, sources)
     return Comparison(
         measure=measure,
         cases=n,
@@ -103,8 +104,8 @@ def _compared(
         p_value=p_value,
         gained=gained,
         lost=lost,
-        decisive=p_value < ALPHA,
+        decisive=max(p_value, grouped.p_value if grouped else 0.0) < ALPHA,
         detectable_difference=detectable,
-        clustered=shared(differences, sources),
+        clustered=grouped,
         unscored=left_out,
     )

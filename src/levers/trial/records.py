@@ -205,7 +205,8 @@ class Comparison(Record):
     For measure "pass" the p-value is exact McNemar's (two-sided) and the interval Newcombe's for paired shares, for
     "score" a paired sign-flip permutation test's and the BCa bootstrap's. `detectable_difference` is the smallest
     difference these cases could show with 80 % power at the 5 % level. `clustered` is the difference with an error that
-    knows which cases share a source; None when none do. `unscored` cases were left out: one side has no score for them.
+    knows which cases share a source; None when none do. `decisive`: both p-values lie under 5 %, where there are two.
+    `unscored` cases were left out: one side has no score for them.
     """
 
     measure: Literal["pass", "score"]
@@ -221,3 +222,8 @@ class Comparison(Record):
     detectable_difference: float
     clustered: Clustered | None = None
     unscored: int = 0
+
+    @property
+    def strict_p(self) -> float:
+        """The p-value that verdicts go by: the larger of both where cases share a source."""
+        return max(self.p_value, self.clustered.p_value) if self.clustered else self.p_value

@@ -1,6 +1,6 @@
 """The documents as experiments see them: a case's own evidence, and how far down search finds it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from levers.knowledge import Index
 from levers.stack import Passage, Retrieve, Stack
@@ -35,6 +35,22 @@ class Shelf:
         """Return the document that replaces this one, None where none does."""
         replaced = self._index.superseded if self._index is not None else ()
         return next((each.by for each in replaced if each.document == document), None)
+
+    def holding(self, case: Case, texts: Sequence[str], most: int) -> tuple[Passage, ...]:
+        """Look through every passage that the case's user may read for one of the texts, whatever its case.
+
+        The likest to the question come first: those that search by words ranks, then the others in their order.
+        """
+        wanted = [text.casefold() for text in texts if text]
+        if self._index is None or not wanted:
+            return ()
+        ranked = self._index.search([case.question], users=[case.user], k=DEPTH, mode="bm25")[0]
+        found = {
+            (each.document, each.start): passage(each)
+            for each in (*ranked, *self._index.chunks())
+            if any(text in each.text.casefold() for text in wanted) and self.may_read(each.document, case.user)
+        }
+        return tuple(found.values())[:most]
 
     def rank(self, case: Case, stack: Stack) -> int | None:
         """Return the best rank of any of the case's evidence for its question and user, None beyond the first 50."""

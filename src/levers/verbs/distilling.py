@@ -158,7 +158,7 @@ def label_with(project: Project, stack: Stack, how: Distilling) -> Queue:
         hint = "--inputs names a file with a question a line"
         raise UserError(Problem(file="levers distill", found="no questions", expected="questions to label", hint=hint))
     bench = _bench(project, stack.model.id)
-    return label(task, stack, inputs, how.labelling, project.workshop, Tools(bench.tools, bench.cost_of))
+    return label(bench.dev.task, stack, inputs, how.labelling, project.workshop, Tools(bench.tools, bench.cost_of))
 
 
 def labels(project: Project) -> list[Queue]:

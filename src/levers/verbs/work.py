@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from levers.diagnosis import Diagnosis
+from levers.diagnosis import MOST, Diagnosis
 from levers.diagnosis import diagnose as run_diagnosis
 from levers.diagnosis.lint import lint as lint_prompt
 from levers.diagnosis.lint import prompt_of, prompt_of_file
@@ -66,20 +66,29 @@ def trial(
     return Measurement(trial=measured, comparison=compare(other, measured, "pass"), margin=tested)
 
 
-def diagnose(project: Project, stack: str | Stack | None = None, cap: float | None = None) -> Diagnosis:
+def diagnose(
+    project: Project, stack: str | Stack | None = None, cap: float | None = None, most: int = MOST
+) -> Diagnosis:
     """Probe the failing dev cases of a stack: what each needs, and the headroom of every lever.
+
+    Where more than `most` cases fail, so many are drawn, always the same ones; 0 looks at all of them.
 
     `cap` is the most that hosted models may cost now, in USD: when the next call could exceed it, the experiments end
     and the diagnosis says so. What was paid for is kept, so a second run goes on from there.
-    Raises UserError for a cap under 0 or a hosted model without a price, BudgetError when not even the trial fits.
+    Raises UserError for a cap or a number under 0 or a hosted model without a price, BudgetError when not even the
+    trial fits.
     """
+    if most < 0:
+        expected = "1 or more, or 0 for all"
+        raise UserError(Problem(file="levers diagnose", field="most", found=str(most), expected=expected))
     chosen = _stack(project, stack)
     if cap is None:
-        return run_diagnosis(project.bench, chosen, as_dev(_trial(project, chosen, "dev")))
+        trial = as_dev(_trial(project, chosen, "dev"))
+        return run_diagnosis(project.bench, chosen, trial, most=most or None)
     bench, workshop = project.capped(cap)
     project.keep(chosen)
     trial = as_dev(bench.trial(chosen, "dev", "trial on dev"))
-    found = run_diagnosis(bench, chosen, trial, capped=True)
+    found = run_diagnosis(bench, chosen, trial, capped=True, most=most or None)
     return found.model_copy(update={"spent": workshop.spent})
 
 
@@ -202,12 +211,12 @@ def _trial(project: Project, stack: Stack, partition: Partition) -> Trial:
 
 
 def _situation(project: Project, stack: Stack) -> Situation:
-    measured = _trial(project, stack, "dev")
+    measured = as_dev(_trial(project, stack, "dev"))
     return Situation(
-        bench=project.bench,
+        bench=project.bench.dev,
         workshop=project.workshop,
         stack=stack,
         trial=measured,
-        diagnosis=run_diagnosis(project.bench, stack, as_dev(measured)),
+        diagnosis=run_diagnosis(project.bench, stack, measured),
         index=lambda: project.index_for(stack),
     )
