@@ -48,4 +48,5 @@ def test_every_need_says_what_usually_helps_and_every_probe_has_words() -> None:
         assert all(helps(Need(name=name, detail=detail)) for detail in details)
     assert len(HELPS) == len(get_args(NeedName)) + 4
     assert changed(()) == "nothing: the stack as it is"
+    assert changed(["knowledge"], evidence=False) == "all passages taken away, for the case names no evidence"
     assert all(name not in changed([name]).split() or name == "format" for probes in LADDER for name in probes)

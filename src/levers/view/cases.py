@@ -74,8 +74,8 @@ def _card(diagnosed: CaseDiagnosis, case: Case | None, outcome: Outcome | None) 
         needs=_needs(diagnosed),
         grades=tuple(_grade(grade) for grade in outcome.grades) if outcome else (),
         passages=_passages(answer) if answer else (),
-        tried=tuple(_tried(each) for each in diagnosed.tried),
-        story=story(diagnosed, " or ".join(expected_texts(case.expected))) if case else (),
+        tried=tuple(_tried(each, bool(case and case.evidence)) for each in diagnosed.tried),
+        story=story(diagnosed, " or ".join(expected_texts(case.expected)), bool(case.evidence)) if case else (),
     )
 
 
@@ -111,9 +111,9 @@ def _passages(answer: Answer) -> tuple[PassageBox, ...]:
     )
 
 
-def _tried(each: Tried) -> TriedRow:
+def _tried(each: Tried, evidence: bool) -> TriedRow:
     return TriedRow(
-        changed=changed(each.probes),
+        changed=changed(each.probes, evidence),
         passed=each.passed,
         score=percent(each.score),
         answer=clip(each.answer, _SHORT) if each.answer.strip() else "(an empty answer)",

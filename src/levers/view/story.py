@@ -30,6 +30,7 @@ HELPS = {
     "access": "mend the access rules, or let the golden answer be the refusal",
     "unexplained": "read the case: no lever is known to help",
 }
+_BARE = "all passages taken away, for the case names no evidence"
 _PROBE_OF = {"retrieval": "knowledge", "tool": "knowledge", "access": "knowledge"}
 _LEADS = {
     "unexplained": "What it needs stays unexplained",
@@ -39,11 +40,12 @@ _LEADS = {
 _SAID = 160  # characters of an answer within a sentence
 
 
-def changed(probes: Sequence[str]) -> str:
-    """Say in words what an experiment changed."""
+def changed(probes: Sequence[str], evidence: bool = True) -> str:
+    """Say in words what an experiment changed, on a case that names evidence or one that does not."""
     if not probes:
         return "nothing: the stack as it is"
-    return listed([CHANGES.get(each, each) for each in sorted(probes, key=_order)])
+    words = CHANGES if evidence else {**CHANGES, "knowledge": _BARE}
+    return listed([words.get(each, each) for each in sorted(probes, key=_order)])
 
 
 def helps(need: Need) -> str:
@@ -51,7 +53,7 @@ def helps(need: Need) -> str:
     return HELPS.get(f"{need.name}: {need.detail}") or HELPS.get(need.name, "")
 
 
-def story(diagnosed: CaseDiagnosis, expected: str) -> tuple[str, ...]:
+def story(diagnosed: CaseDiagnosis, expected: str, evidence: bool = True) -> tuple[str, ...]:
     """Tell a case in three or four sentences; empty where no experiment is known."""
     if not diagnosed.tried:
         return ()
@@ -61,8 +63,10 @@ def story(diagnosed: CaseDiagnosis, expected: str) -> tuple[str, ...]:
     if cure is None:
         told.append(f"It was asked again in {count(len(others), 'experiment')}. None made it pass.")
     else:
-        told.append(f"It was asked again with {changed(cure.probes)}: it answered {_quoted(cure)}, and passes.")
-        told += _less(diagnosed.tried, cure)
+        told.append(
+            f"It was asked again with {changed(cure.probes, evidence)}: it answered {_quoted(cure)}, and passes."
+        )
+        told += _less(diagnosed.tried, cure, evidence)
     told += [f"{_LEADS.get(need.name, 'So it needs ' + _name(need))}: {need.because}." for need in diagnosed.needs]
     return tuple(told)
 
@@ -75,7 +79,7 @@ def _cure(diagnosed: CaseDiagnosis) -> Tried | None:
     return exact or next(iter(sorted(passing, key=lambda each: len(each.probes))), None)
 
 
-def _less(tried: Sequence[Tried], cure: Tried) -> list[str]:
+def _less(tried: Sequence[Tried], cure: Tried, evidence: bool) -> list[str]:
     """Tell what happened with one change fewer: that is why all of them are needed."""
     if len(cure.probes) < 2:
         return []
@@ -83,7 +87,7 @@ def _less(tried: Sequence[Tried], cure: Tried) -> list[str]:
     near = [each for each in less if len(each.probes) == len(cure.probes) - 1] or less
     if not near:
         return []
-    parts = [f"with only {changed(each.probes)} it answered {_quoted(each)}" for each in near[:2]]
+    parts = [f"with only {changed(each.probes, evidence)} it answered {_quoted(each)}" for each in near[:2]]
     return [f"All of that was needed: {', and '.join(parts)}, and fails."]
 
 
