@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from story import Story
 
-from levers.loop import Loop, Project, Run
+from levers.loop import Loop, Project, Run, forecasts
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,16 @@ def test_what_still_fails_is_explained_and_every_option_answered(finished: tuple
     assert run.stopped == "no lever pays any more" and run.closing.next is None and not run.targets_met
     assert {"label", "unexplained"} <= set(run.after.needs)
     assert all(option.verdict == "no" and option.why for option in run.closing.options)
+
+
+def test_forecasts_are_told_in_cases_and_none_is_beyond(finished: tuple[Story, Run]) -> None:
+    run = finished[1]
+    found = forecasts(run.steps)
+    assert found is not None and found.beyond == 0 and found.share_honest.high == 1
+    for each in found.steps:
+        cases = each.kept + each.extra - each.lost
+        assert each.realised == pytest.approx(cases / len(run.final.dev.outcomes))
+        assert bool(each.why) == (each.hit == "short") and each.kept + each.missed >= 0
 
 
 def test_openings_of_test_are_recorded_once_each(finished: tuple[Story, Run]) -> None:

@@ -92,3 +92,21 @@ def test_a_swap_turns_the_sign():
     )
     assert back.difference == -there.difference
     assert (back.gained, back.lost, back.p_value) == (there.lost, there.gained, there.p_value)
+
+
+def grouped(right: range) -> Trial:
+    """Twenty cases of three documents: the first ten share one."""
+    cases = [
+        a_case("30 days", id=str(index), evidence=(f"docs/{'one' if index < 10 else index % 2}.md",))
+        for index in range(20)
+    ]
+    replies = {case.id: "30 days" if int(case.id) in right else "no" for case in cases}
+    return run_trial(a_task(cases), cases, answering(replies), stack=str(right))
+
+
+def test_cases_that_rose_together_because_one_document_did_are_no_proof():
+    found = compare(grouped(range(0)), grouped(range(10)))
+    assert found.p_value < 0.01 and found.clustered is not None and found.clustered.clusters == 3
+    assert found.strict_p == found.clustered.p_value > 0.05 and not found.decisive
+    alone = compare(a_trial(range(0)), a_trial(range(10)))
+    assert alone.clustered is None and alone.strict_p == alone.p_value and alone.decisive
