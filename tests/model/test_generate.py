@@ -90,7 +90,7 @@ def test_replies_equal_those_computed_without_any_cache(model: LocalModel) -> No
 
 
 def test_the_head_is_read_once_for_all_batches(model: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("levers.model.local.MAX_ROWS", 2)
+    monkeypatch.setattr("levers.model.loaded.MAX_ROWS", 2)
     generator = model._load().generator
     monkeypatch.setattr(generator, "_head", None)
     read, heads = generator._read, []

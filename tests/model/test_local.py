@@ -207,13 +207,13 @@ def test_a_reply_ends_before_a_text_to_stop_at(tiny: Path) -> None:
 
 
 def test_a_thought_is_told_apart_where_the_template_knows_of_them(tmp_path: Path) -> None:
-    from levers.model.local import _Loaded
+    from levers.model.loaded import Loaded
 
     thinking = TEMPLATE + "{# <think> #}"
     replies = []
     for name, template in (("thinking", thinking), ("plain", TEMPLATE)):
         loaded = LocalModel("hf/x", save_tiny(tmp_path / name, template=template))._load()
-        assert isinstance(loaded, _Loaded)
+        assert isinstance(loaded, Loaded)
         prompt = loaded.prompt(0, ask("hello"))
         prompt.row.tokens = loaded.tokenizer("<think>two and two</think>four")["input_ids"]
         replies.append(loaded._reply(prompt, 0.0))

@@ -132,7 +132,7 @@ def test_learned_positions_score_as_in_peft_and_whatever_the_padding(
 def test_adapters_are_swapped_without_reading_the_base_again(
     make: str, bases: dict[str, Path], tmp_path: Path, pairs: Pairs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from levers.model import local
+    from levers.model import loaded, local
     from levers.model.contract import Ask
 
     recipes = [quick("lora", epochs=30, learning_rate=2e-2), quick("dora", epochs=20, learning_rate=2e-2)]
@@ -144,8 +144,8 @@ def test_adapters_are_swapped_without_reading_the_base_again(
     sure = {adapter: [reply.confidence for reply in replies] for adapter, replies in apart.items()}
     assert sure[first] != sure[None] != sure[second] != sure[first]
     loads: list[Path] = []
-    read = local._load_weights
-    monkeypatch.setattr(local, "_load_weights", lambda folder, adapter: loads.append(folder) or read(folder, adapter))
+    read = loaded._load_weights
+    monkeypatch.setattr(loaded, "_load_weights", lambda folder, adapter: loads.append(folder) or read(folder, adapter))
     model = local.LocalModel("hf/tiny", bases[make])
     untuned, ids = model.id, set()
     for adapter in (first, None, second, first, second, None):

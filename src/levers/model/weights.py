@@ -1,6 +1,7 @@
 """Where a local model's files lie, and the digest that names them. Loads nothing heavy."""
 
 import hashlib
+import sys
 from pathlib import Path
 
 from levers.errors import MissingExtra, ModelError
@@ -9,6 +10,7 @@ from levers.ledger import digest
 # Everything in a model folder that decides its replies; a README or a picture does not.
 _DECISIVE = (".safetensors", ".json", ".jinja", ".txt", ".model")
 _HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"]
+_GPU_NODES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # of NVIDIA, AMD and Windows' Linux
 _CHUNK = 1 << 20
 _known: dict[tuple[str, int, int], str] = {}
 
@@ -84,3 +86,21 @@ def _from_hub(name: str) -> Path:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         hint = "check the name; with HF_HUB_OFFLINE=1 only models already in the local cache can be used"
         raise ModelError(f"hf/{name}: not a folder, and not to be had from the hub ({reason})", hint) from error
+
+
+def device() -> str:
+    """Return where local models compute: "cuda" where torch finds a GPU, else "cpu".
+
+    Linux shows every GPU as a device; where there is none, torch, which takes a second to load, is not asked.
+    """
+    if "torch" not in sys.modules and sys.platform.startswith("linux"):
+        if not any(Path(node).exists() for node in _GPU_NODES):
+            return "cpu"
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def precision() -> str:
+    """Return the number format that local models compute in: bfloat16 on a GPU, float32 on a CPU."""
+    return "bfloat16" if device() == "cuda" else "float32"
