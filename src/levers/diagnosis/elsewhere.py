@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from levers.diagnosis.arrange import same_place
-from levers.diagnosis.climb import LADDER, climb, prune
+from levers.diagnosis.climb import ALL, LADDER, climb, prune
 from levers.diagnosis.probes import Passages, answer_label, evidence_of, expected_texts, holds_answer, stated
 from levers.diagnosis.records import Need
 from levers.diagnosis.runs import NOTHING, Probes, Runs
@@ -34,6 +34,8 @@ def elsewhere(runs: Runs, cases: Sequence[DevCase]) -> dict[str, tuple[Need, ...
                 return runs.arranged(probes, some, what, passages)
             return runs.run(probes, some, label)
 
+        whole = run(ALL, waiting, "")  # what fails with everything given fails with less
+        waiting = [case for case in waiting if case.id in whole and whole[case.id].passed]
         needed = prune(run, waiting, climb(run, waiting, WITH_FACTS))
         for case in waiting:
             if "knowledge" in needed.get(case.id, NOTHING):
