@@ -1,15 +1,15 @@
 """Local embedding models: the embedded `minilm`, its sharpened copies, and `hf/…` through sentence-transformers.
 
-Imports torch; reach it through `levers.model.open_embedder`, which says what to install when it lacks.
+Torch loads at the first text. Reach this through `levers.model.open_embedder`, which says what to install.
 """
 
 import json
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
@@ -20,6 +20,10 @@ from levers.model.weights import file_digest, folder_digest
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _MINILM_TOKENS = 256  # the length the weights were trained and published with
 _ROWS = 32
+if TYPE_CHECKING:
+    import torch
+elif find_spec("torch") is None:
+    raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
 
 def minilm_folder() -> Path:
@@ -80,7 +84,7 @@ class MiniLM:
         for start in range(0, len(order), _ROWS):
             places = order[start : start + _ROWS]
             hidden, mask, offsets = self._hidden([texts[place] for place in places])
-            unit = torch.nn.functional.normalize(hidden, dim=-1).numpy()
+            unit = _unit(hidden).numpy()
             for row, place in enumerate(places):
                 inner = slice(1, int(mask[row].sum()) - 1)
                 found[place] = Tokens(unit[row, inner], offsets[row, inner].numpy())
@@ -95,8 +99,10 @@ class MiniLM:
         unit: NDArray[np.float32] = _mean(hidden, mask).numpy()
         return unit
 
-    def _hidden(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _hidden(self, texts: list[str]) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
         """Return the last hidden states [texts, tokens, 384], which tokens are real, and their spans [.., 2]."""
+        import torch
+
         tokenizer, model = self._load()
         made = {"padding": True, "truncation": True, "max_length": _MINILM_TOKENS, "return_tensors": "pt"}
         inputs = tokenizer(texts, return_offsets_mapping=True, **made)
@@ -130,16 +136,21 @@ def load_encoder(folder: Path) -> tuple[Any, Any]:
     return tokenizer, model.eval()
 
 
-def mean_over_tokens(tokenizer: Any, model: Any, texts: Sequence[str]) -> torch.Tensor:
+def mean_over_tokens(tokenizer: Any, model: Any, texts: Sequence[str]) -> "torch.Tensor":
     """Return unit vectors [texts, dimension] that gradients flow through: the mean over real tokens, as in MiniLM."""
     inputs = tokenizer(list(texts), padding=True, truncation=True, max_length=_MINILM_TOKENS, return_tensors="pt")
     return _mean(model(**inputs).last_hidden_state, inputs["attention_mask"])
 
 
-def _mean(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def _mean(hidden: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":
     weight = mask.unsqueeze(-1).to(hidden.dtype)
     mean = (hidden * weight).sum(1) / weight.sum(1).clamp(min=1e-9)
-    return torch.nn.functional.normalize(mean, dim=-1)
+    return _unit(mean)
+
+
+def _unit(vectors: "torch.Tensor") -> "torch.Tensor":
+    """Scale to length one, as torch.nn.functional.normalize does."""
+    return vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12)
 
 
 class FolderEmbedder:
