@@ -80,7 +80,7 @@ def _situation(project: Project, stack: Stack) -> Situation:
     """Return what a pull looks at; why cases fail is for quotes, and no experiment is made for it here."""
     trial = project.bench.trial(stack, "dev", "dev")
     unasked = Diagnosis(stack=stack.digest, measured=len(trial.outcomes), failures=0, needs={}, cases=(), headroom=())
-    return Situation(project.bench, project.workshop, stack, trial, unasked, index=lambda: project.index)
+    return Situation(project.bench.dev, project.workshop, stack, trial, unasked, index=lambda: project.index)
 
 
 def _row(what: str, project: Project, before: Trial, stack: Stack) -> Row:

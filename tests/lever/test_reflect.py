@@ -58,7 +58,7 @@ def situation(project: Project) -> Situation:
     stack = project.start()
     trial = project.bench.trial(stack, "dev", "trial")
     found = Diagnosis(stack=stack.digest, measured=10, failures=10, needs={}, cases=(), headroom=())
-    return Situation(project.bench, project.workshop, stack, trial, found)
+    return Situation(project.bench.dev, project.workshop, stack, trial, found)
 
 
 def test_what_the_reference_writes_is_raced_and_the_best_is_taken(story: Story) -> None:
