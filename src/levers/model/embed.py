@@ -150,7 +150,8 @@ def _mean(hidden: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":
 
 def _unit(vectors: "torch.Tensor") -> "torch.Tensor":
     """Scale to length one, as torch.nn.functional.normalize does."""
-    return vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+    lengths: torch.Tensor = vectors.norm(dim=-1, keepdim=True)
+    return vectors / lengths.clamp_min(1e-12)
 
 
 class FolderEmbedder:
