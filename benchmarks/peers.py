@@ -109,7 +109,8 @@ def run(count):
     logs = eval(task, model="openai/m", max_connections=given["at_once"], max_samples=given["at_once"],
                 display="none", log_dir="logs", log_samples=False, model_args={"responses_api": False})
     assert logs[0].status == "success", logs[0].error
-    assert logs[0].results.scores[0].metrics["accuracy"].value == 1
+    metrics = logs[0].results.scores[0].metrics
+    assert (metrics.get("accuracy") or metrics["mean"]).value == 1
     return time.perf_counter() - begun, time.process_time() - used
 run(1)
 print(json.dumps(run(given["cases"])))
