@@ -60,7 +60,7 @@ def retrieving(project: Project) -> Situation:
     stack = project.start().with_part(Retrieve(index=project.index.digest, k=2))
     trial = project.bench.trial(stack, "dev", "trial")
     found = diagnose(project.bench, stack, trial)
-    return Situation(project.bench, project.workshop, stack, trial, found, index=lambda: project.index_for(stack))
+    return Situation(project.bench.dev, project.workshop, stack, trial, found, index=lambda: project.index_for(stack))
 
 
 @pytest.fixture(scope="module")
