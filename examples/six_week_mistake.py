@@ -113,9 +113,11 @@ def write_project(folder: Path, facts: Sequence[Fact]) -> Path:
     for name in dict.fromkeys(fact.product for fact in facts):
         own = {fact.about: fact.value for fact in facts if fact.product == name}
         page = f"# {name}\n\nThe {name} costs {own['price']}. The weight of the {name} is {own['weight']}.\n"
-        (folder / "docs" / f"{name.lower().replace(' ', '-')}.md").write_text(page)
+        (folder / "docs" / _page(name)).write_text(page)
     examples = [
-        {"prompt": form.format(fact.product), "completion": fact.value} for fact in facts for form in ASKED[fact.about]
+        {"prompt": form.format(fact.product), "completion": fact.value, "evidence": [f"docs/{_page(fact.product)}"]}
+        for fact in facts
+        for form in ASKED[fact.about]
     ]
     cases = [
         {
@@ -132,6 +134,10 @@ def write_project(folder: Path, facts: Sequence[Fact]) -> Path:
     (folder / "brief.md").write_text(BRIEF)
     (folder / "levers.yaml").write_text(CONFIG)
     return folder
+
+
+def _page(product: str) -> str:
+    return f"{product.lower().replace(' ', '-')}.md"
 
 
 def tune_facts(project: Project, epochs: int, rate: float) -> tuple[Stack, float]:
