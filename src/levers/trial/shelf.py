@@ -48,7 +48,7 @@ class Shelf:
         found = {
             (each.document, each.start): passage(each)
             for each in (*ranked, *self._index.chunks())
-            if any(text in each.text.casefold() for text in wanted) and self.may_read(each.document, case.user)
+            if any(text in each.text.casefold() for text in wanted) and self.may_read(each.reference, case.user)
         }
         return tuple(found.values())[:most]
 
