@@ -85,13 +85,13 @@ def needs_over_steps(run: Run) -> Table:
 
 
 def forecast_table(found: Forecasts) -> Table:
-    """Set what a perfect pull would have gained, as measured before it, against what the pull gained on dev."""
+    """Set what each pull gained on dev against its lever's probe and the 95 % forecast made from it before the pull."""
     words = {"within": "within the forecast", "short": "less: the product is imperfect", "beyond": "more than forecast"}
-    table = _table("forecast, points", "perfect", "realised", "")
+    table = _table("points on dev", "perfect", "forecast", "realised", "")
     for each in found.steps:
-        perfect = f"{points(each.predicted)} ({points_span(each.interval)})"
-        realised = f"{points(each.realised)} ({points_span(each.realised_interval)})"
-        table.add_row(f"{each.step} {each.lever}", perfect, realised, _text(each.why or words[each.hit], "dim"))
+        told = _text(each.why or words[each.hit], "dim")
+        spans = points(each.predicted), points_span(each.interval), points(each.realised)
+        table.add_row(f"{each.step} {each.lever}", *spans, told)
     return table
 
 
