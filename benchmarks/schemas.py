@@ -98,6 +98,8 @@ def unbounded(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     kept = {key: unbounded(value) for key, value in node.items() if key not in _MAXIMA}
+    if "properties" in node:  # its keys are names of the data's, "maximum" may be one
+        kept["properties"] = {name: unbounded(each) for name, each in node["properties"].items()}
     return {**kept, "type": "number"} if kept.get("type") == "integer" else kept
 
 

@@ -205,3 +205,12 @@ def test_training_is_skipped_without_its_peer(benchmarks, monkeypatch, capsys, t
     monkeypatch.setattr(training, "FOLDER", tmp_path)
     assert benchmarks.main(["training"]) == 0
     assert "training: skipped, there is no environment with TRL" in capsys.readouterr().out
+
+
+def test_a_schema_without_maxima_keeps_the_names_of_its_parts(benchmarks):
+    from benchmarks.schemas import schema_of, unbounded
+
+    found = unbounded(schema_of({"range": {"minimum": 3, "maximum": "nine"}}))
+    inner = found["properties"]["range"]
+    assert set(inner["required"]) == set(inner["properties"]) == {"minimum", "maximum"}
+    assert "maxLength" not in inner["properties"]["maximum"] and "maximum" not in inner["properties"]["minimum"]
