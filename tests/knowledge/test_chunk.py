@@ -126,6 +126,7 @@ source = st.lists(st.tuples(line, st.sampled_from(["\n", "\n", "\r\n", "\r"])), 
 @pytest.mark.parametrize("blocks_of", [markdown_blocks, text_blocks])
 @given(text=source, words=st.integers(20, 60))
 @example(text="a\x0bb\u2028c\r# H\r\rtext\x85more", words=20)
+@example(text="# H\n| a | b |\n0 \n\n## H two\n| a | b |\n| a | b |\n", words=20)
 def test_spans_are_exact_ordered_and_inside_one_section(blocks_of: Callable, text: str, words: int):
     document = Document(id="d.md", text=text, blocks=blocks_of(text))
     pieces = chunk(document, Chunking(words=words))

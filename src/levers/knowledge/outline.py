@@ -16,7 +16,8 @@ _KINDS: dict[str, BlockKind] = {"fence": "code", "code_block": "code", "table_op
 
 def text_blocks(text: str, body: int = 0) -> tuple[Block, ...]:
     """Return one block for each paragraph: lines between blank lines."""
-    return tuple(Block(kind="text", start=hit.start(), end=hit.end()) for hit in _PARAGRAPH.finditer(text, body))
+    spans = (_trim(text, *hit.span()) for hit in _PARAGRAPH.finditer(text, body))
+    return tuple(Block(kind="text", start=span[0], end=span[1]) for span in spans if span is not None)
 
 
 def markdown_blocks(text: str, body: int = 0) -> tuple[Block, ...]:
