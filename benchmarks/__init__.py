@@ -7,9 +7,11 @@
 Times are medians over repeats, ours and theirs taken in turns, so that a busy machine disturbs both alike.
 """
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 
@@ -49,3 +51,9 @@ def in_turns(ours: Callable[[], object], theirs: Callable[[], object], repeats: 
             run()
             kept.append(time.perf_counter() - begun)
     return median(times[0]), median(times[1])
+
+
+def data_folder() -> Path:
+    """Return the folder of data sets: $LEVERS_DATA, or shared/data beside the checkout."""
+    named = os.environ.get("LEVERS_DATA")
+    return Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -6,8 +6,8 @@ The set is musique_100 (100 questions, 1,890 passages), under $LEVERS_DATA. The 
 import json
 from typing import Any
 
-from benchmarks import Row, Skipped
-from benchmarks.retrieval import DATA, state_of
+from benchmarks import Row, Skipped, data_folder
+from benchmarks.retrieval import state_of
 from levers.errors import MissingExtra
 from levers.knowledge import Access, Index
 from levers.knowledge.beir import Corpus
@@ -21,7 +21,7 @@ SHOWN = 8
 
 def measure() -> list[Row]:
     """Search with one hop and with two, reranked and not."""
-    folder = DATA / SET
+    folder = data_folder() / SET
     if not folder.is_dir():
         raise Skipped(f"{folder} is not there: set LEVERS_DATA")
     passages = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))

@@ -10,8 +10,7 @@ import lzma
 import os
 from typing import Any
 
-from benchmarks import Row, Skipped
-from benchmarks.schemas import data_folder
+from benchmarks import Row, Skipped, data_folder
 from levers.errors import MissingExtra, ModelError
 from levers.ledger import Message
 from levers.model import Ask, Model, open_model

@@ -18,8 +18,7 @@ from typing import Any
 from rapidfuzz import fuzz
 
 import levers
-from benchmarks import Row, Skipped
-from benchmarks.schemas import data_folder
+from benchmarks import Row, Skipped, data_folder
 from levers.diagnosis import Diagnosis
 from levers.errors import MissingExtra, ModelError
 from levers.lever import Situation, lever

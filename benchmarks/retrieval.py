@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import Row, Skipped
+from benchmarks import Row, Skipped, data_folder
 from benchmarks.peers import FOLDER
 from levers.errors import MissingExtra
 from levers.knowledge import Access
@@ -31,14 +31,13 @@ from levers.knowledge.measure import MODES, WHOLE, score
 from levers.ledger import digest
 from levers.model import open_embedder
 
-DATA = Path(os.environ.get("LEVERS_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 SET = "scifact"
 _TOP = 100
 
 
 def measure() -> list[Row]:
     """Search with levers, then with every peer that is there."""
-    folder = DATA / SET
+    folder = data_folder() / SET
     if not folder.is_dir():
         raise Skipped(f"{folder} is not there: set LEVERS_DATA")
     judged = read_beir(folder)
@@ -91,7 +90,7 @@ def _ours(judged: Judged) -> tuple[Found, dict[str, Any]]:
 
 def state_of(name: str) -> Path:
     """Return where `levers bench retrieval` keeps the index of a set."""
-    return Path(".levers") / "bench" / digest([str((DATA / name).resolve())], 12)
+    return Path(".levers") / "bench" / digest([str((data_folder() / name).resolve())], 12)
 
 
 class _Known:

@@ -16,8 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import Row, Skipped
-from benchmarks.retrieval import DATA
+from benchmarks import Row, Skipped, data_folder
 from benchmarks.search import Remembering
 from levers.errors import MissingExtra
 from levers.knowledge import Access, Index, Rule, build
@@ -35,8 +34,8 @@ ACCESS = Access(
 def measure() -> list[Row]:
     """Write pages, index them, search with their own titles."""
     wanted = int(os.environ.get("LEVERS_CHUNKS", "2000"))
-    if not (DATA / SET).is_dir():
-        raise Skipped(f"{DATA / SET} is not there: set LEVERS_DATA")
+    if not (data_folder() / SET).is_dir():
+        raise Skipped(f"{data_folder() / SET} is not there: set LEVERS_DATA")
     try:
         embedder = Remembering(open_embedder("minilm"))
         embedder.embed(["warm up: load the weights"], "query")
@@ -66,7 +65,7 @@ def _write(folder: Path, wanted: int) -> list[str]:
     """Write pages until they give about `wanted` passages; return their titles."""
     titles: list[str] = []
     held = 0.0
-    with lzma.open(DATA / SET / "part-00.jsonl.xz", "rt", encoding="utf-8") as lines:
+    with lzma.open(data_folder() / SET / "part-00.jsonl.xz", "rt", encoding="utf-8") as lines:
         for at, row in enumerate(map(json.loads, lines)):
             if held >= wanted:
                 break

@@ -1,11 +1,10 @@
 """JSON Schemas to hold enforcement against: those of real replies, and generated ones over what schemas can say.
 
 Of the schemas of real replies there are two kinds: with a maximum for every string, array and number, so that any model
-comes to an end by itself, and as people write them, with none. Of the generated ones every other has parts without one.
+comes to an end by itself, and as people write them, with none. Of the parts of generated ones a fifth have none.
 """
 
 import json
-import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,12 +55,6 @@ _WORDS = [
     "東京",
     "it's",
 ]
-
-
-def data_folder() -> Path:
-    """Return the folder of data sets: $LEVERS_DATA, or shared/data beside the checkout."""
-    named = os.environ.get("LEVERS_DATA")
-    return Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def of_replies(file: Path, bounded: bool = True) -> list[Schema]:

@@ -15,8 +15,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from benchmarks import Row, Skipped
-from benchmarks.schemas import Schema, data_folder, generated, of_replies
+from benchmarks import Row, Skipped, data_folder
+from benchmarks.schemas import Schema, generated, of_replies
 from levers.errors import MissingExtra, ModelError
 from levers.ledger import Message
 from levers.model import Ask, Model, open_model

@@ -16,8 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import Row, Skipped
-from benchmarks.schemas import data_folder
+from benchmarks import Row, Skipped, data_folder
 from levers.economics import PriceBook, Usage, answer_cost
 from levers.ledger import Message
 from levers.model import Model, open_embedder, open_model

@@ -7,7 +7,6 @@ checkout unless given).
 import csv
 import gzip
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import levers
-from benchmarks import Skipped
+from benchmarks import Skipped, data_folder
 from benchmarks.planted.faults import Fact
 from levers.knowledge import Access, read_library
 from levers.knowledge.chunk import sections
 
-DATA = Path(os.environ.get("LEVERS_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 EXAMPLE = Path(levers.__file__).parent / "examples" / "support"
 _LONGEST = 1_000  # characters of a passage: the lists of two sets come as long as a chapter
 _LEAST_WORDS = 4  # of a phrase that a written answer shares with its section
@@ -159,7 +157,7 @@ def _rows(name: str) -> list[tuple[str, str]]:
 
 
 def _there(name: str) -> Path:
-    path = DATA / name
+    path = data_folder() / name
     if not path.is_file():
         raise Skipped(f"{path} is not there; LEVERS_DATA names the folder of the sets")
     return path
