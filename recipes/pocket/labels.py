@@ -17,7 +17,7 @@ import world
 from forms import Copy, Example, Passage, layout
 from readings import SHORT, WH, by_title, distractors, natural_heading, near_miss, question_kind, trained, window
 from sources import chunks, snips
-from written import beside, pages
+from written import pages
 
 ASKED = (
     "Give the label of the message.",
@@ -190,39 +190,3 @@ def about_task(rng: random.Random) -> Example:
     user, _ = layout(passages, item.question, rng)
     copies = (Copy(0, 0, system.index(label), len(label)),) if label in system else ()
     return Example((("system", system), ("user", user), ("assistant", label)), copies)
-
-
-def _pair(rng: random.Random) -> tuple[Passage, str, bool]:
-    """Return a passage, a question, and whether the passage answers it; where not, it is one that comes close."""
-    holds = rng.random() < 0.5
-    if rng.random() < 0.6:
-        page = rng.choice(pages())
-        question, answer = rng.choice(page.questions)
-        if not holds and page.absent and rng.random() < 0.3:
-            question = rng.choice(page.absent)
-        elif not holds:
-            page = beside(page, question, answer, rng)
-        return Passage(page.title if rng.random() < 0.9 else "", page.text), question, holds
-    item = rng.choice(trained())
-    other = item if holds else near_miss(item, rng)
-    text, _ = window(other.passage, other.start, len(other.answer), rng.choice((300, 450, 700, 2000)), rng)
-    return Passage(natural_heading(item.title, rng), text), item.question, other is item
-
-
-def relevance_task(rng: random.Random) -> Example:
-    """Return a question and one passage: does the one answer the other?"""
-    passage, question, holds = _pair(rng)
-    yes, no = ("yes", "no") if rng.random() < 0.7 else _verdicts(rng)
-    wordings = (
-        f"Say {yes} if the passage answers the question, {no} if it does not.",
-        f"Does the passage answer the question? Reply {yes} or {no}.",
-        f"{yes}: the passage holds the answer. {no}: it does not.",
-        f"Judge the passage: {yes} if the question can be answered from it, otherwise {no}.",
-        f"Reply {no} unless the text answers the question; then reply {yes}.",
-    )
-    told = wordings[0] if rng.random() < 0.4 else rng.choice(wordings)
-    user, _ = layout([passage], question, rng)
-    label = yes if holds else no
-    return Example(
-        (("system", told), ("user", user), ("assistant", label)), (Copy(0, 0, told.index(label), len(label)),)
-    )

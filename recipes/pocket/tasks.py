@@ -9,28 +9,26 @@ from typing import NamedTuple
 
 from forms import Example
 from gaps import gap_task
-from labels import about_task, relevance_task, resemblance_task
+from labels import about_task, resemblance_task
 from readings import reading_task, support_task, unanswerable_task
 from small_tasks import classify, closed_book, copy_exactly, extract_entities, extract_slots, few_shot, fields_of_page
 from written import written_task
 
 WEIGHTS = {
     "reading": 0.37,
-    "written": 0.26,
+    "written": 0.42,
+    "unanswerable": 0.06,
     "gap": 0.02,
-    "unanswerable": 0.08,
-    "about": 0.03,
-    "relevance": 0.07,
-    "resemblance": 0.04,
-    "support": 0.06,
-    "rest": 0.07,
+    "about": 0.02,
+    "resemblance": 0.02,
+    "support": 0.03,
+    "rest": 0.06,
 }
 OTHERS = {
     "written": written_task,
     "gap": gap_task,
     "unanswerable": unanswerable_task,
     "about": about_task,
-    "relevance": relevance_task,
     "resemblance": resemblance_task,
     "support": support_task,
 }

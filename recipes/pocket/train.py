@@ -20,6 +20,7 @@ from beginning import finished_weights, start_model
 from encoding import Batch, Encoded, collate, encode
 from evaluate import quick_evaluation
 from tasks import draw
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import GenerationConfig, PreTrainedTokenizerFast
 
 from levers.model.machine import bfloat16_is_faster, give_back, keep_memory
@@ -27,6 +28,8 @@ from levers.model.pocket.masking import attention_visibility, block_visibility
 from levers.model.pocket.modeling import PocketForCausalLM, pick_labelled
 
 POOL, TOKENS, TOGETHER, PEAK, WARMUP, SEED, POINTER = 192, 3072, 1, 3e-4, 60, 7, 0.3
+DROPOUT = 0.1  # while training only; questions are seen several times
+MEMORY = 0.998  # of the running mean of the weights, each step: about the last 24 pools. The mean is what is shipped
 
 
 def pool_batches(pool: int, progress: float, tokenizer: PreTrainedTokenizerFast, toggle: list[int]) -> list[Batch]:
@@ -175,10 +178,15 @@ class Trainer:
         self.step, done = 0, start.pool
         if start.weights is not None:
             self.model.load_state_dict(finished_weights(start.weights, self.model))
+        for module in self.model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = DROPOUT
+        self.mean = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(MEMORY))
         if (work / "state.pt").exists():
             state = torch.load(work / "state.pt", weights_only=True)
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
+            self.mean.load_state_dict(state["mean"])
             self.step, done = state["step"], state["pool"]
         self.model.share_memory()
         size = sum(value.numel() for value in self.model.parameters())
@@ -195,6 +203,7 @@ class Trainer:
         state = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "mean": self.mean.state_dict(),
             "pool": self.shared.next_pool.value,
             "step": self.step,
         }
@@ -234,6 +243,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        self.mean.update_parameters(self.model)
         self.step += 1
         self.waiting = 0.0
 
@@ -285,7 +295,7 @@ class Trainer:
 
     def evaluate(self) -> None:
         """Export and log the figures of a small sample."""
-        export(self.model, self.tokenizer, self.work / "export")
+        export(self.mean.module, self.tokenizer, self.work / "export")
         self.log(evaluation=quick_evaluation(self.work / "export"))
 
 

@@ -72,7 +72,7 @@ def written_task(rng: random.Random) -> Example:
     page = rng.choice(pages())
     question, answer = rng.choice(page.questions)
     at, text = _start(page.text, answer), page.text
-    absent = rng.random() < 0.2
+    absent = rng.random() < 0.24
     if absent:
         question, at = rng.choice(page.absent), -1
         if rng.random() < 0.25:
@@ -81,7 +81,7 @@ def written_task(rng: random.Random) -> Example:
             absent = bool(text) and answer not in text
             text, at = (text, -1) if absent else (page.text, _start(page.text, answer))
     texts = {page: text}
-    for _ in range(rng.choice((0, 0, 1, 1, 1, 2, 3))):
+    for _ in range(rng.choice((0, 0, 1, 1, 2, 3, 3))):
         other = beside(page, question, answer, rng)
         texts.setdefault(other, other.text)
     order = list(texts)
