@@ -4,7 +4,7 @@ Torch loads at the first text. Reach this through `levers.model.open_embedder`, 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,7 +19,7 @@ from levers.model.weights import file_digest, folder_digest
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _MINILM_TOKENS = 256  # the length the weights were trained and published with
-_ROWS = 32
+_BATCH = 1024  # tokens at a time, as many as a core's cache holds: four times as many take a tenth longer
 if TYPE_CHECKING:
     import torch
 elif find_spec("torch") is None:
@@ -69,9 +69,7 @@ class MiniLM:
         """Return unit vectors [texts, dimension], queries and passages alike; texts are cut at 256 tokens."""
         del kind
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        for start in range(0, len(order), _ROWS):
-            places = order[start : start + _ROWS]
+        for places in self._batches(texts):
             vectors[places] = self._batch([texts[place] for place in places])
         return vectors
 
@@ -80,9 +78,7 @@ class MiniLM:
         del kind
         nothing = Tokens(np.zeros((0, self.dimension), dtype=np.float32), np.zeros((0, 2), dtype=np.int64))
         found = [nothing for _ in texts]
-        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        for start in range(0, len(order), _ROWS):
-            places = order[start : start + _ROWS]
+        for places in self._batches(texts):
             hidden, mask, offsets = self._hidden([texts[place] for place in places])
             unit = _unit(hidden).numpy()
             for row, place in enumerate(places):
@@ -93,6 +89,20 @@ class MiniLM:
     def length(self, text: str) -> int:
         """Return how many tokens of a text are read."""
         return len(self._load()[0](text, truncation=True, max_length=_MINILM_TOKENS)["input_ids"])
+
+    def _batches(self, texts: Sequence[str]) -> Iterator[list[int]]:
+        """Yield places of texts of like length, together within so many tokens."""
+        if not texts:
+            return
+        made = {"truncation": True, "max_length": _MINILM_TOKENS, "return_attention_mask": False}
+        lengths = [len(each) for each in self._load()[0](list(texts), **made)["input_ids"]]
+        batch: list[int] = []
+        for place in sorted(range(len(texts)), key=lambda place: lengths[place]):
+            if batch and lengths[place] * (len(batch) + 1) > _BATCH:
+                yield batch
+                batch = []
+            batch.append(place)
+        yield batch
 
     def _batch(self, texts: list[str]) -> NDArray[np.float32]:
         hidden, mask, _ = self._hidden(texts)
