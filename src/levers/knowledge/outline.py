@@ -22,7 +22,8 @@ def text_blocks(text: str, body: int = 0) -> tuple[Block, ...]:
 
 def markdown_blocks(text: str, body: int = 0) -> tuple[Block, ...]:
     """Return the top-level blocks of Markdown from offset `body` on; a list gives one block for each item."""
-    tokens = _parser().parse(text[body:])
+    known: dict[str, Any] = {}  # where the links that headings name lead
+    tokens = _parser().parse(text[body:], known)
     starts = [body, *(hit.end() for hit in _LINE.finditer(text, body))]
     blocks: list[Block] = []
     for at, token in enumerate(tokens):
@@ -32,7 +33,7 @@ def markdown_blocks(text: str, body: int = 0) -> tuple[Block, ...]:
         if span is None or (token.type == "html_block" and _COMMENT.match(text[slice(*span)])):
             continue
         if token.type == "heading_open":
-            title = _plain(tokens[at + 1])
+            title = _plain(_inner().parseInline(tokens[at + 1].content, known)[0])
             blocks.append(Block(kind="heading", start=span[0], end=span[1], level=int(token.tag[1]), title=title))
         else:
             blocks.append(Block(kind=_KINDS.get(token.type, "text"), start=span[0], end=span[1]))
@@ -46,6 +47,12 @@ def line_at(text: str, offset: int) -> int:
 
 @lru_cache(maxsize=1)
 def _parser() -> Any:
+    """Return the parser of blocks: what stands inside them is half of the work, and only headings are asked for it."""
+    return _inner.__wrapped__().disable("inline")
+
+
+@lru_cache(maxsize=1)
+def _inner() -> Any:
     return need("markdown_it", "markdown-it-py").MarkdownIt("commonmark").enable("table")
 
 

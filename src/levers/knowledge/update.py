@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,9 @@ from levers.model.contract import Embedder
 Progress = Callable[[int, int], None]
 
 SLAB = 2048  # chunks embedded and written at a time: what a kill can lose
+_TOLD = 256  # chunks from one word of progress to the next
 _SETTLED_AFTER = 2.0  # seconds after which a file system's clock shows another change
-_REUSED_AT_MOST = 2000  # changed files whose old vectors are looked up, to embed only what is new in them
+_REUSED_AT_MOST = 2000  # changed files whose texts and old vectors are held, to embed only what is new in them
 
 
 class Update(Record):
@@ -57,11 +58,20 @@ class _Work:
     state: State
     table: Table
     audiences: Audiences
+    source: "Source"
     progress: Progress | None
     vectors: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     embedded: int = 0
     reused: int = 0
     total: int = 0
+    newest: int = 0
+
+
+class _Waiting(NamedTuple):
+    """A file to be written; `read` is what it held, unless it is still to be read."""
+
+    file: File
+    read: tuple[Kept, Opened] | None = None
 
 
 class Source(Protocol):
@@ -95,65 +105,74 @@ def update(
     known = {
         name: each for name, each in old.items() if not access.narrows or each.outline is not None or not each.head
     }
-    kept, opened = _compare(listed, known, source)
+    kept, waiting = _compare(listed, known, source)
     gone = sorted(set(old) - {each.name for each in listed})
     same = rules_digest(access) == state.rules
-    if state.digest and not opened and not gone and same and (home / f"{state.digest}.json").is_file():
+    if state.digest and not waiting and not gone and same and (home / f"{state.digest}.json").is_file():
         if kept != list(state.files):
             state = state.model_copy(update={"files": tuple(kept)})
             write_state(home / HEAD, state)
         return state, Update(seconds=time.perf_counter() - begun)
     table = Table(home / TABLE)
     table.restore(state.table)
-    work = _Work(home, embedder, access, state, table, Audiences(state), progress)
+    work = _Work(home, embedder, access, state, table, Audiences(state), source, progress)
     work.state = state.model_copy(update={"digest": ""})
-    replaced = [each.name for each, _ in opened if each.name in old]
+    replaced = [each.file.name for each in waiting if each.file.name in old]
     if len(replaced) + len(gone) <= _REUSED_AT_MOST:
         work.vectors = table.vectors_of([*replaced, *gone])
     _drop(work, gone)
-    _write(work, opened, old)
+    _write(work, waiting, old)
     done = _publish(work, kept)
     found = Update(
-        added=len(opened) - len(replaced),
+        added=len(waiting) - len(replaced),
         changed=len(replaced),
         removed=len(gone),
         embedded=work.embedded,
         reused=work.reused,
         seconds=time.perf_counter() - begun,
-        lag=max(0.0, time.time() - max(kept.modified for _, (kept, _) in opened) / 1e9) if opened and old else None,
+        lag=max(0.0, time.time() - work.newest / 1e9) if waiting and old else None,
     )
     return done, found
 
 
-def _compare(
-    listed: Sequence[File], old: dict[str, Kept], source: Source
-) -> tuple[list[Kept], list[tuple[File, tuple[Kept, Opened]]]]:
-    """Return the files whose content is as before, and those that were read because it is not."""
+def _compare(listed: Sequence[File], old: dict[str, Kept], source: Source) -> tuple[list[Kept], list[_Waiting]]:
+    """Return the files whose content is as before, and those to write: new ones, and those that read otherwise."""
     same: list[Kept] = []
-    other: list[tuple[File, tuple[Kept, Opened]]] = []
+    other: list[_Waiting] = []
     for file in listed:
         known = old.get(file.name)
-        size, modified = source.look(file)
-        if known and known.settled and known.sha and (known.size, known.modified) == (size, modified):
+        if known is None:
+            other.append(_Waiting(file))
+            continue
+        seen = source.look(file)
+        if known.settled and known.sha and (known.size, known.modified) == seen:
             same.append(known)
             continue
-        settled = time.time() - modified / 1e9 > _SETTLED_AFTER
-        found = source.open(file)
-        if known and known.sha == found.sha and (found.sha or known.problems == found.problems):
-            same.append(known.model_copy(update={"size": size, "modified": modified, "settled": settled}))
+        kept, found = _read(file, source)
+        if known.sha == found.sha and (found.sha or known.problems == found.problems):
+            facts = {"size": kept.size, "modified": kept.modified, "settled": kept.settled}
+            same.append(known.model_copy(update=facts))
         else:
-            kept = Kept(
-                name=file.name,
-                size=size,
-                modified=modified,
-                settled=settled,
-                sha=found.sha,
-                head=found.document.head if found.document else None,
-                problems=found.problems,
-                note=found.note,
-            )
-            other.append((file, (kept, found)))
+            other.append(_Waiting(file, (kept, found) if len(other) < _REUSED_AT_MOST else None))
     return same, other
+
+
+def _read(file: File, source: Source) -> tuple[Kept, Opened]:
+    """Read a file: what is kept of it, and its document."""
+    size, modified = source.look(file)
+    settled = time.time() - modified / 1e9 > _SETTLED_AFTER
+    found = source.open(file)
+    kept = Kept(
+        name=file.name,
+        size=size,
+        modified=modified,
+        settled=settled,
+        sha=found.sha,
+        head=found.document.head if found.document else None,
+        problems=found.problems,
+        note=found.note,
+    )
+    return kept, found
 
 
 def _drop(work: _Work, names: Sequence[str]) -> None:
@@ -164,30 +183,35 @@ def _drop(work: _Work, names: Sequence[str]) -> None:
         _advance(work, left)
 
 
-def _write(work: _Work, opened: Sequence[tuple[File, tuple[Kept, Opened]]], old: dict[str, Kept]) -> None:
-    """Cut, embed and write the files that were read, some at a time."""
-    prepared: list[tuple[Kept, list[Chunk]]] = []
-    for _, (kept, found) in opened:
-        document = found.document
-        if document is None:
-            prepared.append((kept, []))
-            continue
-        groups = work.access.groups_for(document.id, clean(work.state.prefix), document.groups)
-        chunks = chunk(document.model_copy(update={"groups": groups}), work.state.chunking)
-        shape = outline(document)
-        narrowed = work.access.sections_for(document.id, clean(work.state.prefix), shape)
-        facts = {"groups": groups, "chunks": len(chunks), "under": under_headings(document)}
-        facts |= {"outline": shape, "narrowed": narrowed}
-        prepared.append((kept.model_copy(update=facts), chunks))
-    work.total = sum(len(chunks) for _, chunks in prepared)
+def _write(work: _Work, waiting: list[_Waiting], old: dict[str, Kept]) -> None:
+    """Read, cut, embed and write files, some at a time, so that a folder of any size fits into memory."""
     slab: list[tuple[Kept, list[Chunk]]] = []
-    for each in prepared:
-        slab.append(each)
-        if sum(len(chunks) for _, chunks in slab) >= SLAB:
+    held = cut = 0
+    for done, each in enumerate(waiting, 1):
+        kept, found = each.read or _read(each.file, work.source)
+        waiting[done - 1] = _Waiting(each.file)
+        work.newest = max(work.newest, kept.modified)
+        slab.append(_cut(work, kept, found))
+        held += len(slab[-1][1])
+        if held >= SLAB or done == len(waiting):
+            cut += held
+            work.total = round(cut * len(waiting) / done)
             _write_slab(work, slab, old)
-            slab = []
-    if slab:
-        _write_slab(work, slab, old)
+            slab, held = [], 0
+
+
+def _cut(work: _Work, kept: Kept, found: Opened) -> tuple[Kept, list[Chunk]]:
+    """Cut a document into chunks, and keep who may read it and its sections."""
+    document = found.document
+    if document is None:
+        return kept, []
+    prefix = clean(work.state.prefix)
+    groups = work.access.groups_for(document.id, prefix, document.groups)
+    chunks = chunk(document.model_copy(update={"groups": groups}), work.state.chunking)
+    shape = outline(document)
+    narrowed = work.access.sections_for(document.id, prefix, shape)
+    facts = {"groups": groups, "chunks": len(chunks), "under": under_headings(document)}
+    return kept.model_copy(update=facts | {"outline": shape, "narrowed": narrowed}), chunks
 
 
 def _write_slab(work: _Work, slab: Sequence[tuple[Kept, list[Chunk]]], old: dict[str, Kept]) -> None:
@@ -214,14 +238,15 @@ def _write_slab(work: _Work, slab: Sequence[tuple[Kept, list[Chunk]]], old: dict
 def _embed(work: _Work, texts: Sequence[str]) -> NDArray[np.float32]:
     """Embed texts; those that stood in the replaced files keep their vectors."""
     new = [text for text in dict.fromkeys(texts) if text not in work.vectors]
-    if new:
-        vectors = np.asarray(work.embedder.embed(new, "passage"), dtype=np.float32)
-        fresh = dict(zip(new, vectors, strict=True))
-    else:
-        fresh = {}
-    work.embedded += len(new)
+    fresh: dict[str, NDArray[np.float32]] = {}
     work.reused += len(texts) - len(new)
-    if work.progress:
+    for at in range(0, len(new), _TOLD):
+        part = new[at : at + _TOLD]
+        fresh.update(zip(part, np.asarray(work.embedder.embed(part, "passage"), dtype=np.float32), strict=True))
+        work.embedded += len(part)
+        if work.progress:
+            work.progress(min(work.embedded + work.reused, work.total), work.total)
+    if work.progress and not new:
         work.progress(min(work.embedded + work.reused, work.total), work.total)
     return np.stack([fresh[text] if text in fresh else work.vectors[text] for text in texts])
 
