@@ -16,7 +16,7 @@ from levers.errors import LeversError, UserError
 from levers.knowledge import Access, Chunk, Chunking, Found, Index, Mode, Rule, build, load_access, open_index, store
 from levers.knowledge.fuse import distinct, fuse, grow
 from levers.knowledge.index import View
-from levers.knowledge.store import Rows, Table
+from levers.knowledge.store import Hits, Rows, Table
 from levers.knowledge.words import Words, segment
 
 MODES: tuple[Mode, ...] = ("hybrid", "bm25", "dense")
@@ -183,22 +183,24 @@ def passage(text: str, start: int = 0, heading: str = "H", score: float = 0.0) -
     return Found(document="d", section="s", heading=heading, text=text, start=start, end=start + len(text), score=score)
 
 
+def hits(*found: tuple[int, float]) -> Hits:
+    return Hits(np.array([place for place, _ in found], np.int64), np.array([score for _, score in found], float))
+
+
 def test_fusion_is_the_mean_of_scores_brought_to_one_scale():
-    words = [passage("a", 0, score=8.0), passage("b", 10, score=6.0)]
-    near = [passage("c", 20, score=0.9), passage("b", 10, score=0.8), passage("z", 30, score=0.7)]
-    fused = fuse(words, near)
-    # b: (6/8 + (0.8 - 0.7) / (0.9 - 0.7)) / 2; a and c lead one ranking each and lack in the other
-    assert [(found.text, found.score) for found in fused] == [("b", 0.625), ("a", 0.5), ("c", 0.5), ("z", 0.0)]
-    assert [found.score for found in fuse([], near[:1])] == [0.5] and fuse([], []) == []
+    fused = fuse(hits((0, 8.0), (10, 6.0)), hits((20, 0.9), (10, 0.8), (30, 0.7)))
+    # 10: (6/8 + (0.8 - 0.7) / (0.9 - 0.7)) / 2; 0 and 20 lead one ranking each and lack in the other
+    assert list(zip(*fused, strict=True)) == [(10, 0.625), (0, 0.5), (20, 0.5), (30, 0.0)]
+    assert fuse(hits(), hits((20, 0.9))).scores.tolist() == [0.5] and not len(fuse(hits(), hits()).places)
 
 
 @given(scores=st.lists(st.floats(0.1, 50), min_size=1, max_size=8), factor=st.floats(0.5, 20))
 def test_fusion_does_not_depend_on_the_scale_of_either_ranking(scores, factor):
-    def ranking(times: float, plus: float) -> list[Found]:
-        return [passage("t", at, score=times * score + plus) for at, score in enumerate(scores)]
+    def ranking(times: float, plus: float) -> Hits:
+        return hits(*((at, times * score + plus) for at, score in enumerate(scores)))
 
     plain, scaled = fuse(ranking(1, 0), ranking(1, 0)), fuse(ranking(factor, 0), ranking(factor, 3))
-    assert [found.score for found in scaled] == pytest.approx([found.score for found in plain], abs=2e-5)
+    assert scaled.scores.tolist() == pytest.approx(plain.scores.tolist(), abs=2e-5)
 
 
 def test_duplicates_go_but_another_figure_or_name_stays():
@@ -297,7 +299,7 @@ def test_a_large_index_finds_exact_neighbours_under_a_narrow_filter(tmp_path, mo
         recalls.append(len(wide & set(exact[np.argsort(-(vectors[exact] @ query))[:10]].tolist())) / 10)
     assert np.mean(recalls) > 0.95
     found = Words([segment(range(5200), [each.text for each in chunks])], rows.size)
-    assert found.search("page800 page801", few.numbers, 10)[0].tolist() == [800]
+    assert found.search("page800 page801", found.seen(few.numbers), 10)[0].tolist() == [800]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,11 +1,15 @@
 """Merge two rankings, take near-duplicates out of a result, and widen passages."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 from levers.knowledge.chunk import size
 from levers.knowledge.records import Found
+from levers.knowledge.store import Hits
 
 _CLOSE = 0.8  # weight of a reranker's score against the fused one; 0.6 to 0.8 differ little
 _SAME = 0.9  # share of common words from which two passages may be the same
@@ -14,30 +18,22 @@ _GAP = 200  # characters between two passages from which they do not belong toge
 _WORD = re.compile(r"\w+")
 
 
-def fuse(bm25: Sequence[Found], dense: Sequence[Found]) -> list[Found]:
-    """Merge two rankings by the mean of their scores, each brought to 0 to 1; ties by document and start.
+def fuse(bm25: Hits, dense: Hits) -> Hits:
+    """Merge two rankings by the mean of their scores, each brought to 0 to 1; ties by place.
 
     A convex combination (Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", 2023) keeps how
     much better a passage is, which reciprocal ranks throw away. BM25 starts at 0 and is divided by its best;
     similarities are stretched from the lowest ranked to the best, since embedders differ in the range they use.
     A passage that one ranking lacks gets 0 there.
     """
-    top = max((found.score for found in bm25), default=0.0) or 1.0
-    best = max((found.score for found in dense), default=0.0)
-    low = min((found.score for found in dense), default=0.0)
-    scores: dict[tuple[str, int, int], float] = {}
-    passages: dict[tuple[str, int, int], Found] = {}
-    parts = [(found, found.score / top) for found in bm25]
-    parts += [(found, (found.score - low) / (best - low) if best > low else 1.0) for found in dense]
-    for found, score in parts:
-        key = (found.document, found.start, found.end)
-        scores[key] = scores.get(key, 0.0) + score / 2
-        passages.setdefault(key, found)
-    rounded = {key: round(score, 6) for key, score in scores.items()}
-    return [
-        passages[key].model_copy(update={"score": rounded[key]})
-        for key in sorted(rounded, key=lambda key: (-rounded[key], key))
-    ]
+    top = float(bm25.scores.max(initial=0.0)) or 1.0
+    best, low = (float(dense.scores.max()), float(dense.scores.min())) if len(dense.scores) else (0.0, 0.0)
+    near = (dense.scores - low) / (best - low) if best > low else np.ones(len(dense.scores))
+    places, at = np.unique(np.concatenate([bm25.places, dense.places]), return_inverse=True)
+    halves = np.concatenate([bm25.scores / top, near]) / 2
+    scores: NDArray[np.float64] = np.round(np.bincount(at, halves, len(places)), 6)
+    order = np.lexsort((places, -scores))
+    return Hits(places[order], scores[order])
 
 
 def rerank(ranked: Sequence[Found], scores: Sequence[float]) -> list[Found]:
@@ -54,7 +50,16 @@ def rerank(ranked: Sequence[Found], scores: Sequence[float]) -> list[Found]:
     return found + [each.model_copy(update={"score": 0.0}) for each in tail]
 
 
-def distinct(ranking: Sequence[Found], k: int) -> list[list[Found]]:
+def differing(ranking: Iterable[Found]) -> Iterator[Found]:
+    """Yield the passages that differ from all before them."""
+    kept: list[Found] = []
+    for found in ranking:
+        if not any(twins(each, found) for each in kept):
+            kept.append(found)
+            yield found
+
+
+def distinct(ranking: Iterable[Found], k: int) -> list[list[Found]]:
     """Return the first `k` passages that differ, each followed by its lower-ranked near-duplicates."""
     kept: list[list[Found]] = []
     for found in ranking:
@@ -110,7 +115,7 @@ def twins(one: Found, other: Found) -> bool:
     a, b = _words(one.text), _words(other.text)
     if a == b and len(a) >= _COPY:
         return True
-    if one.heading.casefold() != other.heading.casefold():
+    if one.heading != other.heading and one.heading.casefold() != other.heading.casefold():
         return False
     if a == b:
         return True

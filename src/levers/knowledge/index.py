@@ -2,7 +2,8 @@
 
 import copy
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from levers.knowledge import hops as two
 from levers.knowledge import words
 from levers.knowledge.access import Access
 from levers.knowledge.catalog import LOCK, NOBODY, TABLE, WORDS, State, belongs, family, find_state, revoked
-from levers.knowledge.fuse import distinct, fuse, grow, rerank
+from levers.knowledge.fuse import differing, distinct, fuse, grow, rerank
 from levers.knowledge.library import Folder, check_folder, clean
 from levers.knowledge.optional import need
 from levers.knowledge.records import Chunking, Found, Mode
@@ -22,6 +23,8 @@ from levers.knowledge.update import Progress, Source, Update, sweep, update
 from levers.model.contract import Compared, Embedder, Reranker
 
 _POOL = 100  # passages each path ranks before fusion
+_SHOWN = 16  # passages read at a time
+_VIEWS = 64  # sets of groups whose view is kept: six bytes for each passage
 _RERANKED = 20  # first passages that a reranker compares: further down it seldom finds the best one
 
 
@@ -45,6 +48,7 @@ class View:
         self.numbers = np.zeros(rows.size, dtype=np.bool_)
         self.numbers[rows.numbers[self.places]] = True
         self.where = audience_filter(allowed, closed, apart)
+        self.seen: words.Seen | None = None
 
 
 class Index:
@@ -164,20 +168,20 @@ class Index:
         one already makes room for the next. With two `hops` the first passages ask again (`levers.knowledge.hops`).
         """
         widen = self._state.chunking.parent if widen is None else widen
-        ranked = self.ranking(queries, users=users, depth=max(_POOL, 2 * k), mode=mode, hops=hops)
+        ranked = self._ranked_by(queries, users, max(_POOL, 2 * k), mode, hops)
         if not widen:
-            return [[group[0] for group in distinct(found, k)] for found in ranked]
-        return [self._widened([group[0] for group in distinct(found, len(found))], k, widen) for found in ranked]
+            return [list(islice(differing(found), k)) for found in ranked]
+        return [self._widened(differing(found), k, widen) for found in ranked]
 
-    def _widened(self, ranked: Sequence[Found], k: int, words: int) -> list[Found]:
+    def _widened(self, ranked: Iterable[Found], k: int, words: int) -> list[Found]:
         wide: list[Found] = []
-        for found in ranked:
-            if len(wide) == k:
-                break
+        for found in ranked if k else ():
             if not any(
                 each.document == found.document and each.start <= found.start and found.end <= each.end for each in wide
             ):
                 wide.append(grow(found, self.section(found.document), words))
+            if len(wide) == k:
+                break
         return wide
 
     def rank_of(
@@ -213,28 +217,43 @@ class Index:
         Each way of searching contributes its first `depth` passages; a reranker, if there is one, compares the first
         20 of them all. With two `hops` the first five passages ask again, by vectors (by words in `bm25`).
         """
+        return [list(found) for found in self._ranked_by(queries, users, depth, mode, hops)]
+
+    def _ranked_by(
+        self, queries: Sequence[str], users: Sequence[str | None] | None, depth: int, mode: Mode, hops: int
+    ) -> Sequence[Iterable[Found]]:
         asking = [None] * len(queries) if users is None else list(users)
         if len(asking) != len(queries):
             raise ValueError(f"{len(queries)} queries but {len(asking)} users")
         if self._rows is None or not queries or depth < 1:
             return [[] for _ in queries]
         views = [self._view(self.access.groups_of(user)) for user in asking]
-        ranked = self._ranked(queries, views, depth, mode)
+        hits = self._hits(queries, views, depth, mode)
+        if self.reranker is None and hops == 1:
+            return [self._read(each) for each in hits]
+        ranked = [self._rows.found(*each) for each in hits]
         if self.reranker is not None:
             ranked = self._closely(queries, views, ranked, self.reranker)
         return ranked if hops == 1 else self._again(queries, views, ranked, "bm25" if mode == "bm25" else "dense")
 
-    def _ranked(self, queries: Sequence[str], views: Sequence[View], depth: int, mode: Mode) -> list[list[Found]]:
+    def _read(self, hits: Hits) -> Iterator[Found]:
+        """Yield passages as they are asked for: of a hundred ranked, few are shown."""
         assert self._rows is not None
+        for at in range(0, len(hits.places), _SHOWN):
+            yield from self._rows.found(hits.places[at : at + _SHOWN], hits.scores[at : at + _SHOWN])
+
+    def _hits(self, queries: Sequence[str], views: Sequence[View], depth: int, mode: Mode) -> list[Hits]:
+        assert self._rows is not None
+        nothing = Hits(np.zeros(0, dtype=np.int64), np.zeros(0))
         vectors = None if mode == "bm25" else self._embedder.embed(list(queries), "query")
-        ranked: list[list[Found]] = []
+        ranked: list[Hits] = []
         for at, (query, view) in enumerate(zip(queries, views, strict=True)):
-            paths: list[list[Found]] = [[], []]
+            bm25 = dense = nothing
             if mode != "dense":
-                paths[0] = self._rows.found(*self._bm25(query, view, depth))
+                bm25 = self._bm25(query, view, depth)
             if vectors is not None and query.strip():
-                paths[1] = self._rows.found(*self._rows.dense(vectors[at], view.places, view.where, depth))
-            ranked.append(fuse(*paths) if mode == "hybrid" else [*paths[0], *paths[1]])
+                dense = self._rows.dense(vectors[at], view.places, view.where, depth)
+            ranked.append(fuse(bm25, dense) if mode == "hybrid" else bm25 if mode == "bm25" else dense)
         return ranked
 
     def _again(
@@ -249,10 +268,10 @@ class Index:
         ]
         if not asked:
             return list(ranked)
-        seconds = self._ranked([text for _, _, text in asked], [views[at] for at, _, _ in asked], _POOL, mode)
+        seconds = self._hits([text for _, _, text in asked], [views[at] for at, _, _ in asked], _POOL, mode)
         held: list[list[tuple[Found, list[Found]]]] = [[] for _ in queries]
         for (at, found, _), each in zip(asked, seconds, strict=True):
-            held[at].append((found, each))
+            held[at].append((found, list(self._read(each))))
         return [two.joined(first, second) for first, second in zip(ranked, held, strict=True)]
 
     def _closely(
@@ -261,7 +280,7 @@ class Index:
         asked = []
         for query, view, found in zip(queries, views, ranked, strict=True):
             passages = tuple((each.heading, each.text) for each in found[:_RERANKED])
-            asked.append(Compared(query, passages, self._inverted().rarity(query, view.numbers)))
+            asked.append(Compared(query, passages, self._inverted().rarity(query, self._seen(view))))
         scores = reranker.score(asked)
         return [rerank(each, some.tolist()) for each, some in zip(ranked, scores, strict=True)]
 
@@ -273,8 +292,13 @@ class Index:
 
     def _bm25(self, query: str, view: View, depth: int) -> Hits:
         assert self._rows is not None
-        numbers, scores = self._inverted().search(query, view.numbers, depth)
+        numbers, scores = self._inverted().search(query, self._seen(view), depth)
         return ordered(self._rows.places(numbers), scores, depth)
+
+    def _seen(self, view: View) -> words.Seen:
+        if view.seen is None:
+            view.seen = self._inverted().seen(view.numbers)
+        return view.seen
 
     def _view(self, groups: frozenset[str]) -> View:
         """Return what members of these groups may find; the same groups see the same."""
@@ -283,6 +307,8 @@ class Index:
         theirs = groups & {each for audience in named for each in audience} if groups else groups
         asked = groups if any(self._revoked) else theirs
         if asked not in self._views:
+            while len(self._views) >= _VIEWS:
+                self._views.pop(next(iter(self._views)), None)
             closed, apart = self._revoked.closed(groups), self._revoked.closed_sections(groups)
             self._views[asked] = View(self._rows, self._state.readable(groups), closed, apart)
         return self._views[asked]

@@ -14,8 +14,11 @@ from levers.knowledge.records import Chunk, Found, searchable
 
 TABLE = "chunks"
 EXACT_BELOW = 50_000  # rows whose vectors are all compared: milliseconds, and the same result on every machine
+_PROBED, _REFINED = 0.5, 3  # share of the partitions that a search compares; candidates whose own vectors are, by depth
 _UNINDEXED = 0.1  # share of rows outside the vector index from which it is brought up to date
 _COLUMNS = ("document", "section", "heading", "text", "start", "end", "page")
+_WIDE = 128  # numbers of a vector from which a bit for each tells enough to find candidates
+_FEW = 2000  # visible rows whose vectors are all compared, from the table
 _NAMES = 500  # documents named in one condition
 _KEPT = datetime.timedelta(days=36_500)  # versions stay until they are purged: a run may come back to its own
 
@@ -97,18 +100,25 @@ class Table:
         return found
 
     def index(self) -> None:
-        """Make or refresh the index over vectors where there are too many to compare them all."""
+        """Make the index over vectors where there are too many to compare them all; anew when much is not in it."""
         count = 0 if self._table is None else self._table.count_rows()
         if self._table is None or count <= EXACT_BELOW:
             return
         kinds = need("lancedb.index", "lancedb")
         names = {each.name for each in self._table.list_indices()}
-        if "vector_idx" not in names:
-            partitions = max(8, int(count**0.5) // 2)
-            self._table.create_index("vector", config=kinds.IvfFlat(distance_type="dot", num_partitions=partitions))
+        stale = "vector_idx" in names and self._table.index_stats("vector_idx").num_unindexed_rows > _UNINDEXED * count
+        if "vector_idx" not in names or stale:
+            for (
+                name
+            ) in names:  # with an index to mend, optimizing joins its partitions until a search compares nearly all
+                self._table.drop_index(name)
+            self._table.optimize(cleanup_older_than=_KEPT)  # few large files: a search reads from all of them
+            size = self._table.schema.field("vector").type.list_size
+            bits = size >= _WIDE and size % 8 == 0  # short vectors lose too much
+            how = {"distance_type": "dot", "num_partitions": _partitions(count)}
+            config = kinds.IvfRq(**how) if bits else kinds.IvfFlat(**how)
+            self._table.create_index("vector", config=config)
             self._table.create_index("audience", config=kinds.Bitmap())
-        elif self._table.index_stats("vector_idx").num_unindexed_rows > _UNINDEXED * count:
-            self._table.optimize(cleanup_older_than=_KEPT)
 
     def rewrite(self) -> None:
         """Write all rows anew, so that no file of the newest version holds what was deleted."""
@@ -168,13 +178,23 @@ class Rows:
             places = np.flatnonzero(visible)
             scores = (self.vectors() @ vector)[places].astype(np.float64)
         else:
-            search = self._table.search(vector, vector_column_name="vector").distance_type("dot")
-            # a narrow filter may leave few rows in the nearest partitions: then all the others are searched too
-            search = search.minimum_nprobes(24).maximum_nprobes(0).where(where, prefilter=True).limit(depth)
-            rows = search.select(["row", "_distance"]).to_arrow()
+            seen, partitions = int(visible.sum()), _partitions(len(self))
+            rows = self._nearest(vector, where, depth, 0 if seen <= _FEW else int(partitions * _PROBED))
+            if len(rows) < min(depth, seen):  # what may be read lies elsewhere
+                rows = self._nearest(vector, where, depth, partitions)
             places = self.places(rows["row"].to_numpy())
             scores = 1.0 - rows["_distance"].to_numpy().astype(np.float64)
         return ordered(places, scores, depth)
+
+    def _nearest(self, vector: NDArray[np.float32], where: str, depth: int, probes: int) -> Any:
+        """Ask the index about the partitions nearest to a vector; without any, compare all rows of the condition."""
+        search = self._table.search(vector, vector_column_name="vector").distance_type("dot")
+        if probes:  # without a maximum, all partitions are compared whatever the minimum
+            search = search.minimum_nprobes(probes).maximum_nprobes(probes)
+            search = search.refine_factor(_REFINED)  # a bit for each number finds candidates, whole vectors order them
+        else:
+            search = search.bypass_vector_index()
+        return search.where(where, prefilter=True).limit(depth).select(["row", "_distance"]).to_arrow()
 
     def vectors(self) -> NDArray[np.float32]:
         """Return all vectors by place, shape (chunks, dimension); read once."""
@@ -195,6 +215,10 @@ def ordered(places: NDArray[np.int64], scores: NDArray[np.float64], depth: int) 
         places, rounded = places[keep], rounded[keep]
     order = np.lexsort((places, -rounded))[:depth]
     return Hits(places[order], rounded[order])
+
+
+def _partitions(count: int) -> int:
+    return max(8, int(count**0.5) // 2)
 
 
 def audience_filter(

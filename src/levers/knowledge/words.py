@@ -125,6 +125,14 @@ def load(path: Path) -> Segment:
         return Segment(**{name: kept[name] for name in Segment._fields})
 
 
+class Seen(NamedTuple):
+    """What one reader may see, counted once: which rows, how many, and what each row's length adds below the line."""
+
+    visible: NDArray[np.bool_]
+    total: int
+    norms: NDArray[np.float32]
+
+
 class Words:
     """The segments of one index version, to be searched. `size` is above the highest row number."""
 
@@ -135,35 +143,33 @@ class Words:
         for part in parts:
             self._lengths[part.owners] = part.lengths
 
-    def search(
-        self, query: str, visible: NDArray[np.bool_], depth: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return rows and BM25 scores of the best `depth` visible rows, and of all that tie with the last, unordered.
-
-        `visible` tells for each row number whether it takes part: in the result, and in every statistic.
-        """
-        asked = Counter(words(query))
+    def seen(self, visible: NDArray[np.bool_]) -> Seen:
+        """Count what a reader may see; `visible` tells for each row number whether it takes part in anything."""
         total = int(visible.sum())
-        if not asked or not total:
+        mean = max(float(self._lengths[visible].mean()), 1.0) if total else 1.0
+        return Seen(visible, total, K1 * (1 - B + B * self._lengths / mean))
+
+    def search(self, query: str, seen: Seen, depth: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return rows and BM25 scores of the best `depth` visible rows and of those that tie, unordered."""
+        asked = Counter(words(query))
+        if not asked or not seen.total:
             return np.zeros(0, dtype=np.int64), np.zeros(0)
-        mean = max(float(self._lengths[visible].mean()), 1.0)
-        scores = np.zeros(len(visible))
+        scores = np.zeros(len(seen.visible))
         for word, times in asked.items():
-            for rows, gain in self._gains(np.uint64(_term(word)), visible, (total, mean)):
+            for rows, gain in self._gains(np.uint64(_term(word)), seen):
                 scores[rows] += times * gain
         return best(scores, depth)
 
-    def rarity(self, text: str, visible: NDArray[np.bool_]) -> dict[str, float]:
+    def rarity(self, text: str, seen: Seen) -> dict[str, float]:
         """Return for each word of a text, in lower case, how much it tells: the square root of BM25's rarity.
 
         It is counted over the visible rows only. A word of grammar counts 0.3, as one that nearly all of them hold.
         """
-        total = int(visible.sum())
         found: dict[str, float] = {}
         for word in dict.fromkeys(_WORD.findall(text.lower())):
-            held = [self._held(np.uint64(_term(stem)), visible) for stem in words(word)]
+            held = [self._held(np.uint64(_term(stem)), seen.visible) for stem in words(word)]
             numbers = [sum(len(rows) for rows, _ in each) for each in held]
-            found[word] = float(np.sqrt(_rare(total, min(numbers)))) if numbers else _GRAMMAR
+            found[word] = float(np.sqrt(_rare(seen.total, min(numbers)))) if numbers else _GRAMMAR
         return found
 
     def _held(self, term: np.uint64, visible: NDArray[np.bool_]) -> list[tuple[NDArray[np.int32], NDArray[np.float64]]]:
@@ -175,16 +181,10 @@ class Words:
             held.append((rows[keep], counts[keep].astype(np.float64)))
         return held
 
-    def _gains(
-        self, term: np.uint64, visible: NDArray[np.bool_], counted: tuple[int, float]
-    ) -> list[tuple[NDArray[np.int32], NDArray[np.float64]]]:
-        total, mean = counted
-        held = self._held(term, visible)
-        rarity = _rare(total, sum(len(rows) for rows, _ in held))
-        return [
-            (rows, rarity * counts * (K1 + 1) / (counts + K1 * (1 - B + B * self._lengths[rows] / mean)))
-            for rows, counts in held
-        ]
+    def _gains(self, term: np.uint64, seen: Seen) -> list[tuple[NDArray[np.int32], NDArray[np.float64]]]:
+        held = self._held(term, seen.visible)
+        rarity = _rare(seen.total, sum(len(rows) for rows, _ in held))
+        return [(rows, rarity * counts * (K1 + 1) / (counts + seen.norms[rows])) for rows, counts in held]
 
 
 def _rare(total: int, number: int) -> float:
@@ -198,6 +198,9 @@ def best(scores: NDArray[np.float64], depth: int) -> tuple[NDArray[np.int64], ND
     Scores are rounded, so that ties are ties on every machine.
     """
     places = np.flatnonzero(scores > 0)
+    if len(places) > 4 * depth:  # rounding all of a common word's would cost more than the search
+        last = np.partition(scores[places], len(places) - depth)[len(places) - depth]
+        places = places[scores[places] >= last - 1e-6]
     found = np.round(scores[places], 6)
     if len(places) > depth:
         last = np.partition(found, len(found) - depth)[len(found) - depth]
