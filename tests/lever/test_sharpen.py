@@ -139,6 +139,21 @@ def test_a_pull_that_teaches_nothing_changes_nothing(retrieving: Situation) -> N
     assert idle.stack == retrieving.stack and idle.changed.startswith("nothing")
 
 
+def test_what_dev_questions_gain_nothing_from_is_refused(retrieving: Situation, pulled: Pulled) -> None:
+    """The same pairs, and users who ask in plain words, which minilm knows: held-out pairs gain, dev does not."""
+    task = retrieving.bench.task
+    plain = {code: attribute for attribute, code in CODES.items()}
+
+    def asked(text: str) -> str:
+        return " ".join(plain.get(word, word) for word in text.split())
+
+    cases = tuple(case.model_copy(update={"input": asked(case.question)}) for case in task.cases)
+    bench = replace(retrieving.bench, task=task.model_copy(update={"cases": cases}))
+    refused = lever("sharpen").pull(replace(retrieving, bench=bench), {"epochs": 3, "learning_rate": 1e-4})
+    assert refused.stack == retrieving.stack and refused.changed == "nothing: dev questions rank no better"
+    assert refused.notes[:-1] == pulled.notes[:-1]
+
+
 def test_too_few_pairs_are_refused(retrieving: Situation, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not lever("sharpen").quote(retrieving).gates[0].met
     monkeypatch.setattr("levers.lever.sharpen.LEAST_PAIRS", 1_000)
