@@ -5,7 +5,7 @@ from levers.knowledge.chunk import chunk
 from levers.knowledge.fuse import twins
 from levers.knowledge.index import Index, build, made_with, open_index, purge
 from levers.knowledge.library import Library, read_library
-from levers.knowledge.records import Chunk, Chunking, Document, Found, Mode, Superseded
+from levers.knowledge.records import Chunk, Chunking, Document, Found, Mode, Query, Superseded
 from levers.knowledge.update import Update
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Index",
     "Library",
     "Mode",
+    "Query",
     "Rule",
     "Superseded",
     "Update",

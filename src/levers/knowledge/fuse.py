@@ -29,9 +29,24 @@ def fuse(bm25: Hits, dense: Hits) -> Hits:
     top = float(bm25.scores.max(initial=0.0)) or 1.0
     best, low = (float(dense.scores.max()), float(dense.scores.min())) if len(dense.scores) else (0.0, 0.0)
     near = (dense.scores - low) / (best - low) if best > low else np.ones(len(dense.scores))
-    places, at = np.unique(np.concatenate([bm25.places, dense.places]), return_inverse=True)
-    halves = np.concatenate([bm25.scores / top, near]) / 2
-    scores: NDArray[np.float64] = np.round(np.bincount(at, halves, len(places)), 6)
+    return _summed([(bm25.places, bm25.scores / top / 2), (dense.places, near / 2)])
+
+
+def pooled(rankings: Sequence[Hits]) -> Hits:
+    """Merge the rankings of several wordings of one question by their mean, each divided by its best score.
+
+    A passage that most wordings find counts for more than one that a single wording finds. Ties by place.
+    """
+    if len(rankings) == 1:
+        return rankings[0]
+    tops = [float(each.scores.max(initial=0.0)) or 1.0 for each in rankings]
+    return _summed([(each.places, each.scores / top / len(tops)) for each, top in zip(rankings, tops, strict=True)])
+
+
+def _summed(parts: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]]) -> Hits:
+    """Add the scores of each place, best first."""
+    places, at = np.unique(np.concatenate([held for held, _ in parts]), return_inverse=True)
+    scores: NDArray[np.float64] = np.round(np.bincount(at, np.concatenate([some for _, some in parts]), len(places)), 6)
     order = np.lexsort((places, -scores))
     return Hits(places[order], scores[order])
 

@@ -14,10 +14,10 @@ from levers.knowledge import hops as two
 from levers.knowledge import words
 from levers.knowledge.access import Access
 from levers.knowledge.catalog import LOCK, NOBODY, TABLE, WORDS, State, belongs, family, find_state, revoked
-from levers.knowledge.fuse import differing, distinct, fuse, grow, rerank
+from levers.knowledge.fuse import differing, distinct, fuse, grow, pooled, rerank
 from levers.knowledge.library import Folder, check_folder, clean
 from levers.knowledge.optional import need
-from levers.knowledge.records import Chunking, Found, Mode
+from levers.knowledge.records import Chunking, Found, Mode, Query
 from levers.knowledge.store import Hits, Rows, audience_filter, ordered
 from levers.knowledge.update import Progress, Source, Update, sweep, update
 from levers.model.contract import Compared, Embedder, Reranker
@@ -152,7 +152,7 @@ class Index:
 
     def search(
         self,
-        queries: Sequence[str],
+        queries: Sequence[Query],
         *,
         users: Sequence[str | None] | None = None,
         k: int = 4,
@@ -162,10 +162,11 @@ class Index:
     ) -> list[list[Found]]:
         """Return the `k` best passages for each query, best first, near-duplicates taken out.
 
-        `users` names who asks, one for each query; without it only public passages are found. What a user may not
-        read takes no part in the ranking. `widen` gives each passage its neighbours of the same section, up to so
-        many words: search small, read big; without it the chunking's `parent` counts. A passage that stands in a wider
-        one already makes room for the next. With two `hops` the first passages ask again (`levers.knowledge.hops`).
+        `users` names who asks, one for each query; without it only public passages are found. What a user may not read
+        takes no part in the ranking. Wordings of one query are ranked each and merged. `widen` gives each passage its
+        neighbours of the same section, up to so many words: search small, read big; without it the chunking's `parent`
+        counts. A passage that stands in a wider one already makes room for the next. With two `hops` the first passages
+        ask again (`levers.knowledge.hops`).
         """
         widen = self._state.chunking.parent if widen is None else widen
         ranked = self._ranked_by(queries, users, max(_POOL, 2 * k), mode, hops)
@@ -205,7 +206,7 @@ class Index:
 
     def ranking(
         self,
-        queries: Sequence[str],
+        queries: Sequence[Query],
         *,
         users: Sequence[str | None] | None = None,
         depth: int = _POOL,
@@ -215,12 +216,13 @@ class Index:
         """Return all that search ranks for each query, best first, near-duplicates included.
 
         Each way of searching contributes its first `depth` passages; a reranker, if there is one, compares the first
-        20 of them all. With two `hops` the first five passages ask again, by vectors (by words in `bm25`).
+        20 of them all with the question itself. With two `hops` the first five passages ask again, by vectors (by words
+        in `bm25`).
         """
         return [list(found) for found in self._ranked_by(queries, users, depth, mode, hops)]
 
     def _ranked_by(
-        self, queries: Sequence[str], users: Sequence[str | None] | None, depth: int, mode: Mode, hops: int
+        self, queries: Sequence[Query], users: Sequence[str | None] | None, depth: int, mode: Mode, hops: int
     ) -> Sequence[Iterable[Found]]:
         asking = [None] * len(queries) if users is None else list(users)
         if len(asking) != len(queries):
@@ -228,13 +230,17 @@ class Index:
         if self._rows is None or not queries or depth < 1:
             return [[] for _ in queries]
         views = [self._view(self.access.groups_of(user)) for user in asking]
-        hits = self._hits(queries, views, depth, mode)
+        asked = [(query,) if isinstance(query, str) else query for query in queries]
+        spread = [(text, view) for wordings, view in zip(asked, views, strict=True) for text in wordings]
+        each = iter(self._hits([text for text, _ in spread], [view for _, view in spread], depth, mode))
+        hits = [pooled([next(each) for _ in wordings]) for wordings in asked]
         if self.reranker is None and hops == 1:
-            return [self._read(each) for each in hits]
-        ranked = [self._rows.found(*each) for each in hits]
+            return [self._read(some) for some in hits]
+        questions = [wordings[0] for wordings in asked]
+        ranked = [self._rows.found(*some) for some in hits]
         if self.reranker is not None:
-            ranked = self._closely(queries, views, ranked, self.reranker)
-        return ranked if hops == 1 else self._again(queries, views, ranked, "bm25" if mode == "bm25" else "dense")
+            ranked = self._closely(questions, views, ranked, self.reranker)
+        return ranked if hops == 1 else self._again(questions, views, ranked, "bm25" if mode == "bm25" else "dense")
 
     def _read(self, hits: Hits) -> Iterator[Found]:
         """Yield passages as they are asked for: of a hundred ranked, few are shown."""

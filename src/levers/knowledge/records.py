@@ -11,6 +11,8 @@ from levers.ledger import Record
 
 BlockKind = Literal["heading", "text", "code", "table"]
 Mode = Literal["hybrid", "bm25", "dense"]
+Query = str | tuple[str, ...]
+"""What is searched: a text, or several wordings of one question, the question itself first."""
 ChunkingKind = Literal["structure", "sentence", "fixed", "document"]
 
 

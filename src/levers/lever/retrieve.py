@@ -21,15 +21,17 @@ TRIED = (1, 2, 4)
 class Settings(Record):
     """How many passages; None goes up from 1 to 4 while dev gains. `mode`: BM25 and dense fused, or one of them.
 
-    `rerank`: let the reranker that the project names put the first passages in order. `hops`: 2
-    lets the first passages ask again, for questions that need two. `chunking`: how documents are
-    cut, by its label; None compares all of them on dev where the stack does not retrieve yet, "keep" compares none.
+    `rerank`: let the reranker that the project names put the first passages in order. `hops`: 2 lets the first passages
+    ask again, for questions that need two. `rewrites`: so many other wordings of the question, written by the answering
+    model, are searched too; for conversations, and words that documents do not use. `chunking`: how documents are cut,
+    by its label; None compares all of them on dev where the stack does not retrieve yet, "keep" compares none.
     """
 
     k: int | None = Field(default=None, ge=1, le=20)
     mode: Literal["hybrid", "bm25", "dense"] = "hybrid"
     rerank: bool = True
     hops: int = Field(default=1, ge=1, le=2)
+    rewrites: int = Field(default=0, ge=0, le=4)
     chunking: str | None = None
 
 
@@ -71,7 +73,9 @@ class RetrieveLever:
         counts = TRIED if chosen.k is None else (chosen.k,)
         bare = situation.stack.without("inline")  # passages take the place of whole documents
         reranker = index.reranker.id if index.reranker and chosen.rerank else None
-        part = Retrieve(index=index.digest, mode=chosen.mode, rerank=reranker, hops=chosen.hops)
+        part = Retrieve(
+            index=index.digest, mode=chosen.mode, rerank=reranker, hops=chosen.hops, rewrites=chosen.rewrites
+        )
         variants: list[Variant] = [(f"k={k}", bare.with_part(part.model_copy(update={"k": k}))) for k in counts]
         stack, notes = climb(situation, self.name, variants)
         k = next(each.k for each in stack.parts if isinstance(each, Retrieve))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from levers.errors import LeversError
+from levers.knowledge import Query
 from levers.ledger import digest
 from levers.model.contract import Ask, CacheMark, Model
 from levers.stack.choosing import lay, show
@@ -28,12 +29,13 @@ from levers.stack.records import (
     StepTrace,
     Structure,
 )
+from levers.stack.rewriting import reworded
 
 
 class Finder(Protocol):
     """What the retrieve part needs of an index: passages for a batch of queries, under one user's rights."""
 
-    def find(self, queries: Sequence[str], user: str | None, part: Retrieve) -> list[tuple[Passage, ...]]:
+    def find(self, queries: Sequence[Query], user: str | None, part: Retrieve) -> list[tuple[Passage, ...]]:
         """Return the passages for each query, best first; nothing the user may not read."""
 
 
@@ -64,9 +66,12 @@ def stream(stack: Stack, questions: Sequence[Question], workshop: Workshop) -> I
 
 
 def assemble(stack: Stack, questions: Sequence[Question], workshop: Workshop) -> list[Draft]:
-    """Fold the stack's parts over the questions: the finished drafts, nothing asked of the model yet."""
+    """Fold the stack's parts over the questions: the finished drafts, whose answers are still to be asked for."""
     drafts = [Draft(question=question) for question in questions]
     for part in stack.parts:
+        if isinstance(part, Retrieve) and part.rewrites:
+            plain = stack.model.model_copy(update={"adapter": None})  # an adapter knows how to answer, not to ask
+            drafts = reworded(part.rewrites, drafts, workshop.model(plain), plain.seed)
         drafts = apply(part, drafts, workshop)
     return drafts
 
@@ -121,7 +126,7 @@ def _retrieve(part: Retrieve, drafts: list[Draft], workshop: Workshop) -> list[D
     for user in dict.fromkeys(draft.question.user for draft in drafts):
         places = [place for place, draft in enumerate(drafts) if draft.question.user == user]
         started = time.perf_counter()
-        found = finder.find([drafts[place].text for place in places], user, part)
+        found = finder.find([drafts[place].query for place in places], user, part)
         seconds = (time.perf_counter() - started) / len(places)
         for place, best in zip(places, found, strict=True):
             passages = lay(part, best, drafts[place].text)
@@ -139,7 +144,7 @@ def _answer(draft: Draft, done: Exchange) -> Answer:
         citations=cite(reply.text, shown),
         passages=shown,
         prompt=done.ask.messages,
-        usage=reply.usage,
+        usage=draft.usage + reply.usage,
         steps=(*draft.steps, *done.steps),
         finish=reply.finish,
         confidence=reply.confidence,

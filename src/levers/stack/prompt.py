@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from levers.economics.usage import Usage
+from levers.knowledge import Query
 from levers.ledger import Message
 from levers.stack.records import Passage, Question, StepTrace
 
@@ -21,6 +23,7 @@ class Draft:
     """A prompt in the making for one question. Parts turn drafts into drafts; `messages` lays the last one out.
 
     `own_shots`: the examples were chosen for this question. `around`: the question stands before the passages too.
+    `wordings` of the question are searched beside it; `usage` is what was spent before the answer is asked.
     """
 
     question: Question
@@ -31,12 +34,19 @@ class Draft:
     steps: tuple[StepTrace, ...] = field(default=())
     own_shots: bool = False
     around: bool = False
+    wordings: tuple[str, ...] = ()
+    usage: Usage = field(default=Usage())
 
     @property
     def text(self) -> str:
         """The question as one text: the last user turn."""
         given = self.question.input
         return given if isinstance(given, str) else given[-1].content
+
+    @property
+    def query(self) -> Query:
+        """What is searched for it: its text, with the other wordings there are."""
+        return (self.text, *self.wordings) if self.wordings else self.text
 
 
 def messages(draft: Draft) -> tuple[Message, ...]:

@@ -94,7 +94,8 @@ class Retrieve(Record):
     `rerank` is the id of the reranker that puts the first ones in order, None for none.
     `order` is that of the passages in the prompt; "ends" puts the best at both ends and the rest between. `around` asks
     the question before the passages too. `sentences` keeps of each passage so many that follow each other.
-    With two `hops` the first passages ask again, for questions that need two.
+    With two `hops` the first passages ask again, for questions that need two. The model puts the question in so many
+    other words first as `rewrites` says, and all of them are searched.
     """
 
     kind: Literal["retrieve"] = "retrieve"
@@ -106,6 +107,7 @@ class Retrieve(Record):
     around: bool = Field(default=False, exclude_if=lambda value: not value)
     sentences: int | None = Field(default=None, ge=1, exclude_if=lambda value: value is None)
     hops: int = Field(default=1, ge=1, le=2, exclude_if=lambda value: value == 1)
+    rewrites: int = Field(default=0, ge=0, le=4, exclude_if=lambda value: value == 0)
 
 
 class Given(Record):

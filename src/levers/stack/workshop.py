@@ -5,7 +5,7 @@ from pathlib import Path
 
 from levers.economics import Usage
 from levers.errors import LeversError
-from levers.knowledge import Access, Chunking, Found, Index, build, made_with, open_index
+from levers.knowledge import Access, Chunking, Found, Index, Query, build, made_with, open_index
 from levers.ledger import Purse, Replay, export, load
 from levers.model import (
     Budget,
@@ -49,7 +49,7 @@ class IndexFinder:
         """Search this index."""
         self.index = index
 
-    def find(self, queries: Sequence[str], user: str | None, part: Retrieve) -> list[tuple[Passage, ...]]:
+    def find(self, queries: Sequence[Query], user: str | None, part: Retrieve) -> list[tuple[Passage, ...]]:
         """Return the part's `k` passages for each query, under the user's rights.
 
         Raises LeversError when the part was measured with a reranker that the project no longer names.
