@@ -139,9 +139,10 @@ def files(documents_dir: Path, prefix: str) -> list[File]:
     found: list[str] = []
     for base, folders, names in os.walk(documents_dir):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        below = Path(base).relative_to(documents_dir).as_posix()
+        above = "" if below == "." else f"{below}/"
         kept = (name for name in names if not name.startswith((".", "~")))
-        below = Path(base).relative_to(documents_dir)
-        found += [(below / name).as_posix() for name in kept if Path(name).suffix.lower() not in _BESIDE]
+        found += [above + name for name in kept if os.path.splitext(name)[1].lower() not in _BESIDE]
     return [File(documents_dir / name, f"{prefix}/{name}" if prefix else name) for name in sorted(found)]
 
 

@@ -15,10 +15,11 @@ from levers.knowledge.records import Chunk, Found, searchable
 TABLE = "chunks"
 EXACT_BELOW = 50_000  # rows whose vectors are all compared: milliseconds, and the same result on every machine
 _PROBED, _REFINED = 0.5, 3  # share of the partitions that a search compares; candidates whose own vectors are, by depth
-_UNINDEXED = 0.1  # share of rows outside the vector index from which it is brought up to date
+_UNINDEXED = 0.05  # share of rows outside the vector index from which it is made anew: a search compares them all
 _COLUMNS = ("document", "section", "heading", "text", "start", "end", "page")
 _WIDE = 128  # numbers of a vector from which a bit for each tells enough to find candidates
 _FEW = 2000  # visible rows whose vectors are all compared, from the table
+_PLAIN = {"lance-encoding:compression": "none"}  # each passage packed by itself takes ten times as long to read
 _NAMES = 500  # documents named in one condition
 _KEPT = datetime.timedelta(days=36_500)  # versions stay until they are purged: a run may come back to its own
 
@@ -256,7 +257,9 @@ def _rows(chunks: Sequence[Chunk], first: int, audiences: Sequence[int], vectors
         "page": arrow.array([chunk.page for chunk in chunks], arrow.int32()),
         "vector": arrow.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
     }
-    return arrow.table(columns)
+    rows = arrow.table(columns)
+    place = rows.schema.get_field_index("text")
+    return rows.cast(rows.schema.set(place, rows.schema.field(place).with_metadata(_PLAIN)))
 
 
 def _vectors(rows: Any) -> NDArray[np.float32]:

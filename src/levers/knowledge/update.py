@@ -271,10 +271,12 @@ def _publish(work: _Work, seen: Sequence[Kept]) -> State:
     for each in held:
         groups, current = judged.groups.get(each.name, ()), each.name not in replaced
         narrowed = judged.narrowed.get(each.name, {})
-        if (each.groups, each.current, each.narrowed) != (groups, current, narrowed):
-            moved[each.name] = work.audiences.number(groups, current)
-            for slug, narrower in narrowed.items():
-                apart[each.name, slug] = work.audiences.number(groups, current, narrower)
+        if (each.groups, each.current, each.narrowed) == (groups, current, narrowed):
+            files_now.append(each)
+            continue
+        moved[each.name] = work.audiences.number(groups, current)
+        for slug, narrower in narrowed.items():
+            apart[each.name, slug] = work.audiences.number(groups, current, narrower)
         files_now.append(each.model_copy(update={"groups": groups, "current": current, "narrowed": narrowed}))
     if moved:
         work.table.give(moved, apart)
