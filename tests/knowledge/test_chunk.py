@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from levers.knowledge import Chunking, Document, chunk
 from levers.knowledge.chunk import sections, size, slugs
 from levers.knowledge.outline import markdown_blocks, text_blocks
+from levers.knowledge.records import Block
 
 
 def markdown(text: str, **fields) -> Document:
@@ -79,11 +80,30 @@ def test_lists_are_cut_between_items_and_short_tails_join():
 
 
 def test_tables_stay_whole_and_comments_and_rules_are_no_text():
-    rows = "\n".join(f"| row {at} | value {at} |" for at in range(200))
+    rows = "\n".join(f"| row {at} | value {at} |" for at in range(4))
     text = f"# A\n\nBefore.\n\n| a | b |\n|---|---|\n{rows}\n\nAfter.\n\n---\n\n<!-- nothing -->\n"
-    pieces = chunk(markdown(text), Chunking(words=40))
-    assert [piece.text for piece in pieces if "row 0 |" in piece.text and "row 199 |" in piece.text]
-    assert pieces[-1].text == "After."
+    pieces = chunk(markdown(text), Chunking(words=36))
+    assert [piece.text for piece in pieces if "row 0 |" in piece.text and "row 3 |" in piece.text]
+    assert pieces[-1].text.endswith("\n\nAfter.") and {piece.heading for piece in pieces} == {"A"}
+
+
+@pytest.mark.parametrize("kind", ["structure", "sentence"])
+def test_long_tables_are_cut_between_rows_each_piece_under_the_names_of_its_columns(kind):
+    rows = "\n".join(f"| row {at} | value {at} |" for at in range(200))
+    text = f"# A\n\nBefore.\n\n| Fare | In euros |\n|:---|---|\n{rows}\n\nAfter.\n"
+    first, *others, last = chunk(markdown(text), Chunking(words=40, kind=kind))
+    assert (first.heading, first.text[:20]) == ("A", "Before.\n\n| Fare | In") and last.text.endswith("After.")
+    assert all(piece.heading == "A > Fare | In euros" for piece in others) and len(others) > 20
+    assert all(re.fullmatch(r"(\| row \d+ \| value \d+ \|\n?)+", piece.text) for piece in others)
+    assert all(size(piece.text) <= 48 for piece in (first, *others, last))
+
+
+def test_a_row_alone_or_a_first_row_of_prose_names_no_columns():
+    prose = " ".join(["word"] * 60)
+    for table in (f"| {prose} | {prose} |", f"| {prose} |\n| {prose} |\n| {prose} |"):
+        document = Document(id="a.csv", text=table, blocks=(Block(kind="table", start=0, end=len(table)),))
+        pieces = chunk(document, Chunking(words=40))
+        assert len(pieces) > 2 and {piece.heading for piece in pieces} == {"a"}
 
 
 def test_text_without_spaces_is_still_cut():
@@ -140,12 +160,11 @@ def test_spans_are_exact_ordered_and_inside_one_section(blocks_of: Callable, tex
         assert all(heading.end <= piece.start or heading.start >= piece.end for heading in headings)
         before = [heading for heading in headings if heading.end <= piece.start]
         assert bool(piece.section) <= bool(before)
-        if not any(piece.start <= table.start < piece.end for table in tables):
-            assert size(piece.text) <= words * 1.2 + 1
+        assert size(piece.text) <= words * 1.2 + 1
     for table in tables:
-        assert any(piece.start <= table.start and table.end <= piece.end for piece in pieces) or not re.search(
-            r"\w", text[table.start : table.end]
-        )
+        held = text[table.start : table.end]
+        whole = any(piece.start <= table.start and table.end <= piece.end for piece in pieces)
+        assert whole or size(held) > words or not re.search(r"\w", held)
 
 
 @given(text=source)

@@ -12,7 +12,7 @@ from levers.knowledge.access import Access, Outline
 from levers.knowledge.records import Chunking, Head, Superseded
 from levers.ledger import Record, digest, write_atomic
 
-FORMAT = 2  # part of every digest: raise it when readers, chunks, the table or the search text change
+FORMAT = 3  # part of every digest: raise it when readers, chunks, the table or the search text change
 NOBODY, EVERYBODY = 0, 1  # audiences that every index has
 HEAD, LOCK = "head.json", "lock"
 TABLE, WORDS = "table", "words"

@@ -12,6 +12,7 @@ _SENTENCE = re.compile(r"""[.!?…]["'\u201d\u2019»)\]]*\s+|[\u3002\uff01\uff1f
 _GAP = re.compile(r"\s+")
 _LINE = re.compile(r"\r\n?|\n")
 _LETTERS_PER_WORD = 8  # text without spaces still has a size: one word for every eight characters
+_NAMES = 40  # words that the names of a table's columns have at most
 _TAIL = 0.2  # a last piece below this share of the limit joins the piece before it, which may then exceed it by as much
 
 
@@ -89,8 +90,9 @@ def under_headings(document: Document) -> dict[str, tuple[str, ...]]:
 def chunk(document: Document, chunking: Chunking | None = None, *, current: bool = True) -> list[Chunk]:
     """Cut a document as a chunking says, by structure without one: a chunk for each section, several for a long one.
 
-    A long section is cut between blocks, then at sentence ends, then between words; a table is kept whole, but for
-    `fixed`. `text[start:end]` of the document is the chunk's text.
+    A long section is cut between blocks, then at sentence ends, then between words; a long table between its rows,
+    where each further piece has the names of the columns in its heading, but for `fixed`. `text[start:end]` of the
+    document is the chunk's text.
     """
     how = chunking or Chunking()
     chunks: list[Chunk] = []
@@ -102,7 +104,7 @@ def chunk(document: Document, chunking: Chunking | None = None, *, current: bool
                     Chunk(
                         document=document.id,
                         section=section.slug,
-                        heading=section.heading,
+                        heading=section.heading + _columns(document.text, section.blocks, span, how),
                         text=text,
                         start=span.start,
                         end=span.end,
@@ -140,6 +142,19 @@ def _cuts(text: str, blocks: Sequence[Block], how: Chunking) -> list[_Span]:
     return _pack(text, units, how.words)
 
 
+def _columns(text: str, blocks: Sequence[Block], span: _Span, how: Chunking) -> str:
+    """Return what a piece that begins inside a table adds to its heading: the names of the columns, from the first row.
+
+    Nothing where there are none: a row alone, or a first row too long to be names.
+    """
+    if how.kind not in ("structure", "sentence"):
+        return ""
+    table = next((each for each in blocks if each.kind == "table" and each.start < span.start < each.end), None)
+    first, *others = _LINE.split(text[table.start : table.end].strip(), maxsplit=1) if table else [""]
+    names = " | ".join(name for cell in first.strip().strip("|").split("|") if (name := cell.strip()))
+    return f" > {names}" if others and names and size(names) <= _NAMES else ""
+
+
 def _fitted(text: str, sentence: _Span, limit: int) -> list[_Span]:
     parts = _cut(text, sentence, _GAP, limit)
     return [piece for part in parts for piece in _slices(text, part, limit)]
@@ -166,9 +181,9 @@ def size(text: str) -> int:
 def _pieces(text: str, block: Block, limit: int) -> list[_Span]:
     """Cut one block until every piece fits, as coarsely as possible."""
     whole = _Span(block.start, block.end)
-    if block.kind == "table" or size(text[block.start : block.end]) <= limit:
+    if size(text[block.start : block.end]) <= limit:
         return [whole]
-    cuts = (_LINE, _GAP) if block.kind == "code" else (_SENTENCE, _GAP)
+    cuts = (_SENTENCE, _GAP) if block.kind == "text" else (_LINE, _GAP)
     pieces = [whole]
     for cut in cuts:
         pieces = [part for piece in pieces for part in _cut(text, piece, cut, limit)]

@@ -109,9 +109,8 @@ class Table:
         names = {each.name for each in self._table.list_indices()}
         stale = "vector_idx" in names and self._table.index_stats("vector_idx").num_unindexed_rows > _UNINDEXED * count
         if "vector_idx" not in names or stale:
-            for (
-                name
-            ) in names:  # with an index to mend, optimizing joins its partitions until a search compares nearly all
+            # with an index to mend, optimizing joins its partitions until a search compares nearly all
+            for name in names:
                 self._table.drop_index(name)
             self._table.optimize(cleanup_older_than=_KEPT)  # few large files: a search reads from all of them
             size = self._table.schema.field("vector").type.list_size
