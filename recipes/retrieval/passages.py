@@ -1,8 +1,8 @@
 """Write two public sets in BEIR's form with the answering characters named, so that chunkings can be compared on them.
 
     python recipes/retrieval/passages.py OUT [DATA]
-    levers bench retrieval OUT/product_docs_qa --chunkings
-    levers bench retrieval OUT/code_chunks_retrieval --chunkings
+    levers bench chunkings OUT/product_docs_qa
+    levers bench chunkings OUT/code_chunks_retrieval
 
 DATA is the folder of the sets; $LEVERS_DATA, or shared/data beside the checkout, unless given. The sections of
 product_docs_qa become Markdown pages again, one for each address. The files of code_chunks_retrieval stay as they are.

@@ -104,7 +104,7 @@ def indexed(found: Indexed) -> RenderableType:
 
 
 def chunkings(found: list[Reached]) -> RenderableType:
-    """`levers bench retrieval --chunkings`: a row for each way of cutting, best first."""
+    """`levers bench chunkings`: a row for each way of cutting, best first."""
     table = Table("chunking", "chunks", "recall@5", "95 %", "words shown", box=None)
     for each in found:
         interval = f"{each.low:.3f} to {each.high:.3f}"

@@ -48,11 +48,16 @@ def line_at(text: str, offset: int) -> int:
 @lru_cache(maxsize=1)
 def _parser() -> Any:
     """Return the parser of blocks: what stands inside them is half of the work, and only headings are asked for it."""
-    return _inner.__wrapped__().disable("inline")
+    return _commonmark().disable("inline")
 
 
 @lru_cache(maxsize=1)
 def _inner() -> Any:
+    """Return the parser of what stands inside a heading."""
+    return _commonmark()
+
+
+def _commonmark() -> Any:
     return need("markdown_it", "markdown-it-py").MarkdownIt("commonmark").enable("table")
 
 

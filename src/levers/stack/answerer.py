@@ -69,10 +69,7 @@ def assemble(stack: Stack, questions: Sequence[Question], workshop: Workshop) ->
     """Fold the stack's parts over the questions: the finished drafts, whose answers are still to be asked for."""
     drafts = [Draft(question=question) for question in questions]
     for part in stack.parts:
-        if isinstance(part, Retrieve) and part.rewrites:
-            plain = stack.model.model_copy(update={"adapter": None})  # an adapter knows how to answer, not to ask
-            drafts = reworded(part.rewrites, drafts, workshop.model(plain), plain.seed)
-        drafts = apply(part, drafts, workshop)
+        drafts = apply(part, drafts, stack.model, workshop)
     return drafts
 
 
@@ -89,8 +86,8 @@ def ask(stack: Stack, draft: Draft) -> Ask:
     )
 
 
-def apply(part: Part, drafts: list[Draft], workshop: Workshop) -> list[Draft]:
-    """Let one part change every draft."""
+def apply(part: Part, drafts: list[Draft], model: ModelRef, workshop: Workshop) -> list[Draft]:
+    """Let one part of the stack of that model change every draft."""
     if isinstance(part, Instruct):
         return [replace(draft, system=(part.text, *draft.system)) for draft in drafts]
     if isinstance(part, Inline):
@@ -104,6 +101,9 @@ def apply(part: Part, drafts: list[Draft], workshop: Workshop) -> list[Draft]:
         return [_given(part, draft) for draft in drafts]
     if isinstance(part, Reason):
         return drafts  # how the drafts are asked, not what is in them
+    if part.rewrites:
+        plain = model.model_copy(update={"adapter": None})  # an adapter knows how to answer, not to ask
+        drafts = reworded(part.rewrites, drafts, workshop.model(plain), plain.seed)
     return _retrieve(part, drafts, workshop)
 
 
