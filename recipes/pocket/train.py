@@ -24,7 +24,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import GenerationConfig, PreTrainedTokenizerFast
 
 from levers.model.machine import bfloat16_is_faster, give_back, keep_memory
-from levers.model.pocket.masking import attention_visibility, block_visibility
+from levers.model.pocket.masking import attention_visibility, block_visibility, fold_passages
 from levers.model.pocket.modeling import PocketForCausalLM, pick_labelled
 
 POOL, TOKENS, TOGETHER, PEAK, WARMUP, SEED, POINTER = 192, 3072, 1, 3e-4, 60, 7, 0.3
@@ -50,11 +50,12 @@ def batch_loss(model: PocketForCausalLM, batch: Batch) -> tuple[torch.Tensor, di
     count, length = batch.ids.shape
     model.head.sample(model.embeddings.token_base[batch.ids.unique()].long())
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16_is_faster()):
-        visible = attention_visibility(block_visibility(batch.ids, model.config), batch.mask, 0)
+        passage, shift = fold_passages(batch.ids, model.config)
+        visible = attention_visibility(block_visibility(batch.ids, model.config, passage), batch.mask, 0)
         # Random offsets, so that every row of the position table is used.
         room = model.config.max_position_embeddings - length
         offset = torch.randint(0, room + 1, (count, 1)) * (torch.rand(count, 1) < 0.3)
-        states = model.encode(model.embeddings(batch.ids), visible, torch.arange(length)[None] + offset)
+        states = model.encode(model.embeddings(batch.ids), visible, torch.arange(length)[None] - shift + offset)
         keys = model.head.copy_key(states)
         picked = pick_labelled(batch.labels)
         ids = batch.ids.masked_fill(batch.mask == 0, -1)

@@ -10,13 +10,22 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from levers.model.pocket import register, weights_path  # noqa: E402
-from levers.model.pocket.configuration import PocketConfig  # noqa: E402
+from levers.model.pocket.configuration import PassageMarks, PocketConfig  # noqa: E402
 from levers.model.pocket.head import agreement  # noqa: E402
-from levers.model.pocket.masking import block_visibility, positions_of  # noqa: E402
+from levers.model.pocket.masking import block_visibility, fold_passages, positions_of  # noqa: E402
 from levers.model.pocket.modeling import PocketForCausalLM  # noqa: E402
 
 SYSTEM, USER, ASSISTANT, END = 2, 3, 4, 1
 ROLES = [SYSTEM, USER, ASSISTANT]  # a reply never opens a block; the shipped generation settings forbid it too
+LINE, EMPTY, QUESTION = 57, 58, 59
+MARKS: PassageMarks = {
+    "open": 45,
+    "close": 46,
+    "digits": list(range(47, 57)),
+    "breaks": [LINE, EMPTY],
+    "blanks": [EMPTY],
+    "question": QUESTION,
+}
 PROMPT = [SYSTEM, 10, 11, USER, 12, 13, 14, 15, ASSISTANT]
 
 
@@ -32,6 +41,7 @@ def tiny(seed: int = 0) -> PocketForCausalLM:
         num_hidden_layers=2,
         num_attention_heads=4,
         max_position_embeddings=64,
+        passage_marks=MARKS,
     )
     model = PocketForCausalLM(config)
     with torch.no_grad():
@@ -70,7 +80,31 @@ def fast_replies(model: PocketForCausalLM, prompts: list[list[int]], new: int, *
     return replies
 
 
-PROMPTS = [PROMPT, [USER, 20, 21, ASSISTANT], [SYSTEM, 40, USER, 41, 42, 43, ASSISTANT, 25, END, USER, 44, ASSISTANT]]
+def passage(number: int, *tokens: int) -> list[int]:
+    """Return a numbered passage and the empty line behind it."""
+    return [45, 47 + number, 46, *tokens, EMPTY]
+
+
+FOLDED = [
+    SYSTEM,
+    10,
+    USER,
+    20,
+    LINE,
+    *passage(1, 11, 12, 13),
+    *passage(2, 14),
+    *passage(3, 15),
+    QUESTION,
+    16,
+    ASSISTANT,
+]
+PROMPTS = [
+    PROMPT,
+    [USER, 20, 21, ASSISTANT],
+    [SYSTEM, 40, USER, 41, 42, 43, ASSISTANT, 25, END, USER, 44, ASSISTANT],
+    FOLDED,
+    [*FOLDED, 25, END, USER, *passage(1, 41), *passage(2, 42, 43), QUESTION, ASSISTANT],
+]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -126,13 +160,75 @@ def test_a_system_block_can_be_computed_once_and_reused() -> None:
 
 def test_blocks_see_both_ways_but_replies_only_back() -> None:
     ids = torch.tensor([[9, SYSTEM, 10, USER, 11, 12, ASSISTANT, 13, END]])
-    seen = block_visibility(ids, PocketConfig())[0]
+    seen = block_visibility(ids, PocketConfig(), torch.zeros_like(ids))[0]
     assert not seen[0, 1]
     assert seen[1, 2]
     assert not seen[2, 3]
     assert seen[3, 5]
     assert not seen[6, 7]
     assert seen[8, 0]
+
+
+def folded(prompt: list[int]) -> tuple[list[int], list[int]]:
+    """Return each token's passage, and its position."""
+    found = fold_passages(torch.tensor([prompt]), tiny().config)
+    places = torch.arange(len(prompt)) - found.shift[0]
+    return found.passage[0].tolist(), places.tolist()
+
+
+def test_numbered_passages_begin_at_the_same_position_and_the_question_after_the_longest() -> None:
+    numbers, places = folded(FOLDED)
+    assert numbers == [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 0, 0, 0, 0]
+    assert places[5:12] == [5, 6, 7, 8, 9, 10, 11]
+    assert places[12:17] == [5, 6, 7, 8, 9]
+    assert places[17:21] == [5, 6, 7, 8]  # the empty line before the question is the question's
+    assert places[21:] == [12, 13, 14, 15]
+
+
+def test_a_second_turn_goes_on_from_the_positions_of_the_first() -> None:
+    numbers, places = folded(PROMPTS[-1])
+    assert numbers[28:] == [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 0, 0, 0]
+    assert places[25:] == [16, 17, 18, 19, 20, 21, 22, 23, 19, 20, 21, 22, 23, 24, 25, 26]
+
+
+@pytest.mark.parametrize(
+    ("why", "prompt"),
+    [
+        ("one passage is alone already", [USER, LINE, *passage(1, 11), QUESTION, 16]),
+        ("the numbers do not go up from one", [USER, *passage(2, 11), *passage(3, 12), QUESTION]),
+        ("a number inside a line", [USER, *passage(1, 11), 12, *passage(2, 13), QUESTION]),
+        ("a reply", [USER, 20, ASSISTANT, *passage(1, 11), *passage(2, 12)]),
+        ("before the first role token", [*passage(1, 11), *passage(2, 12)]),
+    ],
+)
+def test_what_is_no_list_of_passages_is_left_as_it_is(why: str, prompt: list[int]) -> None:
+    numbers, places = folded(prompt)
+    assert set(numbers) == {0}, why
+    assert places == list(range(len(prompt))), why
+
+
+def test_a_question_of_several_paragraphs_is_no_passage() -> None:
+    two = [USER, *passage(1, 11), *passage(2, 12)]
+    assert folded([*two, QUESTION, 16, EMPTY, 17])[0][-5:] == [0, 0, 0, 0, 0]
+    assert folded([*two, 16, EMPTY, 17])[0][-3:] == [2, 0, 0]  # without the word, what stands last is the question
+
+
+def test_a_passage_does_not_see_another_but_the_question_sees_all() -> None:
+    model, other = tiny(9), list(FOLDED)
+    other[other.index(14)] = 30
+
+    def states(prompt: list[int]) -> torch.Tensor:
+        ids = torch.tensor([prompt])
+        found = fold_passages(ids, model.config)
+        visible = block_visibility(ids, model.config, found.passage)
+        assert visible[0, 22].sum() == len(prompt) - 1  # all but the reply's role token
+        only = visible.clone()
+        only[:, found.passage[0] == 0] = torch.eye(len(prompt), dtype=torch.bool)[found.passage[0] == 0]
+        return model.encode(model.embeddings(ids), only, torch.arange(len(prompt))[None] - found.shift)[0]
+
+    with torch.no_grad():
+        changed = (states(FOLDED) - states(other)).abs().amax(-1) > 1e-6
+    assert changed.nonzero()[:, 0].tolist() == list(range(12, 17))
 
 
 def test_padding_on_the_left_shifts_no_position() -> None:

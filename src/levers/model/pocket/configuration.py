@@ -1,8 +1,22 @@
 """The configuration of a pocket model."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 from transformers import PretrainedConfig
+
+
+class PassageMarks(TypedDict):
+    """Tokens by which a numbered passage is known: `[`, `]`, the ten digits, what ends a line, what is an empty one.
+
+    `question` is the word that begins what follows the passages.
+    """
+
+    open: int
+    close: int
+    digits: list[int]
+    breaks: list[int]
+    blanks: list[int]
+    question: int
 
 
 class PocketConfig(PretrainedConfig):  # type: ignore[misc,no-untyped-call,unused-ignore]
@@ -10,7 +24,8 @@ class PocketConfig(PretrainedConfig):  # type: ignore[misc,no-untyped-call,unuse
 
     A token's embedding is the sum of two rows: one of `num_bases` word rows (shared by every spelling of a word) and
     one of `num_variants` spelling rows (bit 0: a space stands before it; the rest: 0 as is, 1 capitalised, 2 upper
-    case). `vocab_size` counts tokens, `max_position_embeddings` the longest sequence.
+    case). `vocab_size` counts tokens, `max_position_embeddings` the longest sequence. Without `passage_marks` passages
+    see each other.
     """
 
     model_type = "pocket"
@@ -30,6 +45,7 @@ class PocketConfig(PretrainedConfig):  # type: ignore[misc,no-untyped-call,unuse
         self.system_token_id: int = kwargs.pop("system_token_id", 2)
         self.user_token_id: int = kwargs.pop("user_token_id", 3)
         self.assistant_token_id: int = kwargs.pop("assistant_token_id", 4)
+        self.passage_marks: PassageMarks | None = kwargs.pop("passage_marks", None)
         kwargs.setdefault("pad_token_id", 0)
         kwargs.setdefault("eos_token_id", 1)
         kwargs.setdefault("tie_word_embeddings", False)

@@ -25,7 +25,7 @@ from levers.model.pocket.head import (
     mixture_logp,
     trailing,
 )
-from levers.model.pocket.masking import attention_visibility, block_visibility, positions_of
+from levers.model.pocket.masking import attention_visibility, block_visibility, fold_passages, positions_of
 
 IGNORED = -100
 
@@ -245,14 +245,17 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         if input_ids is None or input_ids.shape[1] != length:
             input_ids = self.embeddings.recall(vectors)
         ids = input_ids
-        visible = attention_visibility(block_visibility(ids, self.config), attention_mask, past)
+        passage, shift = fold_passages(ids, self.config)
+        visible = attention_visibility(block_visibility(ids, self.config, passage), attention_mask, past)
         if position_ids is None:
             position_ids = positions_of(attention_mask, batch, length, past).to(vectors.device)
+        shift = shift + self._shift_before(past_key_values)
+        position_ids = (position_ids - shift).clamp(min=0)
         self._check_length(int(position_ids.max()) + 1)
         states = self.encode(vectors, visible, position_ids, past_key_values)
         if labels is None and attention_mask is not None:
             ids = ids.masked_fill(attention_mask[:, past:] == 0, -1)
-        keys, ids, before = self._remember(self.head.copy_key(states), ids, past, past_key_values)
+        keys, ids, before = self._remember(self.head.copy_key(states), ids, shift, past_key_values)
         visible = visible & (ids >= 0)[:, None, :]
         if labels is not None:
             return CausalLMOutputWithPast(loss=self._loss(states, keys, visible, ids, labels))
@@ -263,8 +266,19 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         logits = self.head.full_logp(states[:, kept], self.embeddings.words.weight, self.tables(), copied, ids)
         return CausalLMOutputWithPast(logits=logits, past_key_values=past_key_values)
 
-    def _remember(self, keys: Tensor, ids: Tensor, past: int, cache: Cache | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Put copy keys, ids and the words before them into the cache's extra layer; return them for all positions."""
+    def _shift_before(self, cache: Cache | None) -> Tensor | int:
+        """Return by how much the positions of what is in the cache lag behind its length, [batch, 1]; 0 without any."""
+        place = self.config.num_hidden_layers
+        if cache is None or cache.get_seq_length(place) == 0:
+            return 0
+        layer: Any = cache.layers[place]
+        return layer.values[:, 0, -1, -1:].long()  # type: ignore[no-any-return]
+
+    def _remember(self, keys: Tensor, ids: Tensor, shift: Tensor, cache: Cache | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Put copy keys, ids and the words before them into the cache's extra layer; return them for all positions.
+
+        The layer's values are, for each position, its id, the words before it, and how far its position was shifted.
+        """
         start = torch.full((len(ids), MATCHED), -1, device=ids.device)
         if cache is None:
             return keys, ids, trailing(self._bases(ids), start)
@@ -272,21 +286,22 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         new_layer = cache.layer_class_to_replicate or DynamicLayer
         while len(cache.layers) <= place:
             cache.layers.append(new_layer())  # type: ignore[no-untyped-call,unused-ignore]
-        held = cache.get_seq_length(place)
+        held, past = cache.get_seq_length(place), cache.get_seq_length() - ids.shape[1]
         if past > held:  # learned prefixes have keys and values for the layers only: nothing there can be copied
             keys = functional.pad(keys, (0, 0, past - held, 0))
             ids = functional.pad(ids, (past - held, 0), value=-1)
+            shift = functional.pad(shift, (past - held, 0))
         elif past:
             layer: Any = cache.layers[place]
-            last = layer.values[:, 0, -1].long()
+            last = layer.values[:, 0, -1, :-1].long()
             start = torch.cat([self._bases(last[:, :1]), last[:, 1:MATCHED]], -1)
             # A filling at the end has no word of its own, but knows those before it.
             start = torch.where(start[:, :1] < 0, last[:, 1:], start)
-        rows = torch.cat([ids[:, :, None], trailing(self._bases(ids), start)], -1)
+        rows = torch.cat([ids[:, :, None], trailing(self._bases(ids), start), shift[:, :, None]], -1)
         # Ids are below 2**24, so float32 holds them exactly.
         all_keys, all_rows = cache.update(keys[:, None], rows[:, None].to(torch.float32), place)
         rows = all_rows[:, 0].long()
-        return all_keys[:, 0], rows[:, :, 0], rows[:, :, 1:]
+        return all_keys[:, 0], rows[:, :, 0], rows[:, :, 1:-1]
 
     def _bases(self, ids: Tensor) -> Tensor:
         """Return the word of each token, -1 where there is none."""
