@@ -16,7 +16,7 @@ import wording
 import world
 from forms import Copy, Example, Passage, layout
 from readings import SHORT, WH, by_title, distractors, natural_heading, near_miss, question_kind, trained, window
-from sources import chunks, snips
+from sources import Reading, chunks, snips
 from written import pages
 
 ASKED = (
@@ -37,7 +37,78 @@ ONLY = (
     "Your reply is exactly one of them.",
     "",
 )
-LEVELS = (("easy", "medium", "hard"), ("short", "middling", "long"), ("low", "normal", "high"))
+ONE = ("Reply with one of them.", "One word.", "Write only the label.", "Nothing else.", "", "", "No other word.")
+LEVELS = (
+    ("easy", "medium", "hard"),
+    ("short", "middling", "long"),
+    ("low", "normal", "high"),
+    ("simple", "fair", "deep"),
+)
+MEASURED = (
+    "Rate how long the question is: {l}.",
+    "Say how long the question is, {o}.",
+    "Give the level of the question. Levels: {l}.",
+    "Put the question on the scale {l}.",
+    "Judge the effort of the question by its length; choose {o}.",
+    "How much is asked here? {o}",
+    "Assess the question. Possible replies: {l}.",
+    "Is it {o}? Judge by the length of the question.",
+    "Grade the question as {o}.",
+)
+KINDS = (
+    "The label says what the question asks for. Labels: {l}.",
+    "Tell what kind of answer is wanted: {o}.",
+    "Name the kind of the question, one of {l}.",
+    "Give the type of the answer in place of the answer: {l}.",
+    "Which of these does the question want to know: {l}?",
+    "Leave the answer out and write its type ({l}).",
+    "The reply is not the answer but its kind, {o}.",
+    "What is asked for, {o}?",
+    "Question type: {l}.",
+    "We count questions by type. Types: {l}.",
+    "Decide whether it asks for {o}.",
+)
+ROUTED = (
+    "Which team answers this? {l}.",
+    "Route the question to {o}.",
+    "Whose question is it: {o}?",
+    "Forward it to one of these: {l}.",
+    "Pick the department: {l}.",
+    "Name the office in charge ({l}).",
+    "Hand the question on. The teams are {l}.",
+    "Only say who should answer, {o}.",
+    "You sort letters for {l}. Give the one for this question.",
+    "Select the responsible group from {l}.",
+    "Assign the question: {o}.",
+)
+PRESENT = (
+    "Say {yes} if {there}, {no} if {lacking}.",
+    "{yes}: {there}. {no}: {lacking}.",
+    "Reply {yes} where {there}, otherwise {no}.",
+    "Is the answer there? {yes} or {no}.",
+    "Can the question be answered from the text? Write {yes} or {no}.",
+    "Check whether {there} ({yes}) or {lacking} ({no}).",
+    "Write {yes} when {there} and {no} when {lacking}.",
+    "Only tell whether {there}: {yes}, {no}.",
+    "{no} if {lacking}, else {yes}.",
+)
+VERDICTS = (
+    ("yes", "no"),
+    ("yes", "no"),
+    ("yes", "no"),
+    ("true", "false"),
+    ("found", "missing"),
+    ("there", "absent"),
+    ("Yes", "No"),
+)
+# The files of pages written by hand, and how one may call who looks after such questions.
+DESKS = {
+    "shops": ("shop", "sales", "store", "orders", "retail"),
+    "staff": ("staff", "personnel", "HR", "employees", "people"),
+    "public": ("town hall", "public", "citizens", "council", "services"),
+    "technical": ("technical", "IT", "engineering", "devices", "support"),
+    "encyclopedia": ("history", "knowledge", "library", "general", "reference"),
+}
 
 
 class Group(NamedTuple):
@@ -45,6 +116,14 @@ class Group(NamedTuple):
 
     name: str
     texts: tuple[str, ...]
+
+
+class Asked(NamedTuple):
+    """What is asked about a question: a rule (`{l}` and `{o}` stand for the labels), the labels, and the right one."""
+
+    rule: str
+    labels: list[str]
+    label: str
 
 
 @functools.cache
@@ -150,43 +229,59 @@ def resemblance_task(rng: random.Random) -> Example:
     return Example(tuple(messages), copies)
 
 
-def _verdicts(rng: random.Random) -> tuple[str, str]:
-    return rng.choice((("yes", "no"), ("yes", "no"), ("true", "false"), ("found", "missing"), ("there", "absent")))
+def _kind_asked(rng: random.Random) -> tuple[Asked, Reading]:
+    """Ask what kind of answer a question wants."""
+    item = rng.choice(trained())
+    kinds = sorted({kind for _, kind in WH} | {"other"})
+    label = question_kind(item.question)
+    labels = list({label, *rng.sample(kinds, rng.randint(2, 4))})
+    return Asked(rng.choice(KINDS), labels, label), item
+
+
+def _level_asked(rng: random.Random) -> tuple[Asked, Reading]:
+    """Ask how long a question is."""
+    item = rng.choice(trained())
+    labels = list(rng.choice(LEVELS))
+    label = labels[(len(item.question) > 45) + (len(item.question) > 75)]
+    return Asked(rng.choice(MEASURED), labels, label), item
+
+
+def _desk_asked(rng: random.Random) -> tuple[Asked, Reading]:
+    """Ask who takes a question about a page written by hand."""
+    of_desk = {desk: [page for page in pages() if page.source.startswith(desk) and page.questions] for desk in DESKS}
+    chosen = rng.sample(sorted(of_desk), rng.randint(2, 4))
+    names = {desk: rng.choice(DESKS[desk]) for desk in chosen}
+    page = rng.choice(of_desk[chosen[0]])
+    question, answer = rng.choice(page.questions)
+    item = Reading(page.title, page.text, question, answer, max(0, page.text.find(answer)))
+    return Asked(rng.choice(ROUTED), [names[desk] for desk in chosen], names[chosen[0]]), item
+
+
+def _presence_asked(rng: random.Random) -> tuple[Asked, Reading]:
+    """Ask whether the passages answer a question."""
+    labels = list(rng.choice(VERDICTS))
+    there, lacking = rng.choice(wording.THERE), rng.choice(wording.LACKING)
+    rule = rng.choice(PRESENT).format(yes=labels[0], no=labels[1], there=there, lacking=lacking)
+    return Asked(rule, labels, rng.choice(labels)), rng.choice(trained())
 
 
 def about_task(rng: random.Random) -> Example:
-    """Return a question that is to be labelled: what it asks for, how long it is, whether the passages answer it."""
-    item = rng.choice(trained())
-    way, passages = rng.random(), distractors(item, rng.choice((0, 0, 1, 2)), rng, SHORT)
-    text, _ = window(item.passage, item.start, len(item.answer), rng.choice((300, 450, 700, 2000)), rng)
-    holds = True
-    if way < 0.3:
-        kinds = sorted({kind for _, kind in WH} | {"other"})
-        label = question_kind(item.question)
-        labels = sorted({label, *rng.sample(kinds, rng.randint(2, 4))})
-        told = "The label says what the question asks for."
-    elif way < 0.7:
-        yes, no = _verdicts(rng)
-        labels, holds = [yes, no], rng.random() < 0.5
-        label = yes if holds else no
-        there, lacking = rng.choice(wording.THERE), rng.choice(wording.LACKING)
-        told = rng.choice((f"Say {yes} if {there}, {no} if {lacking}.", f"{yes}: {there}. {no}: {lacking}.",
-                           f"Reply {yes} where {there}, otherwise {no}."))  # fmt: skip
-    else:
-        labels = list(rng.choice(LEVELS))
-        label = labels[(len(item.question) > 45) + (len(item.question) > 75)]
-        told = rng.choice(("Rate how hard the question is.", "Say how long the question is.", "Give the level."))
-    if holds:
+    """Return a question to be labelled, not answered: what it asks for, who takes it, whether it has an answer."""
+    maker = rng.choices((_kind_asked, _desk_asked, _presence_asked, _level_asked), (3, 3, 4, 2))[0]
+    asked, item = maker(rng)
+    passages = distractors(item, rng.choice((0, 0, 1, 2)), rng, SHORT)
+    if maker is not _presence_asked or asked.label == asked.labels[0]:
+        text, _ = window(item.passage, item.start, len(item.answer), rng.choice((300, 450, 700, 2000)), rng)
         passages.insert(rng.randint(0, len(passages)), Passage(natural_heading(item.title, rng), text))
     elif not passages:
         other = near_miss(item, rng)
         other_text = other.passage if other is not item else rng.choice(chunks())[1]
         passages = [Passage(natural_heading(item.title, rng), window(other_text, 0, 0, 700, rng)[0])]
-    rng.shuffle(labels)
-    lead = rng.choice(("Do not answer the question.", "Leave the question itself open.", "", "", "Sort the question."))
-    which = "" if way >= 0.3 and way < 0.7 else wording.label_rule(rng.choice(("label", "label", "kind")), labels, rng)
-    only = rng.choice(("Reply with one of them.", "One word.", "Write only the label.", "Nothing else.", ""))
-    system = wording.join_rules([rng.choice(wording.ROLES), lead, told, which, only], rng)
+    labels = rng.sample(asked.labels, len(asked.labels))
+    rule = asked.rule.replace("{l}", wording.listed(labels, rng)).replace("{o}", wording.any_of(labels))
+    lead = rng.choice(("Do not answer the question.", "Leave the question itself open.", "", "", "", ""))
+    system = wording.join_rules([rng.choice(wording.ROLES), lead, rule, rng.choice(ONE)], rng)
     user, _ = layout(passages, item.question, rng)
-    copies = (Copy(0, 0, system.index(label), len(label)),) if label in system else ()
-    return Example((("system", system), ("user", user), ("assistant", label)), copies)
+    at = [found.start() for found in re.finditer(rf"(?<!\w){re.escape(asked.label)}(?!\w)", system)]
+    copies = (Copy(0, 0, at[-1], len(asked.label)),) if at else ()
+    return Example((("system", system), ("user", user), ("assistant", asked.label)), copies)

@@ -3,13 +3,26 @@
 import functools
 import random
 import re
+from collections.abc import Sequence
 
 import wording
 import world
-from forms import Copy, Example, Form, Passage, cited_form, flag, flag_copy, json_fields, json_form, layout, plain_form
+from forms import (
+    Copy,
+    Example,
+    Form,
+    Passage,
+    cited_form,
+    flag,
+    flag_copy,
+    json_fields,
+    json_form,
+    layout,
+)
 from schemas import MANNERS
 from sources import Reading, chunks, readings, unanswered
 from twists import twisted
+from wrapping import plain_form, wrapping_copies
 
 WH = (
     ("who", "person"),
@@ -92,10 +105,15 @@ def content_words(text: str) -> frozenset[str]:
     return frozenset(word[:5] for word in re.findall(r"[a-z0-9]{4,}", text.lower()))
 
 
+def _beside(item: Reading) -> Sequence[Reading]:
+    """Return the readings of the same title; all of them for a page written by hand."""
+    return by_title().get(item.title) or trained()
+
+
 def near_miss(item: Reading, rng: random.Random) -> Reading:
     """Return the one of thirty readings of the same title whose passage shares most with the question."""
     asked = content_words(item.question)
-    others = [other for other in rng.choices(by_title()[item.title], k=30) if other.passage != item.passage]
+    others = [other for other in rng.choices(_beside(item), k=30) if other.passage != item.passage]
     fitting = [other for other in others if item.answer.lower() not in other.passage.lower()]
     return max(fitting or [item], key=lambda other: len(asked & content_words(other.passage)))
 
@@ -201,7 +219,7 @@ def assemble(
         rules.append(refusing)
     if rng.random() < 0.4:
         rng.shuffle(rules)
-    system = wording.join_rules([rng.choice(wording.ROLES), *rules], rng).replace("{n}", str(_allowed(answer, rng)))
+    system = _limited(wording.join_rules([rng.choice(wording.ROLES), *rules], rng), answer, rng)
     reply = form.before + _escaped(answer, form) + form.after
     head = len(form.before)
     if rng.random() < 0.05 and len(passages) == 1:
@@ -213,10 +231,11 @@ def assemble(
     copies = ()
     if which >= 0 and "\n- " not in answer:
         copies = (Copy(head, len(messages), starts[which] + at, len(answer)),)
-    elif refusal is not None and refusal in system and messages:
+    elif which < 0 and refusal is not None and refusal in system and messages:
         copies = (Copy(head, 0, system.index(refusal), len(refusal)),)
     if messages:
         copies += flag_copy(form, refusing if form.refusing else "", system, reply)
+        copies += wrapping_copies(form, system, reply)
     return Example((*messages, ("user", user), ("assistant", reply)), copies)
 
 
@@ -226,9 +245,12 @@ def _items(answer: str) -> str:
     return "\n- ".join(parts) if len(parts) > 2 or (len(parts) == 2 and "," not in answer) else answer
 
 
-def _allowed(answer: str, rng: random.Random) -> int:
-    """Return a number of words that the answer keeps to."""
-    return len(answer.split()) + rng.choice((0, 0, 1, 2, 4))
+def _limited(system: str, answer: str, rng: random.Random) -> str:
+    """Fill in a number of words that the answer keeps to, in digits or in letters."""
+    most = len(answer.split()) + rng.choice((0, 0, 1, 2, 4))
+    spelled = rng.random() < 0.4 and most + 1 < len(wording.NUMBERS)
+    most_of, more = (wording.NUMBERS[most], wording.NUMBERS[most + 1]) if spelled else (str(most), str(most + 1))
+    return system.replace("{n}", most_of).replace("{m}", more)
 
 
 def _escaped(answer: str, form: Form) -> str:
@@ -239,7 +261,7 @@ def reading_task(rng: random.Random, progress: float) -> Example:
     """Return a natural question with one or several passages; one in ten has no answer there."""
     item = rng.choice(trained())
     several = rng.random() < 0.4
-    crowded = several and rng.random() < 0.35
+    crowded = several and rng.random() < 0.5
     limit = rng.choice((250, 350, 450)) if rng.random() < 0.75 - 0.5 * progress and not crowded else 2000
     limit = min(limit, 700) if several and not crowded else limit
     text, at = window(item.passage, item.start, len(item.answer), limit, rng)

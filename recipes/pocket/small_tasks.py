@@ -6,9 +6,10 @@ import string
 
 import wording
 import world
-from forms import Copy, Example, plain_form
+from forms import Copy, Example
 from readings import question_kind, trained
 from sources import entities, snips
+from wrapping import plain_form
 
 INTENT_WORDS = {
     "AddToPlaylist": ("add to playlist", "playlist", "add_music", "AddToPlaylist"),

@@ -15,12 +15,12 @@ from small_tasks import classify, closed_book, copy_exactly, extract_entities, e
 from written import written_task
 
 WEIGHTS = {
-    "reading": 0.37,
-    "written": 0.42,
-    "unanswerable": 0.06,
+    "reading": 0.38,
+    "written": 0.37,
+    "unanswerable": 0.05,
     "gap": 0.02,
-    "about": 0.02,
-    "resemblance": 0.02,
+    "about": 0.05,
+    "resemblance": 0.04,
     "support": 0.03,
     "rest": 0.06,
 }

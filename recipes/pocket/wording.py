@@ -113,6 +113,12 @@ LIMITS = (
     "Do not write more than {n} words.",
     "Limit: {n} words.",
     "Stay within {n} words.",
+    "Shorter than {m} words.",
+    "Fewer than {m} words.",
+    "The longest reply allowed: {n} words.",
+    "{n} words at the very most.",
+    "Be done in {n} words.",
+    "Do not go over {n} words.",
 )
 LISTS = (
     "Reply with a bullet list.",
@@ -125,7 +131,22 @@ LISTS = (
     "Answer in list form ('- ' before every item).",
     "Make it a bulleted list, even for a single item.",
     "Begin each line with a hyphen.",
+    "The reply is a list.",
+    "Put each part of the answer behind a dash.",
+    "List form: '- ' first, then the item.",
+    "We want bullets, not sentences.",
+    "Itemise the answer with hyphens.",
+    "Bullets only.",
+    "Present the answer as an unordered list.",
+    "Every line of the reply is an item and starts with '-'.",
+    "Turn the answer into list items.",
+    "Use a dash and a space before each item, also when there is one.",
+    "Layout: bullets.",
+    "Write '- ' and the answer; further answers each on a line of their own.",
+    "Reply in Markdown: a list of items.",
+    "A list with hyphens is what we show to readers.",
 )
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 REFUSE_RULES = (
     'If the passages do not hold the answer, reply "{r}".',
     'If the answer is not there, say "{r}".',

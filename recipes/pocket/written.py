@@ -20,12 +20,13 @@ from levers.model.embed import MiniLM
 
 
 class Page(NamedTuple):
-    """A page, the questions it answers as (question, span), and questions that it does not answer."""
+    """A page, the questions it answers as (question, span), and questions that it does not answer; its file's name."""
 
     title: str
     text: str
     questions: tuple[tuple[str, str], ...]
     absent: tuple[str, ...]
+    source: str
 
 
 @functools.cache
@@ -36,7 +37,7 @@ def pages() -> tuple[Page, ...]:
         for line in path.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
             questions = tuple((question, answer) for question, answer in row["questions"])
-            out.append(Page(row["title"], row["text"], questions, tuple(row["absent"])))
+            out.append(Page(row["title"], row["text"], questions, tuple(row["absent"]), path.stem))
     return tuple(out)
 
 
@@ -68,11 +69,11 @@ def _heading(title: str, rng: random.Random) -> str:
 
 
 def written_task(rng: random.Random) -> Example:
-    """Return a question about a page, alone or among others; one in five has no answer there."""
+    """Return a question about a page, alone or among others; one in seven has no answer there."""
     page = rng.choice(pages())
     question, answer = rng.choice(page.questions)
     at, text = _start(page.text, answer), page.text
-    absent = rng.random() < 0.24
+    absent = rng.random() < 0.14
     if absent:
         question, at = rng.choice(page.absent), -1
         if rng.random() < 0.25:

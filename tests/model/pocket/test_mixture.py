@@ -1,0 +1,77 @@
+"""Tests of the training mixture: every kind of example can be drawn, and what it points at is there."""
+
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+RECIPE = Path(__file__).parents[3] / "recipes" / "pocket"
+
+
+@pytest.fixture(scope="module")
+def tasks() -> Iterator[Any]:
+    """Import the recipe; pages beside a written one are drawn here, where the recipe searches for them."""
+    known = set(sys.modules)
+    sys.path.insert(0, str(RECIPE))
+    try:
+        sources = pytest.importorskip("sources")
+        if not (sources.data_folder() / "squadshifts").is_dir():
+            pytest.skip(f"{sources.data_folder() / 'squadshifts'} is not there: set LEVERS_DATA")
+        import tasks
+        import written
+
+        class Near(dict[str, tuple[Any, ...]]):
+            def __missing__(self, question: str) -> tuple[Any, ...]:
+                return tuple(random.Random(question).sample(written.pages(), 10))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(written, "_found", Near)
+            yield tasks
+    finally:
+        sys.path.remove(str(RECIPE))
+        for name in set(sys.modules) - known:
+            if str(RECIPE) in str(getattr(sys.modules[name], "__file__", "")):
+                del sys.modules[name]
+
+
+def test_every_example_ends_in_a_reply_whose_sources_stand_where_it_says(tasks: Any) -> None:
+    kinds = set()
+    for number in range(250):
+        drawn = tasks.draw(11, number, 0.7)
+        kinds.add(drawn.kind)
+        messages = drawn.example.messages
+        assert messages[-1][0] == "assistant"
+        assert messages[-1][1].strip(), drawn
+        for copy in drawn.example.copies:
+            source = messages[copy.message][1][copy.source_at : copy.source_at + copy.length]
+            reply = messages[-1][1][copy.reply_at : copy.reply_at + copy.length]
+            assert source.casefold() == reply.casefold() or "\\" in reply, drawn
+    assert kinds >= set(tasks.OTHERS) | {"reading"}
+
+
+def test_a_wrapped_reply_has_what_its_rules_show(tasks: Any) -> None:
+    import wrapping
+
+    for number in range(200):
+        form = wrapping.wrapped_form(random.Random(number))
+        around = [text.strip() for text in (form.before, form.after) if text]
+        assert around
+        assert len(form.rules) == len(around)
+        for rule, text in zip(form.rules, around, strict=True):
+            assert text in rule
+        reply = f"{form.before}x{form.after}"
+        copies = wrapping.wrapping_copies(form, " ".join(form.rules), reply)
+        assert [reply[each.reply_at : each.reply_at + each.length] for each in copies] == around
+
+
+def test_a_question_to_be_labelled_gets_one_of_the_labels_it_names(tasks: Any) -> None:
+    import labels
+
+    for number in range(60):
+        example = labels.about_task(random.Random(number))
+        assert example.messages[-1][1] in example.messages[0][1]
