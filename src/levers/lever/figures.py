@@ -107,7 +107,8 @@ def pulled(situation: Situation, lever: str) -> bool:
 def _one_time(name: str) -> CostFigure:
     found = project(name)
     low, high = found.compute or found.project
-    source = f"{found.source}: {found.name}, {low:,.0f} to {high:,.0f} USD; the low end, for an embedded lever"
+    what = "of compute" if found.compute else "for a whole project"
+    source = f"{found.source}: {found.name}, {low:,.0f} to {high:,.0f} USD {what}; the low end, for an embedded lever"
     return CostFigure(value=low, provenance="assumed", source=source)
 
 
