@@ -12,9 +12,20 @@ import pptx
 STORY = "The tent weighs two kilos and keeps dry in heavy rain."
 
 
-def make_pdf(pages: list[list[tuple[int, str]]], password: bool = False) -> bytes:
-    """A PDF by hand: for each page, lines of (letter size, text), compressed as real ones are."""
+def make_pdf(
+    pages: list[list[tuple[int, str]]], password: bool = False, meant: dict[str, str] | None = None, title: bytes = b""
+) -> bytes:
+    """A PDF by hand: for each page, lines of (letter size, text), compressed as real ones are.
+
+    `meant` says in hexadecimal UTF-16 what a letter stands for; `title` is the hexadecimal UTF-16 of the file's own.
+    """
     objects: list[bytes] = [b"<</Type/Catalog/Pages 2 0 R>>", b"", b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"]
+    if meant:
+        pairs = "".join(f"<{ord(letter):02x}> <{code}> " for letter, code in meant.items())
+        told = f"begincmap 1 begincodespacerange <00> <FF> endcodespacerange {len(meant)} beginbfchar {pairs}endbfchar"
+        told = f"/CIDInit /ProcSet findresource begin 12 dict begin {told} endcmap end end"
+        objects[2] = objects[2][:-2] + b"/ToUnicode 4 0 R>>"
+        objects.append(f"<</Length {len(told)}>>stream\n{told}\nendstream".encode())
     kids = []
     for lines in pages:
         drawn, foot = [], 740
@@ -36,7 +47,8 @@ def make_pdf(pages: list[list[tuple[int, str]]], password: bool = False) -> byte
     out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
     out += b"".join(b"%010d 00000 n \n" % place for place in places)
     locked = "/Encrypt<</Filter/Standard/V 1/R 2/O<" + "00" * 32 + ">/U<" + "11" * 32 + ">/P -4>>/ID[<00><00>]"
-    trailer = f"trailer<</Size {len(objects) + 1}/Root 1 0 R{locked if password else ''}>>\n"
+    named = f"/Info<</Title<{title.decode()}>>>" if title else ""
+    trailer = f"trailer<</Size {len(objects) + 1}/Root 1 0 R{named}{locked if password else ''}>>\n"
     return out + f"{trailer}startxref\n{start}\n%%EOF\n".encode()
 
 

@@ -185,3 +185,16 @@ def test_any_text_has_blocks_in_order(text: str):
         assert all(0 <= block.start < block.end <= len(text) for block in blocks)
         assert all(one.start <= two.start for one, two in itertools.pairwise(blocks))
     assert " ".join(text[block.start : block.end] for block in text_blocks(text)).split() == text.split()
+
+
+def test_long_runs_of_spaces_and_comments_are_read_in_one_pass():
+    """Not timed: a parser that goes back over them would take minutes for the first, for ever for the second."""
+    text = "a" + " " * 300_000 + "b"
+    assert [(block.start, block.end) for block in text_blocks(text)] == [(0, len(text))]
+    comments = "<!-- a -->" * 400
+    assert len(markdown_blocks(f"{comments} text\n")) == 1 and not markdown_blocks(f"{comments}\n")
+
+
+def test_paragraphs_are_what_stands_between_blank_lines():
+    text = "---\n a\nb \n \t\n\n c\r\rd\r\n\u2028\r\ne\n  "
+    assert [text[block.start : block.end] for block in text_blocks(text, 4)] == ["a\nb", "c", "d", "e"]

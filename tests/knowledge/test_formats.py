@@ -2,14 +2,18 @@
 
 import os
 import random
+import re
+from pathlib import Path
 
 import pytest
-from knowledge.conftest import write
+from hypothesis import given
+from hypothesis import strategies as st
+from knowledge.conftest import HashingEmbedder, write
 from knowledge.makers import STORY, damage, make_all, make_docx, make_pdf, make_pptx, make_xlsx
 
-from levers.knowledge import chunk, read_library
+from levers.knowledge import Access, build, chunk, read_library
 from levers.knowledge.decode import decode
-from levers.knowledge.reading import Unreadable
+from levers.knowledge.reading import Unreadable, whole
 
 
 def read(tmp_path, name: str, content: bytes | str):
@@ -88,6 +92,12 @@ def test_rows_of_data_explain_themselves(tmp_path):
     ]
 
 
+def test_a_quote_inside_quotes_may_come_late(tmp_path):
+    rows = "".join(f'item {at},"plain text of it, number {at}"\n' for at in range(800))
+    document = read(tmp_path, "a.csv", f'name,desc\n{rows}last,"say ""hi"", there"\n')
+    assert parts(document)[-1][2] == '| name: last | desc: say "hi", there |'
+
+
 def test_every_chunk_of_every_kind_is_an_exact_span(tmp_path):
     write(tmp_path / "docs", {f"good.{kind}": content for kind, content in make_all().items()})
     library = read_library(tmp_path / "docs", "docs")
@@ -143,6 +153,36 @@ def test_what_is_wrong_is_said_in_one_problem(tmp_path, name, content, found):
     assert [problem.file for problem in library.problems] == [f"docs/{name}"]
     assert found in library.problems[0].found
     assert [document.id for document in library.documents] == ["docs/good.md"]
+
+
+def test_halves_of_characters_never_reach_an_index(tmp_path):
+    meant = {"A": "D83DDE00", "B": "D83D"}
+    files = {
+        "emoji.pdf": make_pdf([[(11, "Tents A and B last.")]], meant=meant, title=b"FEFF00410042D83D"),
+        "half.jsonl": '{"title": "T \\ud83d\\ude00", "text": "half \\ud83d pair"}\n',
+        "head.md": '---\ntitle: "Tents \\ud83d\\ude00"\nsupersedes: "\\ud83d.md"\ngroups: "\\ud83d"\n---\nGood.\n',
+        "key.md": '---\n"groups\\ud83d": [staff]\n---\n# A\n\nGood.\n',
+        "page.html": b'<meta charset="undefined"><p>caf\xe9</p>',
+        "other.html": b'<meta charset="unicode_escape"><p>caf\xe9 \\ud83d</p>',
+    }
+    write(tmp_path / "docs", files)
+    write(Path(os.fsdecode(os.fsencode(tmp_path / "docs") + b"/s\xe9")), {"b.md": "# B\n\nBad folder."})
+    write(Path(os.fsdecode(os.fsencode(tmp_path / "docs"))), {os.fsdecode(b"caf\xe9.md"): "# C\n\nBad name."})
+    index = build(tmp_path / "docs", "docs", Access(groups={"g": ()}), HashingEmbedder(), tmp_path / "indexes")
+    texts = {each.document: each.text for each in index.chunks()}
+    assert texts["docs/emoji.pdf"] == "Tents \U0001f600 and \ufffd last."
+    assert texts["docs/half.jsonl"] == "half \ufffd pair" and "caf" in texts["docs/page.html"]
+    told = {problem.file: problem for problem in index.problems}
+    assert set(told) == {"docs/head.md", "docs/key.md", "docs/caf\\xe9.md", "docs/s\\xe9/b.md"}
+    assert "UTF-8" in told["docs/caf\\xe9.md"].found and "UTF-8" in told["docs/s\\xe9/b.md"].found
+    heads = {each.id: each.title for each in read_library(tmp_path / "docs", "docs").documents}
+    assert heads["docs/head.md"] == "Tents \U0001f600"
+
+
+@given(st.text(alphabet=st.characters(codec=None, categories=None), max_size=20))
+def test_any_text_is_made_of_whole_characters(text):
+    assert whole(text).encode().decode() == whole(text)
+    assert whole(text) == text or re.search("[\ud800-\udfff]", text)
 
 
 def test_a_zip_bomb_is_not_opened(tmp_path):

@@ -59,6 +59,7 @@ def test_figures_are_those_of_the_field():
         ("queries.jsonl", '{"_id": "q1", "text": "a"}\n', ["qrels/test.tsv: found query 'q2'"]),
         ("qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1 d1 1\n", ["qrels/test.tsv:2"]),
         ("qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td9\t1\n", ["document 'd9'"]),
+        ("qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td1\t0\n", ["qrels/test.tsv", "a grade above 0"]),
         ("corpus.jsonl.gz", b"\x1f\x8b broken", ["corpus.jsonl.gz"]),
     ],
 )
@@ -67,6 +68,24 @@ def test_what_is_wrong_with_a_data_set_is_said(folder, name, content, told):
     with pytest.raises(UserError) as caught:
         read_beir(folder)
     assert all(each in str(caught.value) for each in told)
+
+
+@pytest.mark.parametrize("harm", ["cut", "noise"])
+def test_damaged_qrels_are_named(folder, harm):
+    (folder / "qrels/test.tsv").unlink()
+    packed = gzip.compress("".join(f"q1\td{at}\t{at}\n" for at in range(2000)).encode())
+    write(folder, {"qrels/test.tsv.gz": packed[:-12] if harm == "cut" else packed[:900] + b"\xff" * 90 + packed[990:]})
+    with pytest.raises(UserError, match="fetch it again"):
+        read_beir(folder)
+
+
+def test_halves_of_characters_in_a_data_set_do_not_stop_it(folder, embedder):
+    write(folder, {"corpus.jsonl": jsonl([{"_id": name, "text": f"{text} \ud83d"} for name, text in TEXTS.items()])})
+    (folder / "corpus.jsonl.gz").unlink()
+    write(
+        folder, {"queries.jsonl": jsonl([{"_id": "q1", "text": "light ropes \ud800"}, {"_id": "q2", "text": "lamps"}])}
+    )
+    assert measure(read_beir(folder), embedder, folder / "indexes", ways=[("hybrid", None)])[0].chunks == 4
 
 
 def test_missing_files_and_splits_are_named_together(folder):

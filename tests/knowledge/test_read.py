@@ -4,11 +4,14 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from knowledge.conftest import write
 
 from levers.errors import UserError
-from levers.knowledge import load_access, read_library
+from levers.knowledge import Access, Rule, build, load_access, read_library
+from levers.knowledge.catalog import rules_digest
 from levers.knowledge.front import read_front
 from levers.knowledge.html import read_html
+from levers.ledger import digest
 
 
 def problems(library) -> dict[str, list]:
@@ -105,6 +108,85 @@ def test_a_bad_head_is_a_problem_with_its_line_and_closes_the_document_if_groups
 def test_other_heads_are_left_alone(text):
     front = read_front(text, "docs/a.md")
     assert front.readable and not front.problems and not front.groups
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("\n---\ngroups: [staff]\n---\n# S\n", 3),
+        ("\ufeff \r\n---\r\ntitle: x\r\ngroups: staff\r\n---\r\n# S\r\n", 4),
+        ("<!-- x -->\n<!-- y -->\n---\ngroup: [staff]\n---\n# S\n", 4),
+        ("+++\ntitle = 'S'\ngroups = ['staff']\n+++\n# S\n", 3),
+        (';;;\n{"title": "S",\n "groups": ["staff"]}\n;;;\n# S\n', 3),
+        ('---json\n{"groups": ["staff"]}\n---\n# S\n', 2),
+        ("--- # mine\ngroups: [staff]\n---\n# S\n", 2),
+        ("---\n- groups: [staff]\n---\n# S\n", 2),
+        ("---\ntitle: S\n---\n\n---\ngroups: [staff]\n---\n# S\n", 6),
+        ("\n---\n# who reads this\n\nGROUPS:\n  - staff\n---\n# S\n", 5),
+        ("\n---\ngroups: [staff]\n\n# never closed\n", 3),
+    ],
+)
+def test_groups_in_a_head_that_is_not_read_close_the_document(text, line):
+    front = read_front(text, "docs/a.md")
+    assert not front.readable and [problem.line for problem in front.problems] == [line]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n---\nlayout: page\n---\n# A\n",
+        "+++\ntitle = 'A'\n+++\n# A\n",
+        "\n\n---\n\nProse after a rule.\nGroups: all of them.\n\n---\n",
+        "<!-- left open\n---\ngroups: x\n",
+        "# A\n\n```yaml\n---\ngroups: [staff]\n---\n```\n",
+        "---\ntitle: A\n---\n# A\n\n---\ngroups: are welcome\n",
+        "\n---\nNote: see below\n---\n" + "word\n" * 200 + "groups: none\n---\n",
+    ],
+)
+def test_ordinary_rules_and_heads_without_groups_are_no_problem(text):
+    front = read_front(text, "docs/a.md")
+    assert front.readable and not front.problems
+
+
+def test_kinds_without_a_head_are_left_out_when_they_name_groups_in_one(tmp_path):
+    write(
+        tmp_path / "docs",
+        {"a.html": "---\ngroups: [staff]\n---\n<p>Secret</p>", "b.html": "---\nx: y\n---\n<p>Open</p>"},
+    )
+    library = read_library(tmp_path / "docs", "docs")
+    assert [(each.file, each.line) for each in library.problems] == [("docs/a.html", 2)]
+    assert [document.id for document in library.documents] == ["docs/b.html"]
+
+
+def test_a_document_is_read_under_its_own_name_only(tmp_path, embedder):
+    write(
+        tmp_path, {"docs/staff/s.md": "# S\n\nSecret.", "docs/.v/m.md": "# M\n\nMounted.", "wiki/w.md": "# W\n\nOut."}
+    )
+    write(tmp_path, {"pictures/p.png": b"\x89PNG", "docs/staff/data.json": "{}"})
+    links = {"open.md": "staff/s.md", "all": "staff", "loop": ".", "mounted.md": ".v/m.md", "hidden": ".v"}
+    links |= {"wiki": "../wiki", "pictures": "../pictures", "data.md": "staff/data.json", "gone.md": "none.md"}
+    for name, target in links.items():
+        (tmp_path / "docs" / name).symlink_to(target)
+    access = Access(groups={"staff": ("ana",)}, rules=(Rule(path="staff/**", groups=("staff",)),))
+    library = read_library(tmp_path / "docs", "docs", access)
+    assert {each.id: each.groups for each in library.documents} == {
+        "docs/mounted.md": (),
+        "docs/staff/s.md": ("staff",),
+    }
+    assert {each.file for each in library.problems} == {
+        f"docs/{name}" for name in ("data.md", "gone.md", "hidden", "wiki")
+    }
+    told = {note.partition(":")[0]: note for note in library.notes}
+    assert (
+        set(told) == {"docs/open.md", "docs/all", "docs/loop", "docs/pictures"} and "staff/s.md" in told["docs/open.md"]
+    )
+    (tmp_path / "docs/open.md").unlink()
+    write(tmp_path, {"docs/open.md": "# O\n\nSecret no more."})
+    index = build(tmp_path / "docs", "docs", access, embedder, tmp_path / "indexes")
+    assert index.may_read("docs/open.md")
+    (tmp_path / "docs/open.md").unlink()
+    (tmp_path / "docs/open.md").symlink_to("staff/s.md")
+    assert not build(tmp_path / "docs", "docs", access, embedder, tmp_path / "indexes").may_read("docs/open.md")
 
 
 def test_a_head_is_read_in_full():
@@ -221,6 +303,25 @@ def test_the_last_matching_rule_decides_and_unmatched_rules_are_reported(tmp_pat
     known = dict.fromkeys(ids, ())
     assert [(problem.line, problem.file) for problem in access.unmatched(known, "docs")] == [(6, "access.yaml")]
     assert access.users == {"a", "b"} and access.groups_of("a") == {"all", "staff"} and access.groups_of("c") == set()
+
+
+def test_a_folder_with_a_number_sign_is_no_section(tmp_path, embedder):
+    text = "# Pay\n\nSecret.\n\n## Grades\n\nNine.\n"
+    write(tmp_path, {"docs/C#/pay.md": text, "docs/C/pay.md": text, "docs/F#/pay.md": text})
+    rules = (Rule(path="C#/**", groups=("staff",)), Rule(path="F#/pay.md#grades", groups=("staff",)))
+    index = build(tmp_path / "docs", "docs", Access(groups={"staff": ("ana",)}, rules=rules), embedder, tmp_path / "x")
+    found = {each.reference for each in index.ranking(["secret nine"])[0]}
+    assert found == {"docs/C/pay.md#pay", "docs/C/pay.md#grades", "docs/F#/pay.md#pay"} and not index.problems
+    assert len(index.ranking(["secret nine"], users=["ana"])[0]) == 6
+
+
+def test_rules_that_read_otherwise_than_before_have_another_name():
+    def named(path):
+        return rules_digest(Access(rules=(Rule(path=path, groups=("g",)),)))
+
+    assert named("a/**") == digest([[("a/**", ("g",))], []]) != named("C#/**")
+    assert named("a#b") == digest([[("a#b", ("g",))], []])
+    assert named("C#/**") != digest([[("C#/**", ("g",))], []])
 
 
 def test_a_group_nobody_knows_is_reported(shop):

@@ -18,18 +18,31 @@ Outline = tuple[tuple[str, ...], ...]
 
 _FILE_KEYS = ("groups", "rules")
 _RULE_KEYS = ("path", "groups")
+_SLUGS = re.compile(r"(.*)#([\w\-*?]*)", re.DOTALL)  # what a slug holds, and globs: `C#/pay.md` names a document
 
 
 class Rule(Record):
     """Documents whose path matches are for these groups only. `line` is where the rule stands in the file.
 
-    A path with `#` is about sections: `staff/pay.md#salaries`, or `**#salaries`; it narrows who reads that section and
-    those under it, among those who may read the document.
+    A path that ends in `#` and a slug is about sections: `staff/pay.md#salaries`, or `**#salaries`; it narrows who
+    reads that section and those under it, among those who may read the document.
     """
 
     path: str
     groups: tuple[str, ...]
     line: int = 0
+
+    @property
+    def document(self) -> str:
+        """The glob of its documents."""
+        found = _SLUGS.fullmatch(self.path) if "#" in self.path else None
+        return found[1] if found else self.path
+
+    @property
+    def section(self) -> str | None:
+        """The glob of its sections' slugs, None where it is about whole documents."""
+        found = _SLUGS.fullmatch(self.path) if "#" in self.path else None
+        return found[2] if found else None
 
 
 class Access(Record):
@@ -66,25 +79,28 @@ class Access(Record):
         for rule in reversed(self.rules):
             if named:
                 break
-            if "#" not in rule.path and rule_matches(rule, document, prefix):
+            if rule.section is None and rule_matches(rule, document, prefix):
                 named = rule.groups
         return tuple(sorted(set(named)))
 
     @property
     def narrows(self) -> bool:
         """Tell whether any rule is about sections."""
-        return any("#" in rule.path for rule in self.rules)
+        return any(rule.section is not None for rule in self.rules)
 
     def sections_for(self, document: str, prefix: str, outline: Outline) -> dict[str, tuple[str, ...]]:
         """Return the groups of every section that a rule narrows, by slug; the last rule that matches it decides.
 
         A rule for a heading is one for all sections under it.
         """
-        rules = [rule for rule in reversed(self.rules) if "#" in rule.path and rule_matches(rule, document, prefix)]
+        rules = [
+            (rule, _pattern(rule.section))
+            for rule in reversed(self.rules)
+            if rule.section is not None and rule_matches(rule, document, prefix)
+        ]
         found: dict[str, tuple[str, ...]] = {}
         for slug, *above in outline if rules else ():
-            for rule in rules:
-                pattern = _pattern(rule.path.partition("#")[2])
+            for rule, pattern in rules:
                 if any(pattern.fullmatch(each) for each in (slug, *above)):
                     found[slug] = tuple(sorted(set(rule.groups)))
                     break
@@ -98,7 +114,7 @@ class Access(Record):
                 file=self.file,
                 line=rule.line or None,
                 field="rules.path",
-                found=f"{rule.path!r}, which matches no {'section' if '#' in rule.path else 'document'}",
+                found=f"{rule.path!r}, which matches no {'document' if rule.section is None else 'section'}",
                 expected="a glob that matches at least one",
                 hint="paths are relative to the project or to the documents' folder; ** crosses folders",
             )
@@ -108,14 +124,14 @@ class Access(Record):
 
 
 def _concerns(rule: Rule, document: str, prefix: str, outline: Outline) -> bool:
-    if "#" not in rule.path:
+    if rule.section is None:
         return rule_matches(rule, document, prefix)
     return bool(Access(rules=(rule,)).sections_for(document, prefix, outline))
 
 
 def rule_matches(rule: Rule, document: str, prefix: str) -> bool:
     """Tell whether the document part of a rule's glob matches an id, or its path below the documents' folder."""
-    pattern = _pattern(rule.path.partition("#")[0])
+    pattern = _pattern(rule.document)
     inside = document[len(prefix) + 1 :] if prefix and document.startswith(f"{prefix}/") else document
     return bool(pattern.fullmatch(document) or pattern.fullmatch(inside))
 

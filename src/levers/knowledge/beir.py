@@ -9,6 +9,7 @@ import hashlib
 import json
 import lzma
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -16,9 +17,11 @@ from typing import IO, Any, NamedTuple
 from levers.errors import Problem, UserError
 from levers.knowledge.library import File, Opened
 from levers.knowledge.outline import markdown_blocks, text_blocks
+from levers.knowledge.reading import whole
 from levers.knowledge.records import Document
 
 _SPAN = re.compile(r"(.+)#(\d+)-(\d+)")
+_DAMAGED = (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError, zlib.error)
 _OPENERS: dict[str, Callable[..., IO[Any]]] = {"": open, ".gz": gzip.open, ".xz": lzma.open}
 
 
@@ -56,7 +59,7 @@ class Corpus(NamedTuple):
         return Opened(document if document.blocks else None, sha=self._sha(file.name))
 
     def _sha(self, name: str) -> str:
-        return hashlib.sha256("\n".join(self.corpus[name]).encode("utf-8", "surrogatepass")).hexdigest()
+        return hashlib.sha256("\n".join(self.corpus[name]).encode()).hexdigest()
 
 
 def read_beir(folder: Path, split: str = "test") -> Judged:
@@ -65,8 +68,8 @@ def read_beir(folder: Path, split: str = "test") -> Judged:
     Raises UserError with every problem of the three files.
     """
     problems: list[Problem] = []
-    corpus = {name: (str(row.get("title") or ""), str(row["text"])) for name, row in _rows(folder, "corpus", problems)}
-    queries = {name: str(row["text"]) for name, row in _rows(folder, "queries", problems)}
+    corpus = {name: (row["title"], row["text"]) for name, row in _rows(folder, "corpus", problems)}
+    queries = {name: row["text"] for name, row in _rows(folder, "queries", problems)}
     graded = _grades(folder, split, problems)
     grades, spans = _parted(graded, corpus)
     if not problems:
@@ -118,7 +121,7 @@ def _lines(path: Path) -> Iterator[str]:
         yield from file
 
 
-def _rows(folder: Path, name: str, problems: list[Problem]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _rows(folder: Path, name: str, problems: list[Problem]) -> Iterator[tuple[str, dict[str, str]]]:
     path = _find(folder, f"{name}.jsonl")
     if path is None:
         hint = "a BEIR folder holds corpus.jsonl, queries.jsonl and qrels/<split>.tsv"
@@ -128,12 +131,13 @@ def _rows(folder: Path, name: str, problems: list[Problem]) -> Iterator[tuple[st
         for number, line in enumerate(_lines(path), start=1):
             try:
                 row = json.loads(line)
-                yield str(row["_id"]), {"text": row["text"], "title": row.get("title")}
+                found = {"text": whole(str(row["text"])), "title": whole(str(row.get("title") or ""))}
+                yield whole(str(row["_id"])), found
             except (ValueError, KeyError, TypeError, AttributeError):
                 expected = 'a line like {"_id": "…", "text": "…"}'
                 problems.append(Problem(file=path.name, line=number, found=line[:60].strip(), expected=expected))
                 return
-    except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError) as error:
+    except _DAMAGED as error:
         problems.append(Problem(file=path.name, found=str(error) or "a damaged file", hint="fetch it again"))
 
 
@@ -145,13 +149,20 @@ def _grades(folder: Path, split: str, problems: list[Problem]) -> dict[str, dict
         problems.append(Problem(file=f"qrels/{split}.tsv", found="no file", expected=expected))
         return {}
     grades: dict[str, dict[str, int]] = {}
-    for number, line in enumerate(_lines(path), start=1):
-        cells = line.rstrip("\r\n").split("\t")
-        if len(cells) == 3 and cells[2].lstrip("-").isdigit():
-            if int(cells[2]) > 0:
-                grades.setdefault(cells[0], {})[cells[1]] = int(cells[2])
-        elif number > 1:  # the first line names the columns
-            expected = "query, document and grade between tabs"
-            problems.append(Problem(file=f"qrels/{split}.tsv", line=number, found=line[:60].strip(), expected=expected))
-            break
+    name, count = f"qrels/{split}.tsv", len(problems)
+    try:
+        for number, line in enumerate(_lines(path), start=1):
+            cells = line.rstrip("\r\n").split("\t")
+            if len(cells) == 3 and cells[2].lstrip("-").isdecimal():
+                if int(cells[2]) > 0:
+                    grades.setdefault(cells[0], {})[cells[1]] = int(cells[2])
+            elif number > 1:  # the first line names the columns
+                expected = "query, document and grade between tabs"
+                problems.append(Problem(file=name, line=number, found=line[:60].strip(), expected=expected))
+                break
+    except _DAMAGED as error:
+        problems.append(Problem(file=f"qrels/{path.name}", found=str(error) or "a damaged file", hint="fetch it again"))
+    if not grades and len(problems) == count:
+        expected = "a grade above 0 for at least one document"
+        problems.append(Problem(file=name, found="none", expected=expected, hint="is it cut, or another split?"))
     return grades

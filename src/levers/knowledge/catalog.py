@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from levers.errors import LeversError, Problem
-from levers.knowledge.access import Access, Outline
+from levers.knowledge.access import Access, Outline, Rule
 from levers.knowledge.records import Chunking, Head, Superseded
 from levers.ledger import Record, digest, write_atomic
 
@@ -118,7 +118,14 @@ def family(folder: Path, embedder: str, chunking: Chunking, prefix: str) -> Path
 
 def rules_digest(access: Access) -> str:
     """Name what decides about documents' groups: the rules and the groups' names, not who belongs to them."""
-    return digest([[(rule.path, rule.groups) for rule in access.rules], sorted(access.groups)])
+    return digest([[_named(rule) for rule in access.rules], sorted(access.groups)])
+
+
+def _named(rule: Rule) -> tuple[object, ...]:
+    """Return a rule as a digest names it; one whose `#` belongs to a folder once meant a section."""
+    once = tuple(rule.path.split("#", 1))
+    now = (rule.document,) if rule.section is None else (rule.document, rule.section)
+    return (rule.path, rule.groups) if now == once else (rule.path, rule.groups, now)
 
 
 def read_state(path: Path) -> State | None:

@@ -1,5 +1,6 @@
 """From the bytes of a text file to its text: the encoding is read from its marks, or found by looking."""
 
+import codecs
 import re
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ _EVEN = 0.02  # difference in mess that decides nothing
 _EAST_ASIAN = "shift_jis euc_jp cp932 gb18030 big5 euc_kr".split()  # noqa: SIM905
 _LOOKED_AT = 200_000  # bytes from which an encoding is guessed
 _MESSY = 0.1  # share of mess from which a guess is no text
+_NO_CHARSETS = frozenset("idna punycode raw-unicode-escape undefined unicode-escape utf-7".split())  # noqa: SIM905
 _SAVE = "save the file as UTF-8"
 
 
@@ -55,8 +57,9 @@ def _decode(data: bytes, markup: bool) -> Decoded:
     if declared:
         try:
             name = declared[1].decode("ascii")
-            return Decoded(data.decode(name), name.lower())
-        except (LookupError, UnicodeDecodeError):
+            if codecs.lookup(name).name not in _NO_CHARSETS:
+                return Decoded(data.decode(name), name.lower())
+        except (LookupError, UnicodeError):
             pass  # a wrong declaration says nothing
     if _SEQUENCE.search(data) and _mostly_utf8(data):
         raise Unreadable(

@@ -8,6 +8,8 @@ from typing import Any
 
 from levers.errors import Problem
 from levers.knowledge.access import did_you_mean
+from levers.knowledge.outline import line_at
+from levers.knowledge.reading import one_line, whole
 from levers.knowledge.yaml import YamlFault, line_of, parse
 from levers.ledger import Record
 
@@ -16,6 +18,11 @@ _LEFT_OUT = "until this is mended the document is left out, since nobody can tel
 _OPENING = re.compile(r"---[ \t]*(?:\r\n?|\n)")
 _CLOSING = re.compile(r"^(?:---|\.\.\.)[ \t]*(?:\r\n?|\n|\Z)", re.MULTILINE)
 _KEY_LINE = re.compile(r"\s*[\w-]+\s*:(?:\s|$)")
+_FENCE = re.compile(r"(---|\+\+\+|;;;)[^\S\r\n]*(\w*)[^\S\r\n]*(?:#[^\r\n]*)?(?:\r\n?|\n)")  # of YAML, TOML and JSON
+_FIELD = re.compile(r"""[ \t]*(?:-[ \t]+)?["'{[]*([\w-]+)["']?[ \t]*[:=]""")
+_LINE = re.compile(r"\r\n?|\n")
+_UNSEEN = "\ufeff\u200b"
+_LONGEST = 100  # lines of what may be a head
 
 
 class Front(Record):
@@ -37,23 +44,61 @@ def read_front(text: str, file: str) -> Front:
     """
     opening = _OPENING.match(text)
     if opening is None:
-        return Front()
+        return _without(text, file)
     closing = _CLOSING.search(text, opening.end())
     if closing is None:
         if not _KEY_LINE.match(text, opening.end()):
-            return Front()  # a horizontal rule
+            return _without(text, file)  # a horizontal rule
         return _closed(file, 1, "front matter without an end", "a line of --- after it")
     try:
         content = parse(text[opening.end() : closing.start()])
     except YamlFault as error:
-        return _closed(file, (error.line or 0) + 1, str(error), "valid YAML between the --- lines")
-    if content is None:
-        return Front(body=closing.end())
-    if not isinstance(content, Mapping):
+        return _closed(file, (error.line or 0) + 1, whole(str(error)), "valid YAML between the --- lines")
+    if content is not None and not isinstance(content, Mapping):
         if _KEY_LINE.match(text, opening.end()):
             return _closed(file, 2, type(content).__name__, "keys such as title: and groups:")
-        return Front()  # text between two horizontal rules
-    return _fields(content, file, closing.end())
+        return _without(text, file)  # text between two horizontal rules
+    second = _without(text, file, closing.end())
+    return second if second.problems else _fields(content or {}, file, closing.end())
+
+
+def stray_groups(text: str, start: int = 0) -> int | None:
+    """Return the line, from 1, of `groups` in what looks like a head and is not read as one, or None.
+
+    Such a head stands behind blank lines, comments or another head, is TOML or JSON, or in a kind of file without one.
+    """
+    fence = _FENCE.match(text, _behind_comments(text, start))
+    if fence is None:
+        return None
+    mark, kind = fence.groups()
+    lines = _LINE.split(text[fence.end() :], maxsplit=_LONGEST)[:_LONGEST]
+    ends = [at for at, line in enumerate(lines) if line.rstrip() in (mark, "..." if mark == "---" else mark)]
+    blank = (at for at, line in enumerate(lines) if not line.strip())
+    lines = lines[: ends[0] if ends else next(blank, len(lines))]
+    first = next((line.strip() for line in lines if line.strip()), "")
+    if mark == "---" and not kind and not first.startswith("#") and not _FIELD.match(first):
+        return None  # a horizontal rule
+    named = (at for at, line in enumerate(lines) if (field := _FIELD.match(line)) and _means_groups(field[1]))
+    return next((line_at(text, fence.start()) + 1 + at for at in named), None)
+
+
+def _behind_comments(text: str, at: int) -> int:
+    """Return the offset behind white space and comments."""
+    while True:
+        while at < len(text) and (text[at].isspace() or text[at] in _UNSEEN):
+            at += 1
+        end = text.find("-->", at) if text.startswith("<!--", at) else -1
+        if end < 0:
+            return at
+        at = end + 3
+
+
+def _without(text: str, file: str, start: int = 0) -> Front:
+    """Return what a text without a head says: nothing, unless it names groups where nobody reads them."""
+    line = stray_groups(text, start)
+    if line is None:
+        return Front()
+    return _closed(file, line, "groups outside of the head", "one head, in YAML between --- lines, from line 1 on")
 
 
 def _closed(file: str, line: int, found: str, expected: str) -> Front:
@@ -66,13 +111,13 @@ def _fields(content: Mapping[Any, Any], file: str, body: int) -> Front:
 
     def complain(key: str, found: str, expected: str, hint: str = "") -> None:
         line = (line_of(content, key) or 1) + 1  # the --- line comes first
-        problems.append(Problem(file=file, line=line, field=key, found=found, expected=expected, hint=hint))
+        problems.append(Problem(file=file, line=line, field=whole(key), found=found, expected=expected, hint=hint))
 
     readable = True
     for key in content:
         near = did_you_mean(str(key).casefold(), _KEYS) if key not in _KEYS and _looks_mistyped(str(key)) else ""
         if near:
-            complain(key, "an unknown key", "one of " + ", ".join(_KEYS), near)
+            complain(str(key), "an unknown key", "one of " + ", ".join(_KEYS), near)
             readable = readable and "'groups'" not in near
     groups = _names(content.get("groups"))
     if groups is None:
@@ -86,7 +131,7 @@ def _fields(content: Mapping[Any, Any], file: str, body: int) -> Front:
         complain("updated", repr(content.get("updated")), "a date such as 2026-05-01")
     title = content.get("title")
     return Front(
-        title=" ".join(str(title).split()) or None if isinstance(title, str | int | float) else None,
+        title=one_line(whole(str(title))) or None if isinstance(title, str | int | float) else None,
         updated=updated,
         supersedes=supersedes or (),
         groups=groups or (),
@@ -94,6 +139,10 @@ def _fields(content: Mapping[Any, Any], file: str, body: int) -> Front:
         readable=readable,
         problems=tuple(problems),
     )
+
+
+def _means_groups(key: str) -> bool:
+    return _looks_mistyped(key) and "'groups'" in did_you_mean(key.casefold(), _KEYS)
 
 
 def _looks_mistyped(key: str) -> bool:
@@ -105,7 +154,7 @@ def _names(value: Any) -> tuple[str, ...] | None:
     items = [] if value is None else [value] if isinstance(value, str) else value
     if not isinstance(items, list) or not all(isinstance(item, str) and item.strip() for item in items):
         return None
-    return tuple(item.strip() for item in items)
+    return tuple(whole(item.strip()) for item in items)
 
 
 def _date(value: Any) -> str | None:

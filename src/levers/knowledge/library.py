@@ -10,7 +10,7 @@ from levers.errors import Problem, UserError
 from levers.knowledge.access import Access, Outline, did_you_mean
 from levers.knowledge.chunk import outline
 from levers.knowledge.decode import decode
-from levers.knowledge.front import read_front
+from levers.knowledge.front import read_front, stray_groups
 from levers.knowledge.html import read_html
 from levers.knowledge.office import read_docx, read_pptx
 from levers.knowledge.outline import markdown_blocks, text_blocks
@@ -60,10 +60,12 @@ class Folder(NamedTuple):
         return files(self.path, self.prefix)
 
     def look(self, file: "File") -> tuple[int, int]:
-        """Return a file's size and time of change in ns, by which it is known again."""
+        """Return a file's size and time of change in ns, by which it is known again; a link may lead elsewhere now."""
         try:
+            if file.path.is_symlink() and _linked(file.path, self.path):
+                return -1, -1
             stat = file.path.stat()
-        except OSError:
+        except (OSError, Unreadable):
             return -1, -1
         return stat.st_size, stat.st_mtime_ns
 
@@ -130,7 +132,7 @@ def read_library(documents_dir: Path, prefix: str, access: Access | None = None)
 
 
 def files(documents_dir: Path, prefix: str) -> list[File]:
-    """Return the files below a folder that are or should be documents, sorted by name.
+    """Return the files below a folder that are or should be documents, and links to folders, sorted by name.
 
     Raises UserError when there is no such folder.
     """
@@ -143,7 +145,13 @@ def files(documents_dir: Path, prefix: str) -> list[File]:
         above = "" if below == "." else f"{below}/"
         kept = (name for name in names if not name.startswith((".", "~")))
         found += [above + name for name in kept if os.path.splitext(name)[1].lower() not in _BESIDE]
-    return [File(documents_dir / name, f"{prefix}/{name}" if prefix else name) for name in sorted(found)]
+        found += [above + name for name in folders if os.path.islink(os.path.join(base, name))]  # walk stays out
+    return [File(documents_dir / name, _shown(f"{prefix}/{name}" if prefix else name)) for name in sorted(found)]
+
+
+def _shown(name: str) -> str:
+    """Return a name as messages and indexes write it: bytes that are no UTF-8 as `\\xe9`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def check_folder(documents_dir: Path, prefix: str) -> None:
@@ -179,11 +187,10 @@ def judge(heads: Sequence[Head], access: Access, prefix: str, outlines: Mapping[
 def open_file(file: File, folder: Path) -> Opened:
     """Read one file. Whatever is wrong with it is one problem (a head may have several), never an exception."""
     suffix = file.path.suffix.lower()
-    if suffix not in READABLE:
-        hint = "convert it to Markdown or HTML, or move it out of the documents' folder"
-        found = f"a {suffix or 'nameless'} file"
-        return _refused(file, Unreadable(found, ", ".join(READABLE), hint))
     try:
+        note = _linked(file.path, folder) if file.path.is_symlink() else ""
+        if note:
+            return Opened(None, note=f"{file.name}: {note}")
         data = _bytes(file.path, folder)
     except Unreadable as error:
         return _refused(file, error)
@@ -196,6 +203,10 @@ def open_file(file: File, folder: Path) -> Opened:
         if len(decoded.text) > LARGEST_TEXT:
             raise Unreadable(f"{len(decoded.text):,} characters", f"at most {LARGEST_TEXT:,}", "split the file")
         if suffix in _TEXT:
+            line = stray_groups(decoded.text)
+            if line is not None:
+                hint = f"groups of a {suffix} file stand in access.yaml; until then it is left out"
+                raise Unreadable("groups in a head", "a head in Markdown or text only", hint, line)
             return _finished(file, _TEXT[suffix](decoded.text), sha, note)
         return _with_head(file, decoded.text, sha, note)
     except Unreadable as error:
@@ -228,10 +239,39 @@ def _finished(file: File, parsed: Parsed, sha: str, note: str = "") -> Opened:
     return Opened(document, (), note, sha)
 
 
+def _linked(path: Path, folder: Path) -> str:
+    """Return why a link is not followed, empty where it is. Raises Unreadable for a link to what is no document here.
+
+    A document is read once, under its own name and the rules for that. Hidden files have no name of their own here, so
+    a link may show them: that is how volumes are mounted.
+    """
+    target, root = Path(os.path.realpath(path)), Path(os.path.realpath(folder))
+    if not target.is_relative_to(root):
+        if target.is_dir() and not any(_readable(name) for *_, names in os.walk(target) for name in names):
+            return "a link to a folder without documents"
+        raise Unreadable("a link out of the documents' folder", hint="copy what it leads to here")
+    below = target.relative_to(root)
+    hidden = any(part.startswith((".", "~")) for part in below.parts)
+    if not target.exists() or (hidden and target.is_file()):
+        return ""
+    if hidden or (target.is_file() and not _readable(target.name)):
+        raise Unreadable(f"a link to {_shown(below.as_posix())}, which is left out", hint="copy what it leads to here")
+    return f"a link to {_shown(below.as_posix())}, which is read under that name only"
+
+
+def _readable(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in READABLE
+
+
 def _bytes(path: Path, folder: Path) -> bytes:
     """Return a file's bytes. Raises Unreadable when it may not, or should not, be opened."""
-    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-        raise Unreadable("a link out of the documents' folder", hint="copy the file here")
+    if not _readable(path.name):
+        suffix = path.suffix.lower()
+        hint = "convert it to Markdown or HTML, or move it out of the documents' folder"
+        raise Unreadable(f"a {_shown(suffix) or 'nameless'} file", ", ".join(READABLE), hint)
+    name = path.relative_to(folder).as_posix()
+    if _shown(name) != name:
+        raise Unreadable("a name that is not UTF-8", "a name in UTF-8", "rename the file")
     try:
         if not path.is_file():  # a pipe would wait for ever
             raise Unreadable("no regular file", "a file levers may read", "remove it from the documents' folder")

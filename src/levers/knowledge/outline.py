@@ -1,6 +1,7 @@
 """Find the blocks of Markdown and of plain text, with exact character spans."""
 
 import bisect
+import itertools
 import re
 from functools import lru_cache
 from typing import Any
@@ -9,15 +10,15 @@ from levers.knowledge.optional import need
 from levers.knowledge.records import Block, BlockKind
 
 _LINE = re.compile(r"\r\n?|\n")  # the line ends markdown-it counts; str.splitlines knows more and would drift
-_PARAGRAPH = re.compile(r"\S(?:.*?)(?=(?>\r\n?|\n)[^\S\r\n]*(?>\r\n?|\n)|\s*\Z)", re.DOTALL)
-_COMMENT = re.compile(r"\s*(?:<!--.*?-->\s*)+\Z", re.DOTALL)
 _KINDS: dict[str, BlockKind] = {"fence": "code", "code_block": "code", "table_open": "table"}
 
 
 def text_blocks(text: str, body: int = 0) -> tuple[Block, ...]:
     """Return one block for each paragraph: lines between blank lines."""
-    spans = (_trim(text, *hit.span()) for hit in _PARAGRAPH.finditer(text, body))
-    return tuple(Block(kind="text", start=span[0], end=span[1]) for span in spans if span is not None)
+    edges = [body, *(hit.end() for hit in _LINE.finditer(text, body)), len(text)]
+    lines = [_trim(text, start, end) for start, end in itertools.pairwise(edges)]
+    runs = (list(run) for filled, run in itertools.groupby(lines, key=bool) if filled)
+    return tuple(Block(kind="text", start=run[0][0], end=run[-1][1]) for run in runs if run[0] and run[-1])
 
 
 def markdown_blocks(text: str, body: int = 0) -> tuple[Block, ...]:
@@ -30,7 +31,7 @@ def markdown_blocks(text: str, body: int = 0) -> tuple[Block, ...]:
         if token.map is None or not _stands_alone(token):
             continue
         span = _trim(text, _at(starts, token.map[0], text), _at(starts, token.map[1], text))
-        if span is None or (token.type == "html_block" and _COMMENT.match(text[slice(*span)])):
+        if span is None or (token.type == "html_block" and _is_comment(text[slice(*span)])):
             continue
         if token.type == "heading_open":
             title = _plain(_inner().parseInline(tokens[at + 1].content, known)[0])
@@ -66,6 +67,10 @@ def _stands_alone(token: Any) -> bool:
         return bool(token.level == 1)
     lists = ("bullet_list_open", "ordered_list_open")
     return token.level == 0 and token.nesting >= 0 and token.type not in (*lists, "hr", "inline")
+
+
+def _is_comment(html: str) -> bool:
+    return html.startswith("<!--") and html.endswith("-->") and len(html) >= len("<!---->")
 
 
 def _at(starts: list[int], line: int, text: str) -> int:

@@ -32,7 +32,7 @@ def read_pdf(data: bytes) -> Parsed:
         raise Unreadable(f"a damaged PDF ({error})", "a PDF", "save or fetch it again") from error
     try:
         pages = [_lines(page, raw) for page in document]
-        named = str(document.get_metadata_dict().get("Title", "")).strip()
+        named = _title(document)
     except pdfium.PdfiumError as error:
         raise Unreadable(f"a damaged PDF ({error})", "a PDF", "save or fetch it again") from error
     finally:
@@ -61,6 +61,14 @@ def _whole(data: bytes) -> None:
         raise Unreadable(f"a damaged or cut PDF ({_reason(error)})", "a PDF", mend) from error
     if faults:
         raise Unreadable(f"a damaged PDF ({_reason(faults[0])})", "a PDF", mend)
+
+
+def _title(document: Any) -> str:
+    """Return the title that the file gives itself, empty where its letters are damaged."""
+    try:
+        return str(document.get_metadata_value("Title")).strip()
+    except UnicodeDecodeError:
+        return ""
 
 
 def _reason(said: object) -> str:

@@ -1,6 +1,7 @@
 """What all readers of files share: the text they write with its blocks, and the one way to say a file is unreadable."""
 
 import io
+import re
 import zipfile
 from collections.abc import Iterable
 
@@ -9,6 +10,7 @@ from levers.knowledge.records import Block, BlockKind, Parsed
 LARGEST_TEXT = 20_000_000  # characters of one document; more is a data set, not a document
 _LARGEST_UNPACKED = 400_000_000  # bytes in a zipped office file: beyond it is a bomb or a film
 _SUSPICIOUS_RATIO = 200  # unpacked over packed bytes; XML packs to a tenth
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Unreadable(Exception):
@@ -17,7 +19,7 @@ class Unreadable(Exception):
     def __init__(self, found: str, expected: str = "", hint: str = "", line: int | None = None) -> None:
         """Keep the words of the problem that this becomes."""
         super().__init__(found)
-        self.found, self.expected, self.hint, self.line = found, expected, hint, line
+        self.found, self.expected, self.hint, self.line = whole(found), expected, hint, line
 
 
 class Writer:
@@ -36,6 +38,7 @@ class Writer:
 
     def write(self, text: str, kind: BlockKind = "text", level: int = 0) -> None:
         """Write one block; a text without any letter or sign is left out."""
+        text = whole(text)
         if not text.strip():
             return
         gap = "\n\n" if self._length else ""
@@ -54,12 +57,24 @@ class Writer:
     def done(self, title: str | None = None) -> Parsed:
         """Return what was written."""
         text, blocks = "".join(self._parts), tuple(self._blocks)
-        return Parsed(text=text, blocks=blocks, title=title or first_title(blocks), pages=tuple(self._pages))
+        named = whole(title or "") or first_title(blocks)
+        return Parsed(text=text, blocks=blocks, title=named, pages=tuple(self._pages))
 
 
 def first_title(blocks: Iterable[Block]) -> str | None:
     """Return the first heading of the first level, or None."""
     return next((block.title for block in blocks if block.level == 1), None) or None
+
+
+def whole(text: str) -> str:
+    """Return the text with halves of characters joined, or replaced by U+FFFD where the other half is missing.
+
+    UTF-16 writes a character beyond U+FFFF in two halves. PDF and the escapes of JSON and YAML can name each alone, and
+    no file can hold one.
+    """
+    if not _SURROGATE.search(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def one_line(text: str) -> str:

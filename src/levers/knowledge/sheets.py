@@ -43,6 +43,7 @@ def read_csv(text: str) -> Parsed:
     """Read delimited text; comma, semicolon, tab or bar, found by looking. The first row names the columns."""
     try:
         dialect: Any = csv.Sniffer().sniff(text[:20_000], delimiters=_DELIMITERS)
+        dialect.doublequote = True  # what is looked at may hold no quote inside quotes, and the rest one
     except csv.Error:
         dialect = csv.excel
     reader = csv.reader(io.StringIO(text, newline=""), dialect, strict=True)
