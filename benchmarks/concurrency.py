@@ -19,7 +19,7 @@ from benchmarks.serving import slow_server
 from levers.errors import MissingExtra
 from levers.ledger import Replay
 from levers.model import Model, Replayed, open_model
-from levers.stack import ModelRef, Stack, answerer
+from levers.stack import Inline, ModelRef, Shots, Stack, answerer
 from levers.task import Task
 from levers.task.records import Case, GraderSpec, TaskConfig
 from levers.trial import run_trial
@@ -42,6 +42,12 @@ class _Desk:
 
     def finder(self, index: str) -> object:
         raise KeyError(index)
+
+    def inline(self, part: Inline) -> tuple[Inline, str]:
+        return part, ""
+
+    def shots(self, part: Shots) -> tuple[Shots, str]:
+        return part, ""
 
 
 def measure() -> list[Row]:

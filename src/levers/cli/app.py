@@ -198,9 +198,11 @@ def index(
         found = verbs.index(opened, purge)
         _show_index(found, as_json)
         if watch:
+            told = found.problems
             for found in verbs.watch(opened):
-                if found.update.anything:
+                if found.update.anything or found.problems != told:
                     _show_index(found, as_json)
+                told = found.problems
     raise typer.Exit(DONE if found.fresh else NO)
 
 

@@ -79,7 +79,7 @@ def evidence_of(case: Case, library: Library) -> tuple[Passage, ...]:
     """Return the case's evidence that its user may read; the expected fact itself where no document holds any."""
     found = library.evidence(case)
     if found or not case.evidence:
-        return tuple(each for each in found if library.may_read(each.reference, case.user))
+        return tuple(each for each in found if library.may_find(each, case.user))
     # The documents do not hold the evidence: state the fact itself, to see whether knowing it would have been enough.
     return (stated(case),)
 

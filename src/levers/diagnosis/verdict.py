@@ -38,7 +38,7 @@ def decided(case: Case, bench: Bench) -> Need | None:
         if newer := bench.library.newer(document):
             because = f"the case names {document}, which {newer} replaces: look at what the newer one says"
             return Need(name="label", detail="outdated evidence", because=because)
-    if not held or any(bench.library.may_read(passage.reference, case.user) for passage in held):
+    if not held or any(bench.library.may_find(passage, case.user) for passage in held):
         return None
     if not holds_answer(case, held):
         return None  # the golden answer is a refusal: whether the model can be brought to it is for the probes to show

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,8 @@ class Access(Record):
     def sections_for(self, document: str, prefix: str, outline: Outline) -> dict[str, tuple[str, ...]]:
         """Return the groups of every section that a rule narrows, by slug; the last rule that matches it decides.
 
-        A rule for a heading is one for all sections under it.
+        A rule for a heading is one for all sections under it, and for its repeats: with a second heading of the same
+        words above it, `salaries` becomes `salaries-1`, and stays closed.
         """
         rules = [
             (rule, _pattern(rule.section))
@@ -99,9 +100,11 @@ class Access(Record):
             if rule.section is not None and rule_matches(rule, document, prefix)
         ]
         found: dict[str, tuple[str, ...]] = {}
-        for slug, *above in outline if rules else ():
+        known = {slug for slug, *_ in outline}
+        for places in outline if rules else ():
+            slug, names = places[0], {*places, *(_repeated(each, known) for each in places)}
             for rule, pattern in rules:
-                if any(pattern.fullmatch(each) for each in (slug, *above)):
+                if any(pattern.fullmatch(each) for each in names if each is not None):
                     found[slug] = tuple(sorted(set(rule.groups)))
                     break
         return found
@@ -127,6 +130,14 @@ def _concerns(rule: Rule, document: str, prefix: str, outline: Outline) -> bool:
     if rule.section is None:
         return rule_matches(rule, document, prefix)
     return bool(Access(rules=(rule,)).sections_for(document, prefix, outline))
+
+
+def _repeated(slug: str, known: Container[str]) -> str | None:
+    """Return the slug of the heading that this one repeats, as in `slugs`; None where it may be the first."""
+    base, _, number = slug.rpartition("-")
+    if base not in known or not number.isdecimal():
+        return None
+    return base if all(f"{base}-{each}" in known for each in range(1, int(number))) else None
 
 
 def rule_matches(rule: Rule, document: str, prefix: str) -> bool:

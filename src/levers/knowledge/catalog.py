@@ -14,6 +14,7 @@ from levers.ledger import Record, digest, write_atomic
 
 FORMAT = 3  # part of every digest: raise it when readers, chunks, the table or the search text change
 NOBODY, EVERYBODY = 0, 1  # audiences that every index has
+_SECTIONS = 2  # raise it when rules for sections come to cover others: they are applied anew to indexes of before
 HEAD, LOCK = "head.json", "lock"
 TABLE, WORDS = "table", "words"
 
@@ -21,14 +22,17 @@ TABLE, WORDS = "table", "words"
 class Kept(Record):
     """A file as the index holds it; without `head` it is one that could not be read.
 
-    `size` and `modified` (ns) tell whether to look again; not `settled`, it was written so shortly before it was read
-    that the clock may not show a second change. `groups` are those that decide, rules applied; `under` as in `chunk`.
+    `size`, `modified` and `changed` (ns: of the content, of the file's entry) tell whether to look again; `changed` is
+    None where the source has no such time, and in a state from before it was kept. Not `settled`, the file was written
+    so shortly before it was read that the clock may not show a second change. `groups` are those that decide, rules
+    applied; `under` as in `chunk`.
     `outline` is None in an index from before there were rules for sections; `narrowed` holds such sections' groups.
     """
 
     name: str
     size: int
     modified: int
+    changed: int | None = None
     settled: bool
     sha: str
     head: Head | None = None
@@ -118,7 +122,8 @@ def family(folder: Path, embedder: str, chunking: Chunking, prefix: str) -> Path
 
 def rules_digest(access: Access) -> str:
     """Name what decides about documents' groups: the rules and the groups' names, not who belongs to them."""
-    return digest([[_named(rule) for rule in access.rules], sorted(access.groups)])
+    meaning = [_SECTIONS] if access.narrows else []
+    return digest([[_named(rule) for rule in access.rules], sorted(access.groups), *meaning])
 
 
 def _named(rule: Rule) -> tuple[object, ...]:
@@ -134,6 +139,12 @@ def read_state(path: Path) -> State | None:
         return State.model_validate_json(path.read_bytes())
     except (OSError, ValueError):
         return None
+
+
+def latest_state(home: Path) -> State | None:
+    """Return the newest published version of a family, to go on from where its head is damaged or lost."""
+    states = (read_state(path) for path in home.glob("sha256-*.json"))
+    return max((each for each in states if each), key=lambda each: (each.table, each.rows), default=None)
 
 
 def write_state(path: Path, state: State) -> None:

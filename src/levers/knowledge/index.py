@@ -2,7 +2,7 @@
 
 import copy
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -136,19 +136,32 @@ class Index:
     def may_read(self, reference: str, user: str | None = None) -> bool:
         """Tell whether search may show a user all of a document, or of one section as `document#section`.
 
-        A superseded document is shown to nobody.
+        A superseded document is shown to nobody, and what is not there cannot be.
         """
         document, _, slug = (reference, "", "") if reference in self._files else reference.rpartition("#")
+        held = self._files.get(document)
+        if held is None:
+            return False
+        known = {each[0] for each in held.outline or ()}
+        if slug and held.outline is not None and slug not in known:
+            return False
+        asked = {slug, *held.under.get(slug, ())} if slug else known | {""}
+        asked -= held.under.keys()  # a heading without text of its own has nothing to read
+        return self._may_find(document, asked, user)
+
+    def may_find(self, document: str, section: str, user: str | None = None) -> bool:
+        """Tell whether search may show a user the passages of a section; "" is what stands before the first heading."""
+        return self._may_find(document, (section,), user)
+
+    def _may_find(self, document: str, sections: Collection[str], user: str | None) -> bool:
         held = self._files.get(document)
         if held is None or not held.current or document not in self._spans:
             return False
         groups = self.access.groups_of(user)
         if document in self._revoked.closed(groups) or not belongs(groups, held.groups):
             return False
-        asked = {slug, *held.under.get(slug, ())} if slug else {each[0] for each in held.outline or ()}
-        asked -= held.under.keys()  # a heading without text of its own has nothing to read
         apart = self._revoked.closed_sections(groups)
-        return all(belongs(groups, held.narrowed.get(each, ())) and (document, each) not in apart for each in asked)
+        return all(belongs(groups, held.narrowed.get(each, ())) and (document, each) not in apart for each in sections)
 
     def search(
         self,

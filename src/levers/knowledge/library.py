@@ -59,15 +59,15 @@ class Folder(NamedTuple):
         """Return the files that are or should be documents, sorted by name."""
         return files(self.path, self.prefix)
 
-    def look(self, file: "File") -> tuple[int, int]:
-        """Return a file's size and time of change in ns, by which it is known again; a link may lead elsewhere now."""
+    def look(self, file: "File") -> tuple[int, int, int]:
+        """Return a file's size and, in ns, when its content and its entry changed; a link may lead elsewhere now."""
         try:
             if file.path.is_symlink() and _linked(file.path, self.path):
-                return -1, -1
+                return -1, -1, -1
             stat = file.path.stat()
         except (OSError, Unreadable):
-            return -1, -1
-        return stat.st_size, stat.st_mtime_ns
+            return -1, -1, -1
+        return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
     def open(self, file: "File") -> "Opened":
         """Read a file."""

@@ -1,6 +1,7 @@
 """Chunks and their vectors in a LanceDB table: rows are added, deleted, given other readers; old versions stay."""
 
 import datetime
+import shutil
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from levers.errors import LeversError
 from levers.knowledge.optional import need
 from levers.knowledge.records import Chunk, Found, searchable
 
@@ -38,7 +40,9 @@ class Table:
         """Open the table in a folder, if there is one."""
         self._folder = folder
         self._base = need("lancedb").connect(str(folder))
-        self._table = self._base.open_table(TABLE) if (folder / f"{TABLE}.lance").is_dir() else None
+        self._files = folder / f"{TABLE}.lance"
+        there = any(self._files.glob("_versions/*.manifest"))  # without one, a first writer was killed in the middle
+        self._table = self._base.open_table(TABLE) if there else None
 
     @property
     def version(self) -> int:
@@ -52,7 +56,10 @@ class Table:
         if version == 0:
             self._base.drop_table(TABLE)
             self._table = None
-        elif self._table is not None:
+        elif self._table is None:
+            hint = "delete the folder; the next build makes it anew"
+            raise LeversError(f"{self._folder} holds no passages, its index names version {version} of them", hint)
+        else:
             self._table.checkout(version)
             self._table.restore()
 
@@ -60,6 +67,7 @@ class Table:
         """Add chunks as rows `first`, `first + 1` …; `vectors` are unit vectors, shape (chunks, dimension)."""
         rows = _rows(chunks, first, audiences, vectors)
         if self._table is None:
+            shutil.rmtree(self._files, ignore_errors=True)
             self._table = self._base.create_table(TABLE, rows)
         else:
             self._table.add(rows)

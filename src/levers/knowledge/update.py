@@ -12,7 +12,18 @@ from numpy.typing import NDArray
 from levers.errors import LeversError
 from levers.knowledge import words
 from levers.knowledge.access import Access
-from levers.knowledge.catalog import HEAD, TABLE, WORDS, Audiences, Kept, State, read_state, rules_digest, write_state
+from levers.knowledge.catalog import (
+    HEAD,
+    TABLE,
+    WORDS,
+    Audiences,
+    Kept,
+    State,
+    latest_state,
+    read_state,
+    rules_digest,
+    write_state,
+)
 from levers.knowledge.chunk import chunk, outline, under_headings
 from levers.knowledge.library import File, Opened, clean, judge
 from levers.knowledge.records import Chunk
@@ -31,7 +42,8 @@ _REUSED_AT_MOST = 2000  # changed files whose texts and old vectors are held, to
 class Update(Record):
     """What bringing an index up to date took: files by what happened to them, chunks embedded or taken over.
 
-    `lag` is the time in seconds from the newest change among them to the index that shows it, None on a first build.
+    `lag` is the time in seconds from the newest change among them to the index that shows it, None on a first build. A
+    file that is moved or copied here counts from then, however old its content.
     """
 
     added: int = 0
@@ -80,8 +92,8 @@ class Source(Protocol):
     def files(self) -> list[File]:
         """Return what there is, sorted by name."""
 
-    def look(self, file: File) -> tuple[int, int]:
-        """Return size and time of change in ns, by which an unchanged file is known."""
+    def look(self, file: File) -> tuple[int, int] | tuple[int, int, int]:
+        """Return size and time of change in ns, by which an unchanged file is known; and that of its entry, if any."""
 
     def open(self, file: File) -> Opened:
         """Read one file."""
@@ -96,7 +108,10 @@ def update(
     last published version as it was, and what was embedded since is not embedded again.
     """
     begun = time.perf_counter()
-    state = read_state(home / HEAD) or fresh
+    state = read_state(home / HEAD)
+    if state is None and (state := latest_state(home)) is not None:
+        write_state(home / HEAD, state)
+    state = state or fresh
     if access.narrows and fresh.chunking.kind == "document":
         hint = "pull retrieve again with another chunking, or give the section a document of its own"
         raise LeversError(f"{access.file} narrows sections, and whole documents are not cut", hint)
@@ -144,14 +159,16 @@ def _compare(listed: Sequence[File], old: dict[str, Kept], source: Source) -> tu
         if known is None:
             other.append(_Waiting(file))
             continue
-        seen = source.look(file)
-        if known.settled and known.sha and (known.size, known.modified) == seen:
-            same.append(known)
+        size, modified, *entry = source.look(file)
+        changed = entry[0] if entry else None
+        as_seen = (known.size, known.modified) == (size, modified) and known.changed in (None, changed)
+        if known.settled and known.sha and as_seen:
+            same.append(known if known.changed == changed else known.model_copy(update={"changed": changed}))
             continue
         kept, found = _read(file, source)
         if known.sha == found.sha and (found.sha or known.problems == found.problems):
-            facts = {"size": kept.size, "modified": kept.modified, "settled": kept.settled}
-            same.append(known.model_copy(update=facts))
+            looks = {"size", "modified", "changed", "settled"}
+            same.append(known.model_copy(update={name: getattr(kept, name) for name in looks}))
         else:
             other.append(_Waiting(file, (kept, found) if len(other) < _REUSED_AT_MOST else None))
     return same, other
@@ -159,13 +176,14 @@ def _compare(listed: Sequence[File], old: dict[str, Kept], source: Source) -> tu
 
 def _read(file: File, source: Source) -> tuple[Kept, Opened]:
     """Read a file: what is kept of it, and its document."""
-    size, modified = source.look(file)
-    settled = time.time() - modified / 1e9 > _SETTLED_AFTER
+    size, modified, *entry = source.look(file)
+    settled = time.time() - max(modified, *entry) / 1e9 > _SETTLED_AFTER
     found = source.open(file)
     kept = Kept(
         name=file.name,
         size=size,
         modified=modified,
+        changed=entry[0] if entry else None,
         settled=settled,
         sha=found.sha,
         head=found.document.head if found.document else None,
@@ -190,7 +208,7 @@ def _write(work: _Work, waiting: list[_Waiting], old: dict[str, Kept]) -> None:
     for done, each in enumerate(waiting, 1):
         kept, found = each.read or _read(each.file, work.source)
         waiting[done - 1] = _Waiting(each.file)
-        work.newest = max(work.newest, kept.modified)
+        work.newest = max(work.newest, kept.modified, kept.changed or 0)
         slab.append(_cut(work, kept, found))
         held += len(slab[-1][1])
         if held >= SLAB or done == len(waiting):

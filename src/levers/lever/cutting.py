@@ -47,8 +47,11 @@ def cut(situation: Situation, index: Index, wanted: str | None, mode: Mode, rera
 
     chunks = index.chunks()
     budget = SHOWN * sum(size(each.text) for each in chunks) / max(len(chunks), 1)
-    found = compare_chunkings(asked, build_with, ALL, budget=budget, mode=mode)
+    offered = [each for each in ALL if each.kind != "document" or not index.access.narrows]
+    found = compare_chunkings(asked, build_with, offered, budget=budget, mode=mode)
     chosen, notes = _choose(found, budget)
+    if len(offered) < len(ALL):
+        notes += (f"chunking document was not compared: {index.access.file} narrows sections, and it cuts none",)
     return Cut(built[chosen], notes)
 
 

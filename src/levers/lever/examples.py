@@ -14,6 +14,7 @@ from levers.lever.situation import Pulled, Situation
 from levers.lever.variants import Variant, climb, parse
 from levers.plan import Quote
 from levers.stack import Shots, Stack
+from levers.stack.shared import is_public
 from levers.task.records import Example
 
 TRIED = (3, 6)  # the field shows 3 to 10 examples; a small window holds few beside passages
@@ -82,11 +83,7 @@ class ExamplesLever:
 def showable(situation: Situation) -> list[Example]:
     """Return the examples whose evidence everybody may read: what is shown in a prompt is shown to all users."""
     index = situation.index()
-    return [
-        example
-        for example in situation.bench.task.examples
-        if all(index is None or index.may_read(reference) for reference in example.evidence)
-    ]
+    return [each for each in situation.bench.task.examples if is_public(each, index)]
 
 
 def _shots(examples: Sequence[Example], nearest: int | None = None) -> Shots:

@@ -12,6 +12,7 @@ from levers.lever.situation import Pulled, Situation
 from levers.lever.variants import parse
 from levers.plan import Quote
 from levers.stack import Inline
+from levers.stack.shared import laid_out
 
 
 class Settings(Record):
@@ -42,7 +43,7 @@ class InlineLever:
             answers="knowledge",
             settings={},
             added_tokens=length,
-            freshness="as of the last pull",
+            freshness="the documents of the last pull, as they are now",
             blocked=blocked,
         )
         return quote(self.name, self.probes, situation, terms)
@@ -67,10 +68,6 @@ def public_documents(situation: Situation) -> tuple[tuple[str, str], ...]:
         return ()
     texts: dict[str, list[Found]] = {}
     for found in index.chunks():
-        if not index.may_read(found.reference):
-            continue
-        texts.setdefault(found.document, []).append(found)
-    return tuple(
-        (name, "\n\n".join(f"{each.heading}\n{each.text}" if each.heading else each.text for each in pieces))
-        for name, pieces in texts.items()
-    )
+        if index.may_find(found.document, found.section):
+            texts.setdefault(found.document, []).append(found)
+    return tuple((name, laid_out(pieces)) for name, pieces in texts.items())

@@ -10,10 +10,12 @@ from pathlib import Path
 from levers.economics import Price, PriceBook, Usage, answer_cost, at_lifetime, cost_figure
 from levers.errors import LeversError, Problem, UserError
 from levers.knowledge import Access, Chunking, Index, load_access
+from levers.knowledge.watch import Stamps, settled, stamps
 from levers.ledger import digest, write_atomic
 from levers.loop.records import SEED
 from levers.model import billed, known_reference
 from levers.stack import Instruct, ModelRef, Retrieve, Stack
+from levers.stack.shared import Shared
 from levers.stack.workshop import CappedWorkshop, ProjectWorkshop
 from levers.task import Task, load
 from levers.trial.bench import Bench, Progress, silent
@@ -31,16 +33,15 @@ class Project:
         """Read and check the project's files. Raises UserError with every problem at once."""
         self.task: Task = load(path, known_reference=known_reference, evidence_required=False)
         self.progress = progress
-        material = self.task.config.knowledge
-        self.access: Access = load_access(
-            self.task.root / material.access if material.access else None, material.access
-        )
+        self.access: Access = self._read_access()
         overrides = self.task.config.prices
         self.prices = PriceBook.load(self.task.root / overrides if overrides else None, overrides)
+        shared = Shared(lambda: self.index, self.task.examples)
         self.workshop = ProjectWorkshop(
-            self.task.root, self.task.state, self.task.config.models, self.access, self._price
+            self.task.root, self.task.state, self.task.config.models, self.access, shared, self._price
         )
         self._others: dict[tuple[str, Chunking], Index | None] = {}
+        self._seen: Stamps | None = None
 
     @cached_property
     def index(self) -> Index | None:
@@ -74,12 +75,39 @@ class Project:
 
     def refresh(self) -> Index | None:
         """Read the access rules and the documents again, and return the index of now for the stack in use."""
-        material = self.task.config.knowledge
-        self.access = load_access(self.task.root / material.access if material.access else None, material.access)
-        self.workshop.access = self.access
-        self.__dict__.pop("index", None)
-        self._others.clear()
+        self._let_go(self.stamps())
         return self.index_for(self.stack())
+
+    def follow(self) -> None:
+        """Let go of access rules, index and bench if rules or documents changed; they are read again when needed.
+
+        The verbs that answer, search and measure do this first, so that a project may stay open for days.
+        Raises UserError when the access rules cannot be understood: then nothing is shown under those of before.
+        """
+        now = self.stamps()
+        if self._seen is None or now != self._seen:
+            self._let_go(now)
+
+    def stamps(self) -> Stamps:
+        """Return by what a changed document or access file is known, from now on."""
+        file = self._access_file
+        return stamps(self.task.documents, [file] if file else [])
+
+    def _let_go(self, seen: Stamps) -> None:
+        self.access = self._read_access()
+        self.workshop.under(self.access)
+        for name in ("index", "bench"):
+            self.__dict__.pop(name, None)
+        self._others.clear()
+        self._seen = seen if settled(seen) else None
+
+    @property
+    def _access_file(self) -> Path | None:
+        named = self.task.config.knowledge.access
+        return self.task.root / named if named else None
+
+    def _read_access(self) -> Access:
+        return load_access(self._access_file, self.task.config.knowledge.access)
 
     @cached_property
     def bench(self) -> Bench:
@@ -121,11 +149,15 @@ class Project:
         )
 
     def _readable(self, reference: str, user: str | None) -> bool:
-        """Tell whether a user may read a document or section; what the project does not hold is nobody's secret."""
+        """Tell whether a user may read the passages of a section; what the project does not hold is nobody's secret.
+
+        A document without a section is what stands before its first heading, as a citation names it.
+        """
         index = self.index
-        if index is None or index.may_read(reference, user):
+        if index is None:
             return True
-        return not (index.section(reference) or index.section(reference.rpartition("#")[0]))
+        document, section = (reference, "") if index.section(reference) else reference.rpartition("#")[::2]
+        return index.may_find(document, section, user) or not index.section(document)
 
     def start(self) -> Stack:
         """Return the plain prompt: the answer model and the team's brief, nothing else."""

@@ -40,13 +40,19 @@ class Finder(Protocol):
 
 
 class Workshop(Protocol):
-    """Opens what stacks refer to by name: models and indexes."""
+    """Opens what stacks refer to by name, models and indexes, and knows what everybody's prompt may hold."""
 
     def model(self, reference: ModelRef) -> Model:
         """Open the model of that reference, adapter included."""
 
     def finder(self, index: str) -> Finder:
         """Open the index of that digest."""
+
+    def inline(self, part: Inline) -> tuple[Inline, str]:
+        """Return the part with what everybody may read of its documents now, and a word on what changed; or none."""
+
+    def shots(self, part: Shots) -> tuple[Shots, str]:
+        """Return the part with the pairs that everybody may read now, and a word on what was left out; or none."""
 
 
 def answer(stack: Stack, questions: Sequence[Question], workshop: Workshop) -> list[Answer]:
@@ -91,10 +97,12 @@ def apply(part: Part, drafts: list[Draft], model: ModelRef, workshop: Workshop) 
     if isinstance(part, Instruct):
         return [replace(draft, system=(part.text, *draft.system)) for draft in drafts]
     if isinstance(part, Inline):
-        texts = tuple(f"{name}\n{text}" for name, text in part.documents)
-        return [replace(draft, system=(*draft.system, *texts)) for draft in drafts]
+        inlined, told = workshop.inline(part)
+        texts = tuple(f"{name}\n{text}" for name, text in inlined.documents)
+        return [_tell(part, replace(draft, system=(*draft.system, *texts)), told) for draft in drafts]
     if isinstance(part, Shots):
-        return [show(part, draft) for draft in drafts]
+        shown, told = workshop.shots(part)
+        return [_tell(part, show(shown, draft), told) for draft in drafts]
     if isinstance(part, Structure):
         return [replace(draft, json_schema=part.json_schema) for draft in drafts]
     if isinstance(part, Given):
@@ -105,6 +113,11 @@ def apply(part: Part, drafts: list[Draft], model: ModelRef, workshop: Workshop) 
         plain = model.model_copy(update={"adapter": None})  # an adapter knows how to answer, not to ask
         drafts = reworded(part.rewrites, drafts, workshop.model(plain), plain.seed)
     return _retrieve(part, drafts, workshop)
+
+
+def _tell(part: Part, draft: Draft, told: str) -> Draft:
+    """Put a word on what a part did among the steps, if there is one."""
+    return replace(draft, steps=(*draft.steps, StepTrace(name=part.kind, seconds=0.0, detail=told))) if told else draft
 
 
 def _given(part: Given, draft: Draft) -> Draft:

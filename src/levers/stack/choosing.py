@@ -10,7 +10,7 @@ from levers.stack.prompt import Draft
 from levers.stack.records import Passage, PassageOrder, Retrieve, Shots
 
 SAME = 95  # of 100: an example this like the question is the question itself, and its answer would be given away
-_SENTENCE = re.compile(r"[^.!?\n]*(?:[.!?]+(?=\s|$)|\n+|$)\s*")
+_SENTENCE = re.compile(r"(?:[^.!?\n]|[.!?]++(?!\s|$))*+(?:[.!?]+|\n+|$)\s*")  # the point of 4.50 ends none
 _WORD = re.compile(r"\w+")
 
 

@@ -25,7 +25,8 @@ from levers.model import (
     open_sharpened_reranker,
     sharpened_name,
 )
-from levers.stack.records import ModelRef, Passage, Retrieve
+from levers.stack.records import Inline, ModelRef, Passage, Retrieve, Shots
+from levers.stack.shared import Shared
 from levers.task import AUTO, Models
 
 LEDGER = "ledger.sqlite"
@@ -62,13 +63,23 @@ class IndexFinder:
 class ProjectWorkshop:
     """The workshop of one project folder. Everything it makes lies under `state`."""
 
-    def __init__(self, root: Path, state: Path, models: Models, access: Access, price: PriceOf = unpriced) -> None:
+    def __init__(
+        self,
+        root: Path,
+        state: Path,
+        models: Models,
+        access: Access,
+        shared: Shared,
+        price: PriceOf = unpriced,
+    ) -> None:
         """Open the ledger; models and indexes open when a stack first names them.
 
-        `price` says what a hosted model's usage costs; it is asked where the project caps its spending.
+        `shared` knows what may stand in everybody's prompt. `price` says what a hosted model's usage costs; it is asked
+        where the project caps its spending.
         """
         self.state = state
         self.access = access
+        self._shared = shared
         self._root = root
         self._configured = models
         self._price = price
@@ -122,6 +133,19 @@ class ProjectWorkshop:
             opened = open_index(self.state / INDEXES, index, self.embedder(sharpened), self.access)
             self._finders[index] = IndexFinder(opened.reranked(self.reranker(sharpened)))
         return self._finders[index]
+
+    def inline(self, part: Inline) -> tuple[Inline, str]:
+        """Return the part with the public text of its documents as they are now, and a word on what changed."""
+        return self._shared.inline(part)
+
+    def shots(self, part: Shots) -> tuple[Shots, str]:
+        """Return the part with the pairs that everybody may read now, and a word on what was left out."""
+        return self._shared.shots(part)
+
+    def under(self, access: Access) -> None:
+        """Go on under other access rules: indexes that were opened under the old ones are opened anew."""
+        self.access = access
+        self._finders.clear()
 
     def build(
         self,
@@ -234,6 +258,14 @@ class CappedWorkshop:
     def finder(self, index: str) -> IndexFinder:
         """Open the index of that digest."""
         return self._workshop.finder(index)
+
+    def inline(self, part: Inline) -> tuple[Inline, str]:
+        """Return the part with the public text of its documents as they are now, and a word on what changed."""
+        return self._workshop.inline(part)
+
+    def shots(self, part: Shots) -> tuple[Shots, str]:
+        """Return the part with the pairs that everybody may read now, and a word on what was left out."""
+        return self._workshop.shots(part)
 
 
 def as_in(index: Index, part: Retrieve) -> Index:

@@ -23,11 +23,18 @@ Progress = Callable[[str, int, int], None]
 class Library(Protocol):
     """What experiments ask of the documents."""
 
+    @property
+    def ruled(self) -> bool:
+        """Tell whether there are access rules."""
+
     def evidence(self, case: Case) -> tuple[Passage, ...]:
         """Return the passages the case names as evidence; none when the documents do not hold them."""
 
-    def may_read(self, reference: str, user: str | None) -> bool:
-        """Tell whether the access rules let a user read a document."""
+    def may_find(self, passage: Passage, user: str | None) -> bool:
+        """Tell whether the access rules let a user read a passage."""
+
+    def holds_hidden(self, text: str, inlined: tuple[str, str], user: str | None) -> bool:
+        """Tell whether a prompt's text holds of an inlined document (name, text) what the user may not read."""
 
     def newer(self, document: str) -> str | None:
         """Return the document that replaces this one, None where none does; what is replaced is shown to nobody."""
@@ -106,17 +113,20 @@ class Bench:
     def _leaks(self, stack: Stack, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> Leaks:
         """Hold what every case was shown against the access rules."""
         part = stack.part("inline")
-        inlined = [name for name, _ in part.documents] if isinstance(part, Inline) else []
+        inlined = part.documents if isinstance(part, Inline) else ()
         attempts, leaks = 0, []
         for case, outcome in zip(cases, outcomes, strict=True):
-            wanted = {each.reference for each in self.library.evidence(case)}
-            attempts += any(not self.library.may_read(name, case.user) for name in wanted)
+            attempts += any(not self.library.may_find(each, case.user) for each in self.library.evidence(case))
             given = stack.part("given")
             handed = given.passages.get(case.id, ()) if isinstance(given, Given) else ()  # a probe may show anything
-            shown = {each.reference for each in outcome.answer.passages} - {each.reference for each in handed}
-            if any(not self.library.may_read(name, case.user) for name in (*shown, *inlined)):
+            known = {each.reference for each in handed}
+            shown = [each for each in outcome.answer.passages if each.reference not in known]
+            prompt = "\n\n".join(each.content for each in outcome.answer.prompt if each.role == "system")
+            if any(not self.library.may_find(each, case.user) for each in shown) or any(
+                self.library.holds_hidden(prompt, each, case.user) for each in inlined
+            ):
                 leaks.append(case.id)
-        return Leaks(attempts=attempts, leaks=tuple(leaks))
+        return Leaks(attempts=attempts, leaks=tuple(leaks), ruled=self.library.ruled)
 
 
 @dataclass(frozen=True)

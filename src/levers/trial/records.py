@@ -70,10 +70,12 @@ class Leaks(Record):
     """Access rules over a trial. `attempts` counts the cases whose evidence their user may not read.
 
     `leaks` names the cases whose prompt or citations held a document that their user may not read: it must be empty.
+    `ruled` tells whether there are rules at all.
     """
 
     attempts: int
     leaks: tuple[str, ...] = ()
+    ruled: bool = False
 
 
 class Clustered(Record):

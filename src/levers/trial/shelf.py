@@ -18,6 +18,11 @@ class Shelf:
         self._index = index
         self._of_stack = of_stack
 
+    @property
+    def ruled(self) -> bool:
+        """Tell whether the documents stand under access rules."""
+        return self._index is not None and bool(self._index.access.rules or self._index.access.groups)
+
     def evidence(self, case: Case) -> tuple[Passage, ...]:
         """Return the passages of the sections the case names, in its order; documents that do not exist are skipped."""
         if self._index is None:
@@ -27,9 +32,22 @@ class Shelf:
             found.extend(passage(each) for each in self._index.section(document, section))
         return tuple(dict.fromkeys(found))
 
-    def may_read(self, reference: str, user: str | None) -> bool:
-        """Tell whether the access rules let a user read a document or section; without any there is nothing to hide."""
-        return self._index is None or self._index.may_read(reference, user)
+    def may_find(self, passage: Passage, user: str | None) -> bool:
+        """Tell whether the access rules let a user read a passage; without documents there is nothing to hide."""
+        return self._index is None or self._index.may_find(passage.document, passage.section, user)
+
+    def holds_hidden(self, text: str, inlined: tuple[str, str], user: str | None) -> bool:
+        """Look for the passages of the document that the user may not read; for all of it where it is gone."""
+        if self._index is None:
+            return False
+        name, whole = inlined
+        pieces = self._index.section(name)
+        hidden = [not self._index.may_find(name, each.section, user) for each in pieces]
+        read = [each.text for each, closed in zip(pieces, hidden, strict=True) if not closed]
+        closed = [each.text for each, closed in zip(pieces, hidden, strict=True) if closed]
+        if not pieces:
+            return f"{name}\n{whole}" in text
+        return any(each in text and not any(each in other for other in read) for each in closed)
 
     def newer(self, document: str) -> str | None:
         """Return the document that replaces this one, None where none does."""
@@ -48,7 +66,7 @@ class Shelf:
         found = {
             (each.document, each.start): passage(each)
             for each in (*ranked, *self._index.chunks())
-            if any(text in each.text.casefold() for text in wanted) and self.may_read(each.reference, case.user)
+            if any(text in each.text.casefold() for text in wanted) and self.may_find(passage(each), case.user)
         }
         return tuple(found.values())[:most]
 

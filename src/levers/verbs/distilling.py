@@ -90,6 +90,7 @@ def distill(project: Project, how: Distilling | None = None, teacher: str | Stac
     Raises:
         UserError: there are no questions, or no label is confident or reviewed.
     """
+    project.follow()
     how = how or Distilling()
     stack = teacher if isinstance(teacher, Stack) else project.stack(teacher)
     queue = label_with(project, stack, how)
@@ -135,6 +136,7 @@ def merge(project: Project, into: Path | str, stack: str | Stack | None = None) 
         UserError: the stack has no adapter, or the folder is not empty.
         ModelError: merged and unmerged weights do not score alike.
     """
+    project.follow()
     chosen = stack if isinstance(stack, Stack) else project.stack(stack)
     if not chosen.model.adapter or chosen.model.id == "student":
         found = "a student" if chosen.model.adapter else "no adapter"
@@ -152,6 +154,7 @@ def _few(project: Project) -> tuple[Case, ...]:
 
 def label_with(project: Project, stack: Stack, how: Distilling) -> Queue:
     """Let a stack label the questions of `how`, or return what it said before with the reviews since."""
+    project.follow()
     task = project.task
     inputs = read_inputs(how.inputs) if how.inputs else [(each.line, each.question) for each in task.examples]
     if not inputs:

@@ -56,6 +56,7 @@ def hosted_export(
     Raises:
         UserError: a guard or a data gate stops it and it is not forced, or the provider takes no such file.
     """
+    project.follow()
     task = project.task
     chosen = stack if isinstance(stack, Stack) else project.stack(stack)
     index = project.index

@@ -30,6 +30,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def search(project: Project, query: str, user: str | None = None, k: int = 4) -> tuple[Passage, ...]:
     """Return what retrieval would bring this user for a query, best first; as the stack in use searches, if it does."""
+    project.follow()
     index, part = _index(project), project.stack().part("retrieve")
     if isinstance(part, Retrieve):
         return IndexFinder(index).find([query], user, part.model_copy(update={"k": k}))[0]
@@ -47,12 +48,22 @@ def index(project: Project, purge: bool = False) -> Indexed:
 
 
 def watch(project: Project, stop: Event | None = None) -> Iterator[Indexed]:
-    """Bring the index up to date now and after every saved change, and yield each time; ends when `stop` is set."""
-    yield index(project)
+    """Bring the index up to date now and after every saved change, and yield each time; ends when `stop` is set.
+
+    While the access rules cannot be understood (an editor may be in the middle of them), the index stays as it was and
+    their problems are yielded with it.
+    """
     material = project.task.config.knowledge
     beside = [project.task.root / material.access] if material.access else []
-    for _ in changes(project.task.documents or project.task.root, beside, stop):
-        yield index(project)
+    seen = project.stamps()
+    latest = index(project)
+    yield latest
+    for _ in changes(project.task.documents or project.task.root, beside, stop, seen):
+        try:
+            latest = index(project)
+            yield latest
+        except UserError as error:
+            yield latest.model_copy(update={"update": Update(), "problems": error.problems, "lag": None})
 
 
 def bench(

@@ -85,6 +85,7 @@ def diagnose(
     if cap is None:
         trial = as_dev(_trial(project, chosen, "dev"))
         return run_diagnosis(project.bench, chosen, trial, most=most or None)
+    project.follow()
     bench, workshop = project.capped(cap)
     project.keep(chosen)
     trial = as_dev(bench.trial(chosen, "dev", "trial on dev"))
@@ -144,6 +145,7 @@ def run(project: Project, on_step: OnStep | None = None, pilots: bool = False) -
 
     `pilots`: before a tuning is pulled, pilots on parts of the examples must foresee a gain.
     """
+    project.follow()
     loop = Loop(project, on_step, pilots)
     found = loop.run()
     write_atomic(loop.folder / SAVED, found.model_dump_json())
@@ -161,6 +163,7 @@ def report(project: Project, name: str | None = None) -> Run:
 
 def ask(project: Project, question: str, user: str | None = None, stack: str | Stack | None = None) -> Answered:
     """Answer one question with the stack in use, under the user's rights."""
+    project.follow()
     chosen = _stack(project, stack)
     part = chosen.part("retrieve")
     index = project.index_for(chosen)
@@ -204,6 +207,7 @@ def _stack(project: Project, stack: str | Stack | None) -> Stack:
 
 
 def _trial(project: Project, stack: Stack, partition: Partition) -> Trial:
+    project.follow()
     project.keep(stack)
     if partition == "test":
         record_opening(project.task.state, "trial", stack)

@@ -115,6 +115,7 @@ def trial_table(trial: Trial) -> RenderableType:
         *_by_source(trial),
         *_not_scored(trial),
         *((name, plain(each.note)) for name, each in trial.graders.items() if each.note),
+        *_leaks(trial),
         ("mean credit", percent(trial.score)),
         ("per answer", f"{money(trial.cost_per_answer)} ({trial.cost_source})"),
         (
@@ -138,6 +139,16 @@ def _by_source(trial: Trial) -> tuple[tuple[str, str], ...]:
     low, high = max(0.0, found.interval.low), min(1.0, found.interval.high)
     told = f"{percent(low)} to {percent(high)} if cases of one source count as one of {found.clusters}"
     return (("by source", told),)
+
+
+def _leaks(trial: Trial) -> tuple[tuple[str, str], ...]:
+    """Say how many asked for what they may not read, and who was shown it, where there are access rules."""
+    found = trial.leaks
+    if found is None or not found.ruled:
+        return ()
+    shown = f"{count(len(found.leaks), 'leak')}: {', '.join(found.leaks)}" if found.leaks else "no leak"
+    asked = f"{count(found.attempts, 'case')} for what the user may not read"
+    return (("access", plain(f"{shown}; {asked}")),)
 
 
 def _not_scored(trial: Trial) -> tuple[tuple[str, str], ...]:

@@ -1,0 +1,91 @@
+"""A trial holds what every case was shown against the access rules: attempts are counted, leaks are named."""
+
+from pathlib import Path
+
+import pytest
+from knowledge.conftest import HashingEmbedder, write
+from trial.make import a_spec, a_task
+
+from levers.knowledge import Access, Index, Rule, build
+from levers.stack import Inline, ModelRef, Retrieve, Shots, Stack
+from levers.stack.shared import public_text
+from levers.stack.workshop import IndexFinder
+from levers.task.records import Case
+from levers.testing import ScriptedModel
+from levers.trial import Trial
+from levers.trial.bench import Bench
+from levers.trial.shelf import Shelf
+
+PAGE = "Tents are made in Porto.\n\n# Salaries\n\nNinety thousand.\n\n# Leave\n\nThirty days.\n"
+BOARD = Access(groups={"board": ("eve",)}, rules=(Rule(path="pay.md#salaries", groups=("board",)),))
+BARE = Stack(model=ModelRef(id="scripted"))
+
+
+class Careless:
+    """A workshop that shows every passage of its index to everybody, and inlines what it is told to."""
+
+    def __init__(self, index: Index, everything: bool = False) -> None:
+        self.index = index
+        self.everything = everything
+
+    def model(self, reference: ModelRef) -> ScriptedModel:
+        return ScriptedModel(lambda ask: "so")
+
+    def finder(self, index: str) -> "Careless":
+        return self
+
+    def inline(self, part: Inline) -> tuple[Inline, str]:
+        return part, ""
+
+    def shots(self, part: Shots) -> tuple[Shots, str]:
+        return part, ""
+
+    def find(self, queries, user, part):
+        return IndexFinder(self.index).find(queries, "eve" if self.everything else user, part)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Index:
+    write(tmp_path, {"docs/pay.md": PAGE})
+    return build(tmp_path / "docs", "docs", BOARD, HashingEmbedder(), tmp_path / "indexes")
+
+
+def asked(index: Index, stack: Stack, everything: bool = False) -> Trial:
+    evidence = {"open": "docs/pay.md#leave", "closed": "docs/pay.md#salaries"}
+    users = {"ana": "ben", "eve": "eve"}
+    cases = [
+        Case(
+            id=f"{user}-{name}", input="salaries?", expected="so", partition="dev", evidence=(place,), user=users[user]
+        )
+        for user in users
+        for name, place in evidence.items()
+    ]
+    bench = Bench(
+        task=a_task(cases, a_spec("exact")),
+        workshop=Careless(index, everything),
+        library=Shelf(index, lambda name: index),
+    )
+    return bench.trial(stack, "dev", "trial")
+
+
+def test_an_attempt_is_counted_and_what_the_rules_hide_is_no_leak(index: Index) -> None:
+    found = asked(index, BARE.with_part(Retrieve(index=index.digest, k=9)))
+    assert found.leaks.attempts == 1 and found.leaks.leaks == ()
+    shown = {outcome.case: {each.section for each in outcome.answer.passages} for outcome in found.outcomes}
+    assert shown["ana-closed"] == {"", "leave"}  # what stands before the first heading is public, and no leak
+    assert shown["eve-closed"] == {"", "leave", "salaries"}
+
+
+def test_a_leak_names_its_case(index: Index) -> None:
+    found = asked(index, BARE.with_part(Retrieve(index=index.digest, k=9)), everything=True)
+    assert found.leaks.leaks == ("ana-open", "ana-closed")
+
+
+def test_an_inlined_text_leaks_where_it_holds_what_the_user_may_not_read(index: Index) -> None:
+    public = BARE.with_part(Inline(documents=(("docs/pay.md", public_text(index, "docs/pay.md")),)))
+    assert "Porto" in str(public) and "Ninety" not in str(public)
+    assert asked(index, public).leaks.leaks == ()
+    whole = BARE.with_part(Inline(documents=(("docs/pay.md", PAGE.replace("# ", "")),)))
+    assert asked(index, whole).leaks.leaks == ("ana-open", "ana-closed")
+    gone = BARE.with_part(Inline(documents=(("docs/gone.md", "Once there."),)))
+    assert len(asked(index, gone).leaks.leaks) == 4
