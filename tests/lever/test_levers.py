@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from story import STAFF_HUT, TOPICS, Item, Story, fact, few_items
 
 from levers.diagnosis import diagnose
+from levers.economics import threshold
 from levers.errors import LeversError, UserError
 from levers.lever import LEVERS, Situation, lever
 from levers.lever.examples import pick, showable
@@ -87,6 +88,22 @@ def test_a_lever_without_material_is_blocked_and_refuses(bare: Situation, name: 
     assert quote.blocked or any(not gate.met for gate in quote.gates)
     with pytest.raises(UserError):
         lever(name).pull(bare, {})
+
+
+def within(there: Situation, p95_ms: float | None) -> Situation:
+    """The same situation under a target for latency."""
+    config = there.bench.task.config
+    targets = config.targets.model_copy(update={"p95_ms": p95_ms})
+    task = there.bench.task.model_copy(update={"config": config.model_copy(update={"targets": targets})})
+    return replace(there, bench=replace(there.bench, task=task))
+
+
+def test_retrieve_is_blocked_under_a_hard_limit_on_latency(start: Situation) -> None:
+    limit = threshold("retrieval latency budget").low
+    assert limit == 500
+    told = [lever("retrieve").quote(within(start, p95_ms)).blocked for p95_ms in (None, limit, limit - 1, 20)]
+    assert told[:2] == ["", ""]
+    assert told[2] == told[3] == "retrieval does not fit a latency target under 500 ms (S2)"
 
 
 def test_the_rules_name_keys_and_labels_and_no_fact(start: Situation) -> None:
