@@ -172,7 +172,7 @@ def test_the_watcher_tells_of_a_saved_file(place):
     assert seen and seen[0] >= 1
 
 
-def watching(place: Path, seen: list[int], until: threading.Event, since: Stamps | None = None) -> threading.Thread:
+def watching(place: Path, seen: list[int], until: threading.Event, since: Stamps) -> threading.Thread:
     """Count in `seen` what the watcher tells, in a thread."""
 
     def watch() -> None:
@@ -185,7 +185,7 @@ def watching(place: Path, seen: list[int], until: threading.Event, since: Stamps
 
 def test_the_watcher_sees_every_file_that_is_put_in_the_place_of_the_access_rules(place):
     stop, seen, told = threading.Event(), [], []
-    thread = watching(place, seen, stop)
+    thread = watching(place, seen, stop, stamps(place / "docs", [place / "access.yaml"]))
     for at in range(3):
         (place / "new.yaml").write_text(f"groups: {{g{at}: [ana]}}\n")
         os.replace(place / "new.yaml", place / "access.yaml")

@@ -320,7 +320,7 @@ def test_rules_that_read_otherwise_than_before_have_another_name():
         return rules_digest(Access(rules=(Rule(path=path, groups=("g",)),)))
 
     assert named("a/**") == digest([[("a/**", ("g",))], []]) != named("C#/**")
-    assert named("a#b") == digest([[("a#b", ("g",))], []])
+    assert named("a#b") == digest([[("a#b", ("g",))], [], 2])  # it covers a heading's repeats since
     assert named("C#/**") != digest([[("C#/**", ("g",))], []])
 
 
