@@ -10,6 +10,7 @@ from levers.knowledge import Chunking, Document, chunk
 from levers.knowledge.chunk import sections, size, slugs
 from levers.knowledge.outline import markdown_blocks, text_blocks
 from levers.knowledge.records import Block
+from levers.knowledge.sheets import read_csv
 
 
 def markdown(text: str, **fields) -> Document:
@@ -104,6 +105,16 @@ def test_a_row_alone_or_a_first_row_of_prose_names_no_columns():
         document = Document(id="a.csv", text=table, blocks=(Block(kind="table", start=0, end=len(table)),))
         pieces = chunk(document, Chunking(words=40))
         assert len(pieces) > 2 and {piece.heading for piece in pieces} == {"a"}
+
+
+@pytest.mark.parametrize("kind", ["structure", "sentence"])
+def test_a_row_of_data_that_is_cut_names_its_columns_in_each_piece(kind):
+    long = " ".join(f"w{at}" for at in range(400))
+    parsed = read_csv(f"id,text,note\n1,{long},see: below\n2,short,\n")
+    first, *others = chunk(Document(id="a.csv", text=parsed.text, blocks=parsed.blocks), Chunking(kind=kind))
+    assert first.heading == "a" and first.text.startswith("| id: 1 | text: w0 w1 ")
+    assert [each.heading for each in others] == ["a > id | text | note"] * 2
+    assert others[-1].text.endswith("| note: see: below |\n\n| id: 2 | text: short |")
 
 
 def test_text_without_spaces_is_still_cut():

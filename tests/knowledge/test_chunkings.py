@@ -7,6 +7,7 @@ from knowledge.conftest import HashingEmbedder, write
 from pydantic import ValidationError
 
 from levers.knowledge import Access, Chunking, Document, Found, Index, build, chunk
+from levers.knowledge.chunk import size
 from levers.knowledge.chunkings import ALL, Sought, compare_chunkings, fitting, gap, share
 from levers.knowledge.outline import markdown_blocks
 
@@ -66,6 +67,19 @@ def test_search_small_reads_the_parent(tmp_path):
     found = index.search(["hook3"], k=1)[0][0]
     assert "hook3" in found.text and 60 < len(found.text.split()) <= 200
     assert len(index.search(["hook3"], k=1, widen=0)[0][0].text.split()) <= 24
+
+
+def test_a_wider_passage_is_the_very_characters_of_prose_and_lists(tmp_path):
+    prose = " ".join(f'Sentence {at} tells mark{at} and "goes on a little!"' for at in range(12))
+    items = "\n".join(f"- Item {at} is for mark{at + 50} and ends." for at in range(12))
+    steps = "\n".join(f"{at}. Step {at} is for mark{at + 80} and ends." for at in range(1, 12))
+    text = f"# A\n\n{prose}\n\nMore of it.\n\n## B\n\n{items}\n\n## C\n\n{steps}\n"
+    write(tmp_path, {"docs/a.md": text})
+    how = Chunking(kind="sentence", words=20, parent=120)
+    index = build(tmp_path / "docs", "docs", Access(), HashingEmbedder(), tmp_path / "indexes", how)
+    for mark in ("mark5", "mark55", "mark85"):
+        found = index.search([mark], k=1, mode="bm25")[0][0]
+        assert found.text == text[found.start : found.end] and size(found.text) > 60
 
 
 def test_a_whole_document_answers_for_its_sections(tmp_path):

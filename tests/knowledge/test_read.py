@@ -209,12 +209,13 @@ def test_any_head_is_read_or_a_problem(inside):
     assert front.readable or front.problems
 
 
-def test_versions_by_title_need_the_same_groups_and_a_date(tmp_path):
+def test_versions_by_title_need_the_same_folder_groups_and_a_date(tmp_path):
     pages = {
         "a1.md": "---\ntitle: Boots\nupdated: 2025-01-01\n---\nOld boots.",
         "a2.md": "---\ntitle: boots\nupdated: 2026-01-01\n---\nNew boots.",
         "a3.md": "---\ntitle: Boots\nupdated: 2024-01-01\ngroups: [staff]\n---\nStaff boots.",
         "a4.md": "---\ntitle: Boots\n---\nUndated boots.",
+        "sub/a5.md": "---\ntitle: Boots\nupdated: 2023-01-01\n---\nBoots elsewhere.",
         "b1.md": "---\nsupersedes: b2.md\n---\nOne of a circle.",
         "b2.md": "---\nsupersedes: [b1.md]\n---\nThe other of a circle.",
         "c1.md": "---\nsupersedes: nowhere.md\n---\nRefers to nothing.",
@@ -237,6 +238,8 @@ def test_versions_by_title_need_the_same_groups_and_a_date(tmp_path):
         "docs/e3.md": "docs/e2.md",
     }
     assert {problem.file for problem in library.problems} == {"docs/b1.md", "docs/b2.md", "docs/c1.md"}
+    (note,) = library.notes  # what nobody said is told
+    assert note.startswith("docs/a1.md: left out, since docs/a2.md has the same title") and "2025-01-01" in note
 
 
 # --- access ------------------------------------------------------------------------------------------------------

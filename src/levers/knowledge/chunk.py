@@ -11,6 +11,7 @@ from levers.knowledge.records import Block, Chunk, Chunking, Document
 _SENTENCE = re.compile(r"""[.!?…]["'\u201d\u2019»)\]]*\s+|[\u3002\uff01\uff1f]["'\u201d\u2019\u300d\u300f]*\s*|\n""")
 _GAP = re.compile(r"\s+")
 _LINE = re.compile(r"\r\n?|\n")
+_LABEL = re.compile(r"(?:^| )\| ([^|]{1,80}?): ")
 _LETTERS_PER_WORD = 8  # text without spaces still has a size: one word for every eight characters
 _NAMES = 40  # words that the names of a table's columns have at most
 _TAIL = 0.2  # a last piece below this share of the limit joins the piece before it, which may then exceed it by as much
@@ -90,9 +91,9 @@ def under_headings(document: Document) -> dict[str, tuple[str, ...]]:
 def chunk(document: Document, chunking: Chunking | None = None, *, current: bool = True) -> list[Chunk]:
     """Cut a document as a chunking says, by structure without one: a chunk for each section, several for a long one.
 
-    A long section is cut between blocks, then at sentence ends, then between words; a long table between its rows,
-    where each further piece has the names of the columns in its heading, but for `fixed`. `text[start:end]` of the
-    document is the chunk's text.
+    A long section is cut between blocks, then at sentence ends, then between words; a long table between its rows, a
+    long row between words, where each further piece has the names of the columns in its heading, but for `fixed`.
+    `text[start:end]` of the document is the chunk's text.
     """
     how = chunking or Chunking()
     chunks: list[Chunk] = []
@@ -145,14 +146,16 @@ def _cuts(text: str, blocks: Sequence[Block], how: Chunking) -> list[_Span]:
 def _columns(text: str, blocks: Sequence[Block], span: _Span, how: Chunking) -> str:
     """Return what a piece that begins inside a table adds to its heading: the names of the columns, from the first row.
 
-    Nothing where there are none: a row alone, or a first row too long to be names.
+    A row of data names them in its own cells (`levers.knowledge.reading.labelled`). Nothing where there are none, or
+    where they are too long to be names.
     """
     if how.kind not in ("structure", "sentence"):
         return ""
     table = next((each for each in blocks if each.kind == "table" and each.start < span.start < each.end), None)
     first, *others = _LINE.split(text[table.start : table.end].strip(), maxsplit=1) if table else [""]
-    names = " | ".join(name for cell in first.strip().strip("|").split("|") if (name := cell.strip()))
-    return f" > {names}" if others and names and size(names) <= _NAMES else ""
+    cells = first.strip().strip("|").split("|") if others else _LABEL.findall(first)
+    names = " | ".join(name for cell in cells if (name := cell.strip()))
+    return f" > {names}" if names and size(names) <= _NAMES else ""
 
 
 def _fitted(text: str, sentence: _Span, limit: int) -> list[_Span]:

@@ -16,6 +16,8 @@ _SAME = 0.9  # share of common words from which two passages may be the same
 _COPY = 12  # words from which a literal copy under another heading is a duplicate
 _GAP = 200  # characters between two passages from which they do not belong together
 _WORD = re.compile(r"\w+")
+_ENDED = re.compile(r"""[.!?…]["'\u201d\u2019»)\]]*\Z""")  # as sentences are cut
+_LISTED = re.compile(r"[-*+>|#]|\d+[.)]\s")  # what begins a line of its own
 
 
 def fuse(bm25: Hits, dense: Hits) -> Hits:
@@ -90,7 +92,8 @@ def grow(found: Found, pieces: Sequence[Found], words: int) -> Found:
     """Return a passage with its neighbours among `pieces` (a document's, in order) of the same section.
 
     Neighbours come in turns, after and before, while the whole stays within `words`. What stands between two pieces
-    (blank lines, a rule) becomes as many line breaks, so that every character keeps its place from `start` on.
+    (blank lines, a rule) is not kept: it becomes a space where one sentence follows another, else as many line breaks,
+    so that every word has its place from `start` on.
     """
     places = [at for at, piece in enumerate(pieces) if piece.start == found.start and piece.end == found.end]
     if not places:
@@ -111,9 +114,16 @@ def grow(found: Found, pieces: Sequence[Found], words: int) -> Found:
             first, last = min(first, at), max(last, at)
     text = pieces[first].text
     for at in range(first + 1, last + 1):
-        text += "\n" * (pieces[at].start - pieces[at - 1].end) + pieces[at].text
+        text += _between(pieces[at - 1], pieces[at]) + pieces[at].text
     start, end = pieces[first].start, pieces[last].end
     return found.model_copy(update={"text": text, "start": start, "end": end, "page": pieces[first].page})
+
+
+def _between(before: Found, after: Found) -> str:
+    """Return what stands for the white space between two pieces, of the same length."""
+    gap = after.start - before.end
+    prose = _ENDED.search(before.text) and not _LISTED.match(after.text)
+    return " " if gap == 1 and prose else "\n" * gap
 
 
 def _joins(pieces: Sequence[Found], at: int, step: int, section: str) -> bool:

@@ -18,7 +18,7 @@ from levers.knowledge.pdf import read_pdf
 from levers.knowledge.reading import LARGEST_TEXT, Unreadable, first_title
 from levers.knowledge.records import Block, Document, Head, Parsed, Superseded
 from levers.knowledge.sheets import read_csv, read_jsonl, read_xlsx
-from levers.knowledge.versions import find_superseded
+from levers.knowledge.versions import find_superseded, guesses
 from levers.ledger import Record
 
 _WITH_HEAD: dict[str, Callable[[str, int], tuple[Block, ...]]] = {
@@ -77,7 +77,7 @@ class Folder(NamedTuple):
 class Library(Record):
     """A folder as read: documents sorted by id, problems with file and line, and superseded documents.
 
-    `notes` say what was guessed on the way, such as an encoding.
+    `notes` say what was guessed on the way, such as an encoding, or that one document replaces another.
     """
 
     documents: tuple[Document, ...] = ()
@@ -127,7 +127,7 @@ def read_library(documents_dir: Path, prefix: str, access: Access | None = None)
         documents=tuple(each.model_copy(update={"groups": judged.groups[each.id]}) for each in documents),
         problems=(*(problem for each in opened for problem in each.problems), *judged.problems),
         superseded=judged.superseded,
-        notes=tuple(each.note for each in opened if each.note),
+        notes=(*(each.note for each in opened if each.note), *guesses(judged.superseded)),
     )
 
 

@@ -177,7 +177,7 @@ def _compare(listed: Sequence[File], old: dict[str, Kept], source: Source) -> tu
 def _read(file: File, source: Source) -> tuple[Kept, Opened]:
     """Read a file: what is kept of it, and its document."""
     size, modified, *entry = source.look(file)
-    settled = time.time() - max(modified, *entry) / 1e9 > _SETTLED_AFTER
+    settled = time.time() - max((modified, *entry)) / 1e9 > _SETTLED_AFTER
     found = source.open(file)
     kept = Kept(
         name=file.name,

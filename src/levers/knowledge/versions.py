@@ -13,15 +13,16 @@ def find_superseded(documents: Sequence[Head], prefix: str) -> tuple[tuple[Super
     """Return what search must leave out, and the claims that cannot be followed.
 
     A document is superseded when another one names it under `supersedes`, or when one of the same title and the same
-    groups has a later `updated`. (A staff edition is no newer version of the public page, so groups must agree.)
-    Documents that supersede each other in a circle stay, with a problem.
+    groups, in the same folder, has a later `updated`. (A staff edition is no newer version of the public page, nor the
+    overview of boots of the overview of tents.) Documents that supersede each other in a circle stay, with a problem.
     """
     named, problems = _named(documents, prefix)
-    gone = {old: Superseded(document=old, by=new, why=f"{new} supersedes it") for old, new in named.items()}
-    editions: dict[tuple[str, tuple[str, ...]], list[Head]] = defaultdict(list)
+    gone = {old: Superseded(document=old, by=new, why=_claimed(new)) for old, new in named.items()}
+    editions: dict[tuple[str, str, tuple[str, ...]], list[Head]] = defaultdict(list)
     for document in documents:
         if document.title and document.updated and document.id not in gone:
-            editions[document.title.casefold(), document.groups].append(document)
+            folder = posixpath.dirname(document.id)
+            editions[folder, document.title.casefold(), document.groups].append(document)
     for same in editions.values():
         newest = max(same, key=lambda document: (document.updated or "", document.id))
         for document in same:
@@ -29,6 +30,18 @@ def find_superseded(documents: Sequence[Head], prefix: str) -> tuple[tuple[Super
                 why = f"{newest.id} has the same title and is newer ({newest.updated} against {document.updated})"
                 gone[document.id] = Superseded(document=document.id, by=newest.id, why=why)
     return tuple(gone[name] for name in sorted(gone)), tuple(problems)
+
+
+def guesses(superseded: Sequence[Superseded]) -> tuple[str, ...]:
+    """Return a note for each document that search leaves out by its title, which nobody said."""
+    mend = "where both hold, give one another title"
+    return tuple(
+        f"{each.document}: left out, since {each.why}; {mend}" for each in superseded if each.why != _claimed(each.by)
+    )
+
+
+def _claimed(by: str) -> str:
+    return f"{by} supersedes it"
 
 
 def _named(documents: Sequence[Head], prefix: str) -> tuple[dict[str, str], list[Problem]]:
