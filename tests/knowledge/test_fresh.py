@@ -1,5 +1,6 @@
 """An index follows its documents: only what changed is done, versions stay readable, what is purged is gone."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -63,6 +64,17 @@ def test_a_touched_or_quickly_rewritten_file_is_looked_at(place):
     page.write_text(page.read_text().replace("topic1", "topicX"))
     os.utime(page, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # same size, same time: written too fast for the clock
     assert top(built(place, embedder), "topicX") == "docs/p1.md"
+
+
+def test_a_passage_names_the_version_of_its_document(place, embedder):
+    first = built(place, embedder).chunks()
+    path = place / "docs" / first[0].document.removeprefix("docs/")
+    path.write_text(path.read_text() + "\nA further line.\n")
+    again = built(place, embedder).chunks()
+    was, now = ({each.document: each.version for each in some} for some in (first, again))
+    assert {name for name in was if was[name] != now[name]} == {first[0].document}
+    assert now[first[0].document] == hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    assert all(found.version == now[found.document] for found in built(place, embedder).search(["line"])[0])
 
 
 def test_old_versions_stay_and_the_way_to_a_content_does_not_matter(place, embedder):

@@ -287,7 +287,7 @@ def test_a_large_index_finds_exact_neighbours_under_a_narrow_filter(tmp_path, mo
     table = Table(tmp_path)
     table.add(chunks, 0, audiences, vectors)
     table.index()
-    rows = Rows(tmp_path, table.version, len(chunks))
+    rows = Rows(tmp_path, table.version, len(chunks), {})
     few, many = View(rows, frozenset([2]), frozenset()), View(rows, frozenset([3]), frozenset(["d00001"]))
     recalls = []
     for query in vectors[:20]:

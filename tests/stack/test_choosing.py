@@ -60,6 +60,15 @@ def test_the_sentences_that_share_the_questions_words_are_kept() -> None:
     assert [each.text for each in found] == ["Only one sentence.", "Returns take a week."]
 
 
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=7), st.integers(1, 30))
+def test_a_budget_of_words_keeps_the_best_passages(lengths: list[int], words: int) -> None:
+    found = passages(*(" ".join(["w"] * length) for length in lengths))
+    kept = lay(Retrieve(index="i", k=9, words=words), found, "w")
+    assert kept == found[: len(kept)] and kept
+    assert len(kept) == 1 or sum(lengths[: len(kept)]) <= words
+    assert len(kept) == len(found) or sum(lengths[: len(kept) + 1]) > words
+
+
 def test_the_question_can_stand_on_both_sides() -> None:
     from dataclasses import replace
 

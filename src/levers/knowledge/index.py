@@ -22,6 +22,7 @@ from levers.knowledge.store import Hits, Rows, audience_filter, ordered
 from levers.knowledge.update import Progress, Source, Update, sweep, update
 from levers.model.contract import Compared, Embedder, Reranker
 
+VERSION = 12  # letters of a file's hash that name its version: two of one document never share them by chance
 _POOL = 100  # passages each path ranks before fusion
 _SHOWN = 16  # passages read at a time
 _VIEWS = 64  # sets of groups whose view is kept: six bytes for each passage
@@ -70,7 +71,9 @@ class Index:
         self._state = state
         self._files = {each.name: each for each in state.files if each.head}
         self._revoked = revoked(state, access)
-        self._rows = Rows(home / TABLE, state.table, state.rows) if any(each.chunks for each in state.files) else None
+        held = any(each.chunks for each in state.files)
+        versions = {each.name: each.sha[:VERSION] for each in state.files}
+        self._rows = Rows(home / TABLE, state.table, state.rows, versions) if held else None
         self._segments = [home / WORDS / name for name in state.segments]
         self._words: words.Words | None = None
         self._listed: list[Found] | None = None

@@ -125,7 +125,8 @@ class Found(Record):
     """A passage that search brought. `score` is BM25, cosine similarity, or the fused score (0 to 1), by mode.
 
     A reranked passage has a score from 0 to 1; those further down, which were not compared, keep 0. `page`, from 1, is
-    where it starts, for kinds of files that have pages.
+    where it starts, for kinds of files that have pages. `version` is the start of the file's hash (SHA-256): the same
+    as long as the file is.
     """
 
     document: str
@@ -135,6 +136,7 @@ class Found(Record):
     start: int
     end: int
     page: int | None = None
+    version: str = ""
     score: float = 0.0
 
     @property

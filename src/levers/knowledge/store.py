@@ -146,8 +146,11 @@ class Table:
 class Rows:
     """One version of the table, opened for reading: chunks sorted by document and start, each at its place from 0."""
 
-    def __init__(self, folder: Path, version: int, size: int) -> None:
-        """Read the chunks; vectors are read when they are first needed. `size` is above every row number ever given."""
+    def __init__(self, folder: Path, version: int, size: int, versions: Mapping[str, str]) -> None:
+        """Read the chunks; vectors are read when they are first needed.
+
+        `size` is above every row number ever given; `versions` are the documents' own.
+        """
         self._table = need("lancedb").connect(str(folder)).open_table(TABLE)
         self._table.checkout(version)
         columns = ["row", "audience", *_COLUMNS]
@@ -158,6 +161,7 @@ class Rows:
         self.documents: list[str] = self._read["document"].to_pylist()
         self.sections: list[str] = self._read["section"].to_pylist()
         self.size = size
+        self._versions = versions
         self._places = np.full(self.size, -1, dtype=np.int64)
         self._places[self.numbers] = np.arange(len(self.numbers))
         self._vectors: NDArray[np.float32] | None = None
@@ -174,7 +178,10 @@ class Rows:
         """Return chunks by their places, as search gives them."""
         rows = self._read.select(list(_COLUMNS)).take(np.asarray(places, dtype=np.int64)).to_pylist()
         given = scores if scores is not None else (0.0 for _ in rows)
-        return [Found(**row, score=float(score)) for row, score in zip(rows, given, strict=True)]
+        return [
+            Found(**row, version=self._versions.get(row["document"], ""), score=float(score))
+            for row, score in zip(rows, given, strict=True)
+        ]
 
     def dense(self, vector: NDArray[np.float32], visible: NDArray[np.bool_], where: str, depth: int) -> Hits:
         """Search by a unit vector among visible places; the score is the cosine similarity.

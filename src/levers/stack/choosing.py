@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 from rapidfuzz import fuzz, process
 
@@ -28,7 +29,15 @@ def show(part: Shots, draft: Draft) -> Draft:
 def lay(part: Retrieve, passages: Sequence[Passage], question: str) -> tuple[Passage, ...]:
     """Cut and order the passages that were found, best first, as the part says."""
     shown = [each if part.sentences is None else cut(each, question, part.sentences) for each in passages]
-    return ordered(shown, part.order)
+    return ordered(within(shown, part.words), part.order)
+
+
+def within(passages: Sequence[Passage], words: int | None) -> list[Passage]:
+    """Return the first passages, best first, that hold no more than so many words together; at least one."""
+    if words is None:
+        return list(passages)
+    ends = accumulate(len(each.text.split()) for each in passages)
+    return [each for place, (each, end) in enumerate(zip(passages, ends, strict=True)) if end <= words or not place]
 
 
 def ordered(passages: Sequence[Passage], order: PassageOrder) -> tuple[Passage, ...]:

@@ -42,6 +42,7 @@ def _at(number: int, passage: Passage, start: int, end: int) -> Citation:
         end=end,
         quote=quote,
         page=passage.page,
+        version=passage.version,
     )
 
 

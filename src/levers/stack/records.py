@@ -15,7 +15,7 @@ PassageOrder = Literal["best first", "best last", "ends"]
 class Passage(Record):
     """A piece of a document as a model sees it; `start` and `end` are character offsets in the document's text.
 
-    `page` counts from 1; None where documents of the kind have no pages.
+    `page` counts from 1; None where documents of the kind have no pages. `version` is that of the document.
     """
 
     document: str
@@ -25,6 +25,7 @@ class Passage(Record):
     start: int
     end: int
     page: int | None = None
+    version: str = ""
     score: float = 0.0
 
     @property
@@ -95,7 +96,8 @@ class Retrieve(Record):
     `order` is that of the passages in the prompt; "ends" puts the best at both ends and the rest between. `around` asks
     the question before the passages too. `sentences` keeps of each passage so many that follow each other.
     With two `hops` the first passages ask again, for questions that need two. The model puts the question in so many
-    other words first as `rewrites` says, and all of them are searched.
+    other words first as `rewrites` says, and all of them are searched. What goes beyond `words` in all is left out, the
+    last passages first; the best one always stays.
     """
 
     kind: Literal["retrieve"] = "retrieve"
@@ -108,6 +110,7 @@ class Retrieve(Record):
     sentences: int | None = Field(default=None, ge=1, exclude_if=lambda value: value is None)
     hops: int = Field(default=1, ge=1, le=2, exclude_if=lambda value: value == 1)
     rewrites: int = Field(default=0, ge=0, le=4, exclude_if=lambda value: value == 0)
+    words: int | None = Field(default=None, ge=1, exclude_if=lambda value: value is None)
 
 
 class Given(Record):
@@ -177,7 +180,7 @@ class Question(Record):
 class Citation(Record):
     """Where an answer's support stands: document, section, character span; `number` is the passage's in the prompt.
 
-    `page` is where the passage starts, for documents with pages.
+    `page` is where the passage starts, for documents with pages; `version` is the start of the file's hash then.
     """
 
     number: int
@@ -187,6 +190,7 @@ class Citation(Record):
     end: int
     quote: str
     page: int | None = None
+    version: str = ""
 
     @property
     def reference(self) -> str:
