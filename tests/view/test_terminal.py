@@ -2,6 +2,7 @@ import io
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from levers.trial.records import Leaks
 from levers.view import (
@@ -52,7 +53,9 @@ def test_tables_hold_their_records_figures(run):
     assert "30 of 40 pass" in text(trial_table(run.final.dev))
     assert "10 of 40 development cases fail" in text(diagnosis_table(run.after))
     told = text(plan_table(run.steps[2].plan))
-    assert told.startswith("Next: retrieve") and "data gate: tune a format needs 1000" in told
+    assert told.startswith("Next: retrieve") and "tune: ✗ tune a format: 1,000" in told
+    assert "data gate: tune a format needs" not in told  # the gate says it, and once is enough
+    assert "needed by: the cases that this probe mends" in told
 
 
 def test_a_trial_tells_of_leaks_where_there_are_access_rules(run):
@@ -127,7 +130,27 @@ def test_the_same_work_can_come_again():
     progress = Progress(console)
     progress("trial", 1, 1)
     progress("trial", 1, 1)
+    progress.close()
     assert console.file.getvalue().count("trial: 1 done") == 2
+
+
+def test_a_replay_is_one_line_before_what_comes_next():
+    console, clock = quiet(), Clock()
+    with Progress(console, clock) as progress:
+        for name in ("trial on dev", "probe format", "probe tone"):
+            progress(name, 0, 9)
+            progress(name, 9, 9)
+        progress.say(Text("step 1"))
+        progress("trial on test", 9, 9)
+        progress("long", 0, 10)
+        clock.now = 40.0
+        progress("long", 10, 10)
+    assert console.file.getvalue().splitlines() == [
+        "3 pieces of work done in 0 s: replayed from the ledger, or small",
+        "step 1",
+        "trial on test: 9 done in 0 s",
+        "long: 10 done in 40 s",
+    ]
 
 
 def test_work_that_ends_leaves_other_work_its_time():

@@ -1,5 +1,6 @@
 """The verbs of the command line."""
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,8 @@ from levers.diagnosis import MOST
 from levers.errors import Problem, UserError
 from levers.loop import Project, Run
 from levers.task import Partition
+from levers.task.config import NAME
+from levers.task.importers import READERS
 from levers.view import (
     Progress,
     comparison_lines,
@@ -31,6 +34,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"levers {version('levers')}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    shown: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Customise a language model for your task by evidence."""
+
 
 Folder = Annotated[Path, typer.Argument(help="The project's folder.")]
 ProjectOption = Annotated[Path, typer.Option("--project", "-p", help="The project's folder.")]
@@ -65,12 +84,14 @@ def import_project(
         typer.Argument(help="promptfoo, autorag, ragas, deepeval, beir, openai, tensorzero or otel.", metavar="KIND"),
     ],
     path: Annotated[Path, typer.Argument(help="The file or folder that the other tool wrote.")],
-    into: Annotated[Path, typer.Option("--into", help="A new or empty folder for the project.")],
+    into: Annotated[Path | None, typer.Option("--into", help="A new or empty folder for the project: needed.")] = None,
     as_json: Json = False,
 ) -> None:
     """Make a project of another tool's evaluation set."""
     with guarded(as_json):
-        found = verbs.import_project(kind, path, into)
+        if into is None and kind in READERS:
+            raise UserError(Problem(file="levers import", field="--into", found="nothing", expected="a new folder"))
+        found = verbs.import_project(kind, path, into or HERE)
         emit(as_json, lambda: shapes.plain(found), lambda: views.imported(found))
 
 
@@ -92,7 +113,7 @@ def run(
     """Run the loop until the targets are met or nothing pays; writes report.html. A killed run goes on."""
     with guarded(as_json), Progress() as progress:
         opened = _open(folder, progress)
-        found = verbs.run(opened, lambda step: progress.console.print(step_line(step)), pilots)
+        found = verbs.run(opened, lambda step: progress.say(step_line(step)), pilots)
     emit(as_json, lambda: shapes.run(found), lambda: story(found))
     _name_report(opened, found)
     raise typer.Exit(DONE if found.targets_met else NO)
@@ -109,6 +130,7 @@ def trial(
 ) -> None:
     """Measure a stack; compare two on the same cases."""
     with guarded(as_json), Progress() as progress:
+        _no_folder("trial", stack)
         found = verbs.trial(_open(project, progress), stack, against, _partition(partition), margin)
     emit(as_json, lambda: shapes.measurement(found), lambda: trial_table(found.trial))
     if found.comparison and not as_json:
@@ -127,6 +149,7 @@ def diagnose(
 ) -> None:
     """Probe the failing dev cases: what each one needs, and what every lever could gain."""
     with guarded(as_json), Progress() as progress:
+        _no_folder("diagnose", stack)
         found = verbs.diagnose(_open(project, progress), stack, cap, most)
     emit(as_json, lambda: shapes.diagnosis(found), lambda: diagnosis_table(found))
 
@@ -135,6 +158,7 @@ def diagnose(
 def plan(stack: StackName = None, project: ProjectOption = HERE, as_json: Json = False) -> None:
     """Quote every lever and name the next move. Exit code 1: nothing pays."""
     with guarded(as_json), Progress() as progress:
+        _no_folder("plan", stack)
         found = verbs.plan(_open(project, progress), stack)
     emit(as_json, lambda: shapes.plan(found), lambda: plan_table(found))
     raise typer.Exit(DONE if found.next else NO)
@@ -166,7 +190,7 @@ def ask(
     """Answer one question, with citations and a trace of the steps."""
     with guarded(as_json), Progress() as progress:
         found = verbs.ask(_open(project, progress), question, user, stack)
-    emit(as_json, lambda: shapes.answered(found), lambda: views.answered(found.answer, found.cost))
+    emit(as_json, lambda: shapes.answered(found), lambda: views.answered(found))
     raise typer.Exit(NO if found.answer.error else DONE)
 
 
@@ -212,14 +236,19 @@ def _show_index(found: verbs.Indexed, as_json: bool) -> None:
         err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
 
 
-@app.command()
+@app.command(context_settings={"allow_extra_args": True})
 def report(
+    context: typer.Context,
     run: Annotated[str | None, typer.Option("--run", help="A run's id; the latest unless given.")] = None,
     project: ProjectOption = HERE,
     as_json: Json = False,
 ) -> None:
     """Write report.html of a finished run again and show its story."""
     with guarded(as_json):
+        for each in context.args:
+            _no_folder("report", each)
+            expected = "options only, such as --run"
+            raise UserError(Problem(file="levers report", found=repr(each), expected=expected))
         opened = verbs.load(project)
         found = verbs.report(opened, run)
         emit(as_json, lambda: shapes.run(found), lambda: story(found))
@@ -260,6 +289,13 @@ app.command()(advice.advise)
 app.command()(benching.bench)
 app.add_typer(hosting.app, name="hosted", help="Tune behind an API: export, start, look, fetch, cancel.")
 app.add_typer(costs.app, name="cost", help="What answers, stacks, caches, memory and latency cost, and why.")
+
+
+def _no_folder(verb: str, given: str | None) -> None:
+    """Refuse a project's folder where it is no argument, and say how it is named."""
+    if given is not None and (Path(given) / NAME).is_file():
+        hint = f"did you mean `levers {verb} -p {given}`?"
+        raise UserError(Problem(file=f"levers {verb}", found=f"{given}, a project's folder", hint=hint))
 
 
 def _name_report(project: Project, found: Run) -> None:

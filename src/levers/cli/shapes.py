@@ -147,6 +147,8 @@ def answered(found: Answered) -> dict[str, Any]:
         "steps": [plain(each) for each in given.steps],
         "usage": plain(found.usage),
         "cost": found.cost,
+        "stack": found.stack,
+        "unsearched": found.unsearched,
         "confidence": given.confidence,
         "finish": given.finish,
         "error": given.error,

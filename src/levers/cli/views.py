@@ -7,9 +7,11 @@ from rich.text import Text
 
 from levers.knowledge.chunkings import Reached, gap
 from levers.loop import Checked
-from levers.stack import Answer, Passage
+from levers.stack import Passage
 from levers.task.importers import Written
-from levers.verbs import Indexed, Ledger, Linted, Measured
+from levers.verbs import Answered, Indexed, Ledger, Linted, Measured
+from levers.verbs.results import START
+from levers.view.words import count
 
 
 def imported(found: Written) -> RenderableType:
@@ -23,23 +25,38 @@ def imported(found: Written) -> RenderableType:
 
 def checked(found: Checked) -> RenderableType:
     """`levers check`: counts, gates, what the golden set can show, and every problem."""
-    counts = Text(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in found.counts.items()))
+    problems = [Text(str(problem)) for problem in found.problems]
+    verdict = Text(f"{count(len(problems), 'problem')} to mend" if problems else "nothing to mend")
+    if problems and not found.counts["cases"]:  # nothing was read that could be counted
+        return Group(*problems, verdict)
+    counts = Text(", ".join(_counted(name, number) for name, number in found.counts.items()))
     gates = Table("gate", "have", "least", "usual", "", "source", title="data gates", title_justify="left", box=None)
     for gate in found.gates:
-        word = "met" if gate.met else "not met"
+        word = "met" if gate.met else f"below {gate.need:,}"
+        word += ": it runs, but proves little" if gate.goal == "golden set" and not gate.met else ""
         gates.add_row(gate.goal, str(gate.have), f"{gate.need} {gate.unit}", str(gate.usual), word, gate.source)
-    shown = Text(
-        "smallest difference the golden set can show (80 % power, 5 % level): "
-        + ", ".join(f"{name} {value:.2f}" for name, value in found.detectable_difference.items())
-    )
-    problems = [Text(str(problem)) for problem in found.problems]
-    count = len(problems)
-    verdict = Text(f"{count} problem{'s' if count != 1 else ''} to mend" if count else "nothing to mend")
-    return Group(counts, gates, shown, *(Text(note) for note in found.notes), *problems, verdict)
+    shown = [Text(line) for line in _differences(found.detectable_difference)]
+    return Group(counts, gates, *shown, *(Text(note) for note in found.notes), *problems, verdict)
 
 
-def answered(answer: Answer, cost: float | None) -> RenderableType:
-    """`levers ask`: the answer, where it stands, and what each step did."""
+def _counted(name: str, number: int) -> str:
+    nouns = {"cases": "case", "examples": "example", "documents": "document", "graders": "grader"}
+    return count(number, nouns[name]) if name in nouns else f"{number:,} {name.replace('_', ' ')}"
+
+
+def _differences(found: dict[str, float]) -> list[str]:
+    """Say in points what each partition can show at least, and which ones are too small to show anything."""
+    shown = [f"{name} {value * 100:.0f}" for name, value in found.items() if value < 1]
+    lines = [f"{name}: too few cases to show any difference" for name, value in found.items() if value >= 1]
+    if shown:
+        head = "smallest difference the golden set can show (80 % power, 5 % level), in points: "
+        lines.insert(0, head + ", ".join(shown))
+    return lines
+
+
+def answered(found: Answered) -> RenderableType:
+    """`levers ask`: the answer, where it stands, what each step did, and whether documents were left unsearched."""
+    answer, cost = found.answer, found.cost
     citations = [
         Text(f"[{each.number}] {each.document}#{each.section} {each.start}-{each.end}: {each.quote}")
         for each in answer.citations
@@ -51,7 +68,12 @@ def answered(answer: Answer, cost: float | None) -> RenderableType:
     paid = "no price known" if cost is None else f"${cost:.6f}"
     bill = Text(f"{usage.input + usage.cache_read + usage.cache_write} tokens in, {usage.output} out, {paid}", "dim")
     failed = [Text(f"error: {answer.error}", "red")] if answer.error else []
-    return Group(Text(answer.text, "bold"), *failed, *citations, steps, bill)
+    footer = []
+    if found.unsearched:
+        by = "start: the plain prompt" if found.stack == START else found.stack
+        adds = "`levers run` or `levers pull retrieve` adds them."
+        footer = [Text(f"answered by {by}, no documents searched. {adds}", "yellow")]
+    return Group(Text(answer.text, "bold"), *failed, *citations, steps, bill, *footer)
 
 
 def linted(found: Linted) -> RenderableType:
@@ -70,8 +92,9 @@ def linted(found: Linted) -> RenderableType:
 def ledger(found: Ledger) -> RenderableType:
     """`levers ledger`: what is kept, what moved, what was spent of what cap."""
     moved = "" if found.moved is None else f"; {found.moved} moved"
-    of = "no cap is set" if found.cap is None else f"${found.spent:.4f} of a cap of ${found.cap:.2f} spent"
-    return Text(f"{found.kept} values kept{moved}; {of}")
+    unset = "spending is not counted, for no cap is set (models: {cap: …} in levers.yaml)"
+    of = unset if found.cap is None else f"${found.spent:.4f} of a cap of ${found.cap:.2f} spent"
+    return Text(f"{count(found.kept, 'value')} kept{moved}; {of}")
 
 
 def passages(found: tuple[Passage, ...]) -> RenderableType:
@@ -89,7 +112,8 @@ def passages(found: tuple[Passage, ...]) -> RenderableType:
 def indexed(found: Indexed) -> RenderableType:
     """`levers index`: what is held, what changed, what that took, and how soon a change showed."""
     took = found.update
-    lines = [f"{found.documents} documents, {found.passages} passages, index {found.digest}"]
+    held = f"{count(found.documents, 'document')}, {count(found.passages, 'passage')}"
+    lines = [f"{held}, index {found.digest}"]
     if took.anything:
         files = f"{took.added} added, {took.changed} changed, {took.removed} removed"
         lines.append(f"{files}; {took.embedded} passages embedded, {took.reused} kept; {took.seconds:.1f} s")

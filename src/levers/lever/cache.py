@@ -9,7 +9,7 @@ from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.lever.figures import Terms, quote, tokens
 from levers.lever.room import no_room, not_worth
-from levers.lever.situation import Pulled, Situation
+from levers.lever.situation import Material, Pulled, Situation
 from levers.lever.variants import parse
 from levers.model import is_hosted
 from levers.plan import Quote
@@ -30,6 +30,8 @@ class CacheLever:
 
     name = "cache"
     probes: tuple[ProbeName, ...] = ()
+    settings: type[Record] = Settings
+    wants: tuple[Material, ...] = ()
 
     def quote(self, situation: Situation) -> Quote:
         """Quote from the price book and the traffic: the break-even of both lifetimes, no quality gained or lost."""

@@ -12,7 +12,7 @@ from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.lever.figures import Terms, quote, tokens
 from levers.lever.room import MARGIN, no_room, not_worth
-from levers.lever.situation import Pulled, Situation
+from levers.lever.situation import Material, Pulled, Situation
 from levers.lever.variants import parse
 from levers.plan import Quote
 from levers.stack import Instruct, Retrieve, Shots, Stack
@@ -35,6 +35,8 @@ class CompressLever:
 
     name = "compress"
     probes: tuple[ProbeName, ...] = ()
+    settings: type[Record] = Settings
+    wants: tuple[Material, ...] = ()
 
     def quote(self, situation: Situation) -> Quote:
         """Quote half of the prompt's own text as the most to be saved; no quality gained or lost."""

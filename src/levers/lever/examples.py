@@ -10,7 +10,7 @@ from levers.diagnosis import ProbeName
 from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.lever.figures import Terms, gate_check, quote, tokens
-from levers.lever.situation import Pulled, Situation
+from levers.lever.situation import Material, Pulled, Situation
 from levers.lever.variants import Variant, climb, parse
 from levers.plan import Quote
 from levers.stack import Shots, Stack
@@ -39,6 +39,8 @@ class ExamplesLever:
 
     name = "examples"
     probes: tuple[ProbeName, ...] = ("format", "instruction", "tone")
+    settings: type[Record] = Settings
+    wants: tuple[Material, ...] = ("examples",)
 
     def quote(self, situation: Situation) -> Quote:
         """Quote from the probe that imposes form and label and shows the answers to the most similar cases."""

@@ -8,7 +8,7 @@ from levers.errors import Problem, UserError
 from levers.knowledge import Found
 from levers.ledger import Record
 from levers.lever.figures import Terms, quote, tokens
-from levers.lever.situation import Pulled, Situation
+from levers.lever.situation import Material, Pulled, Situation
 from levers.lever.variants import parse
 from levers.plan import Quote
 from levers.stack import Inline
@@ -24,6 +24,8 @@ class InlineLever:
 
     name = "inline"
     probes: tuple[ProbeName, ...] = ("knowledge",)
+    settings: type[Record] = Settings
+    wants: tuple[Material, ...] = ("documents",)
 
     def quote(self, situation: Situation) -> Quote:
         """Quote from the knowledge probe, with the documents' length as the running cost."""

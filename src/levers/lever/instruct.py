@@ -12,7 +12,7 @@ from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.lever.figures import Terms, quote, tokens
 from levers.lever.reflect import price_of, reflect
-from levers.lever.situation import Pulled, Situation
+from levers.lever.situation import Material, Pulled, Situation
 from levers.lever.variants import best_of, parse
 from levers.plan import Quote
 from levers.stack import Instruct, Stack
@@ -40,6 +40,8 @@ class InstructLever:
 
     name = "instruct"
     probes: tuple[ProbeName, ...] = ("format", "instruction")
+    settings: type[Record] = Settings
+    wants: tuple[Material, ...] = ()
 
     def quote(self, situation: Situation) -> Quote:
         """Quote the rules first; once they are in the prompt, reflection, where a reference model is named."""
@@ -66,6 +68,8 @@ class InstructLever:
         variants = [("brief and rules" if keep else "rules alone", _written(situation, keep)) for keep in kept]
         stack, notes = best_of(situation, self.name, variants)
         material, text = "the graders and the answer's schema", _text(stack)
+        brief = situation.bench.task.instructions
+        left_out = "" if not brief or text.startswith(brief) else "; the rules replace the brief, which is left out"
         if chosen.reflect:
             found = reflect(situation, text, chosen.reflect, chosen.usd)
             reflected = situation.stack.with_part(Instruct(text=found.text))
@@ -73,7 +77,7 @@ class InstructLever:
             stack, measured = best_of(situation, self.name, pairs)
             notes = (*notes, *found.notes, *measured)
             material += ", and dev as the reference model read it"
-        changed = f"the system message spells out form and labels (about {tokens(_text(stack)):.0f} tokens)"
+        changed = f"the system message spells out form and labels (about {tokens(_text(stack)):.0f} tokens){left_out}"
         return Pulled(stack=stack, changed=changed, material=material, notes=notes)
 
 

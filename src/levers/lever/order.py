@@ -7,7 +7,7 @@ from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.lever.figures import Terms, quote
 from levers.lever.room import room_of_needs
-from levers.lever.situation import Pulled, Situation
+from levers.lever.situation import Material, Pulled, Situation
 from levers.lever.variants import Variant, best_of, parse
 from levers.plan import Quote
 from levers.stack import Retrieve
@@ -28,6 +28,8 @@ class OrderLever:
 
     name = "order"
     probes: tuple[ProbeName, ...] = ()
+    settings: type[Record] = Settings
+    wants: tuple[Material, ...] = ()
 
     def quote(self, situation: Situation) -> Quote:
         """Quote from the cases whose evidence was shown, and lay in the middle or drowned among other passages."""

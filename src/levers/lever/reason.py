@@ -10,7 +10,7 @@ from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.lever.figures import Terms, quote
 from levers.lever.room import room_of_needs
-from levers.lever.situation import Pulled, Situation
+from levers.lever.situation import Material, Pulled, Situation
 from levers.lever.variants import Variant, best_of, parse
 from levers.plan import Quote
 from levers.stack import Reason
@@ -34,6 +34,8 @@ class ReasonLever:
 
     name = "reason"
     probes: tuple[ProbeName, ...] = ()
+    settings: type[Record] = Settings
+    wants: tuple[Material, ...] = ()
 
     def quote(self, situation: Situation) -> Quote:
         """Quote from the needs that no material mends: right only at times, right in a stronger model, or unexplained.

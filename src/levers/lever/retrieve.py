@@ -10,7 +10,7 @@ from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.lever.cutting import cut
 from levers.lever.figures import Terms, quote, tokens
-from levers.lever.situation import Pulled, Situation
+from levers.lever.situation import Material, Pulled, Situation
 from levers.lever.variants import Variant, climb, parse
 from levers.plan import Quote
 from levers.stack import Retrieve
@@ -40,6 +40,8 @@ class RetrieveLever:
 
     name = "retrieve"
     probes: tuple[ProbeName, ...] = ("knowledge",)
+    settings: type[Record] = Settings
+    wants: tuple[Material, ...] = ("documents",)
 
     def quote(self, situation: Situation) -> Quote:
         """Quote from the knowledge probe, which hands over exactly the evidence: perfect retrieval."""
@@ -81,7 +83,7 @@ class RetrieveLever:
         k = next(each.k for each in stack.parts if isinstance(each, Retrieve))
         documents = {each.document for each in index.chunks()}
         how = f"{chosen.mode} search, reranked" if reranker else f"{chosen.mode} search"
-        changed = f"{k} passages come before each question ({how})"
+        changed = f"{k} passage{'s come' if k > 1 else ' comes'} before each question ({how})"
         material = f"{len(documents)} documents, {len(index.chunks())} passages, index {index.digest}"
         return Pulled(stack=stack, changed=changed, material=material, notes=(*cuts, *notes))
 

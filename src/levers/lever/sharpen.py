@@ -15,7 +15,7 @@ from levers.ledger import Record
 from levers.lever.figures import Terms, gate_check, quote
 from levers.lever.gates import guard
 from levers.lever.questions import write_questions
-from levers.lever.situation import Pulled, Situation
+from levers.lever.situation import Material, Pulled, Situation
 from levers.lever.variants import parse
 from levers.plan import Quote
 from levers.stack import Retrieve
@@ -43,6 +43,8 @@ class SharpenLever:
 
     name = "sharpen"
     probes: tuple[ProbeName, ...] = ("knowledge",)
+    settings: type[Record] = Settings
+    wants: tuple[Material, ...] = ("documents",)
 
     def quote(self, situation: Situation) -> Quote:
         """Quote from the knowledge probe: where the stack retrieves, what it cures are failures of retrieval."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from levers.diagnosis import Diagnosis, ProbeName
 from levers.errors import LeversError
@@ -53,11 +53,19 @@ class Pulled(Record):
     worse: tuple[str, ...] = ()
 
 
+Material = Literal["documents", "examples"]
+
+
 class Lever(Protocol):
-    """Turns a stack and material into a better stack. `probes` are the probes that stand for it made perfect."""
+    """Turns a stack and material into a better stack. `probes` are the probes that stand for it made perfect.
+
+    `settings` is what a pull can be told; `wants` is the material without which no pull is possible.
+    """
 
     name: str
     probes: tuple[ProbeName, ...]
+    settings: type[Record]
+    wants: tuple[Material, ...]
 
     def quote(self, situation: Situation) -> Quote:
         """Say what pulling would gain and cost now, and with which settings; touches nothing."""

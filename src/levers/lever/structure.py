@@ -15,7 +15,7 @@ from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.lever.figures import Terms, quote
 from levers.lever.room import room_of_cases
-from levers.lever.situation import Pulled, Situation
+from levers.lever.situation import Material, Pulled, Situation
 from levers.lever.variants import parse
 from levers.model import is_hosted
 from levers.plan import Quote
@@ -38,6 +38,8 @@ class StructureLever:
 
     name = "structure"
     probes: tuple[ProbeName, ...] = ("format",)
+    settings: type[Record] = Settings
+    wants: tuple[Material, ...] = ()
 
     def quote(self, situation: Situation) -> Quote:
         """Quote from the format probe, which imposes the same schema: perfect and product are one.

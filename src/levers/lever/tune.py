@@ -14,7 +14,7 @@ from levers.lever.gates import check_force, check_lengths, guard, record_force
 from levers.lever.pilots import known_pilots, pilot_gates, run_pilots
 from levers.lever.room import room_of_needs
 from levers.lever.samples import lay_out
-from levers.lever.situation import Pulled, Situation
+from levers.lever.situation import Material, Pulled, Situation
 from levers.lever.variants import parse
 from levers.plan import GateCheck, Quote
 from levers.stack.workshop import ADAPTERS
@@ -52,6 +52,8 @@ class TuneLever:
 
     name = "tune"
     probes: tuple[ProbeName, ...] = ("format", "instruction", "tone")
+    settings: type[Record] = Settings
+    wants: tuple[Material, ...] = ("examples",)
 
     def quote(self, situation: Situation) -> Quote:
         """Quote from the probes of form, label and tone together; the data gate is the field's for such a goal."""

@@ -1,18 +1,26 @@
 """Measure variants of a pull against each other on dev, and parse a pull's settings."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from levers.errors import Problem, UserError
 from levers.ledger import Record
-from levers.lever.situation import Situation
+from levers.lever.situation import Lever, Material, Situation
 from levers.stack import Stack
+from levers.task.records import Task
+from levers.task.wording import nearest
 from levers.trial.records import Trial
 
 Variant = tuple[str, Stack]
 S = TypeVar("S", bound=Record)
+_BRING: dict[Material, str] = {
+    "documents": "name their folder: knowledge: {documents: docs/}",
+    "examples": "name their file: examples: examples.jsonl",
+}
 
 
 def best_of(situation: Situation, lever: str, variants: Sequence[Variant]) -> tuple[Stack, tuple[str, ...]]:
@@ -71,21 +79,58 @@ def _choose(measured: Sequence[tuple[str, Stack, Trial]]) -> tuple[Stack, tuple[
     return best[1], notes
 
 
+def check_pull(lever: Lever, task: Task, settings: dict[str, Any]) -> None:
+    """Refuse, before anything is measured, settings that are wrong and a project without the lever's material.
+
+    Raises UserError with all of it at once.
+    """
+    there = {"documents": task.documents is not None, "examples": bool(task.examples)}
+    problems = [
+        Problem(file="levers.yaml", found=f"no {each}", expected=f"{each} for {lever.name}", hint=_BRING[each])
+        for each in lever.wants
+        if not there[each]
+    ]
+    try:
+        parse(lever.settings, lever.name, settings)
+    except UserError as error:
+        problems += error.problems
+    if problems:
+        raise UserError(problems)
+
+
 def parse(kind: type[S], lever: str, settings: dict[str, Any]) -> S:
     """Read a pull's settings, or say for each what is wrong with it."""
     try:
         return kind(**settings)
     except ValidationError as error:
-        known = ", ".join(kind.model_fields) or "none"
-        raise UserError(
-            [
-                Problem(
-                    file=f"levers pull {lever}",
-                    field=".".join(str(part) for part in each["loc"]),
-                    found=repr(each["input"]),
-                    expected=each["msg"],
-                    hint=f"settings of {lever}: {known}",
-                )
-                for each in error.errors()
-            ]
-        ) from None
+        raise UserError([_wrong(kind, lever, each) for each in error.errors()]) from None
+
+
+def _wrong(kind: type[Record], lever: str, detail: ErrorDetails) -> Problem:
+    name = str(detail["loc"][0]) if detail["loc"] else ""
+    if detail["type"] == "extra_forbidden":
+        found, expected = "an unknown setting", f"one of {', '.join(kind.model_fields)}"
+        near = nearest(name, kind.model_fields)
+        hint = f'did you mean "{near}"?' if near else ""
+        expected = expected if kind.model_fields else f"none, {lever} has nothing to set"
+    else:
+        found, expected = repr(detail["input"]), _wanted(kind.model_fields[name]) if name else detail["msg"]
+        hint = f"settings of {lever}: {', '.join(kind.model_fields)}"
+    return Problem(file=f"levers pull {lever}", field=name, found=found, expected=expected, hint=hint)
+
+
+def _wanted(field: FieldInfo) -> str:
+    """Say in plain words what a setting takes."""
+    kinds = [each for each in get_args(field.annotation) if each is not type(None)]
+    kind = kinds[0] if kinds and get_origin(field.annotation) is not Literal else field.annotation
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(str(each) for each in get_args(kind))}"
+    bounds = [
+        f"{word} {getattr(each, name):g}"
+        for each in field.metadata
+        for name, word in {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}.items()
+        if hasattr(each, name)
+    ]
+    words: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number"}
+    what = words.get(kind, "a text")
+    return f"{what} of {' and '.join(bounds)}" if bounds else what

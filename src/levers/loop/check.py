@@ -12,10 +12,9 @@ from levers.lever.figures import gate_check
 from levers.lever.gates import inspect
 from levers.model import known_reference
 from levers.plan import GateCheck
-from levers.task import TaskConfig
 from levers.task import check as check_task
 from levers.task import load as load_task
-from levers.task.config import read_config
+from levers.task.config import Written, read_config
 from levers.task.records import Example
 from levers.trial import Kit, detectable_difference
 
@@ -35,12 +34,12 @@ class Checked(Record):
 def check(path: Path | str) -> Checked:
     """Check a project's folder (or its `levers.yaml`) and return all that is wrong with it."""
     root = Path(path) if Path(path).is_dir() else Path(path).parent
-    _, config, _ = read_config(root)
+    written, _, _ = read_config(root)
     problems: list[Problem] = []
-    library = _library(root, config, problems) if config else None
+    library = _library(root, written, problems) if written else None
     report = check_task(path, known_reference=known_reference, sections=_slugs(library) if library else None)
-    if config and config.prices:
-        problems += _attempt(lambda: PriceBook.load(root / str(config.prices), config.prices))
+    if written and (prices := written.text("prices")):
+        problems += _attempt(lambda: PriceBook.load(root / prices, prices))
     examples = report.counts["examples"]
     gates = [gate_check("golden set", report.counts["cases"])]
     if examples:
@@ -57,16 +56,19 @@ def check(path: Path | str) -> Checked:
     )
 
 
-def _library(root: Path, config: TaskConfig, problems: list[Problem]) -> Library | None:
-    """Read documents under the access rules; what is wrong with either is added to the problems."""
-    material = config.knowledge
+def _library(root: Path, written: Written, problems: list[Problem]) -> Library | None:
+    """Read documents under the access rules; what is wrong with either is added to the problems.
+
+    What `levers.yaml` names is read although something else in it is wrong, so that everything is named at once.
+    """
+    documents, rules = written.text("knowledge", "documents"), written.text("knowledge", "access")
     access = Access()
-    if material.access and (root / material.access).exists():
-        problems += _attempt(lambda: load_access(root / str(material.access), material.access))
-        access = Access() if problems else load_access(root / material.access, material.access)
-    if not material.documents or not (root / material.documents).is_dir():
+    if rules and (root / rules).exists():
+        problems += _attempt(lambda: load_access(root / rules, rules))
+        access = Access() if problems else load_access(root / rules, rules)
+    if not documents or not (root / documents).is_dir():
         return None  # the task's own check names a folder that is not there
-    library = read_library(root / material.documents, material.documents, access)
+    library = read_library(root / documents, documents, access)
     problems += library.problems
     return library
 

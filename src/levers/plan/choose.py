@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from levers.economics import DAYS_PER_YEAR
-from levers.plan.records import EFFORTS, Attempt, Option, Plan, Quote, Verdict
+from levers.plan.records import EFFORTS, Attempt, GateCheck, Option, Plan, Quote, Verdict
 
 LEAST_SHARE = 0.01  # a lever that could cure less than one case in a hundred is not worth a move
 
@@ -60,10 +60,7 @@ def _refusal(stack: str, quote: Quote, attempts: Sequence[Attempt]) -> str:
         return quote.blocked
     unmet = [gate for gate in quote.gates if gate.blocks and not gate.met]
     if unmet:
-        gate = unmet[0]
-        if gate.at_most:
-            return f"{gate.have} {gate.unit}: {gate.goal}, at most {gate.need} ({gate.source})"
-        return f"data gate: {gate.goal} needs {gate.need} {gate.unit}, you have {gate.have} ({gate.source})"
+        return gate_reason(unmet[0])
     if quote.saves is None and max(quote.unlocks, quote.gain) < LEAST_SHARE and quote.score_interval.low <= 0:
         return f"its probe, which is the lever made perfect, gains nothing ({quote.gain:+.2f} passes)"
     same = [each for each in attempts if each.lever == quote.lever and each.settings == quote.settings]
@@ -75,6 +72,13 @@ def _refusal(stack: str, quote: Quote, attempts: Sequence[Attempt]) -> str:
     if len(same) > 1:
         return f"tried {len(same)} times on earlier stacks and rejected: {same[-1].why}"
     return ""
+
+
+def gate_reason(gate: GateCheck) -> str:
+    """Say why a gate that is not met keeps a lever from being pulled."""
+    if gate.at_most:
+        return f"{gate.have} {gate.unit}: {gate.goal}, at most {gate.need} ({gate.source})"
+    return f"data gate: {gate.goal} needs {gate.need} {gate.unit}, you have {gate.have} ({gate.source})"
 
 
 def _reason(quote: Quote, answers_per_day: float) -> str:

@@ -1,5 +1,6 @@
 """The golden set: JSON Lines into cases, every faulty line named."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ _ROLE_HINT = "end with the turn that is to be answered"
 
 @dataclass(frozen=True)
 class Golden:
-    """The readable cases, the line each came from, and what is wrong with the file."""
+    """The readable cases, the line each came from, what is wrong with the file, and all evidence with its line."""
 
     file: str
     cases: tuple[Case, ...]
     lines: tuple[int, ...]
     problems: tuple[Problem, ...]
+    references: tuple[tuple[int, str], ...] = ()
 
     def line(self, case: Case) -> int:
         """Return the line of a case of this set."""
@@ -41,21 +43,27 @@ def read_golden(path: Path, shown: str) -> Golden:
     for number, row in rows:
         case, found = read_case(row, shown, number)
         problems += found
-        if case is None:
-            continue
-        if case.id in seen:
-            hint = "give every case its own id"
-            where = f"{show(case.id)}, which line {seen[case.id]} has too"
+        name = row.get("id")
+        if isinstance(name, str) and seen.setdefault(name, number) != number:
+            hint, where = "give every case its own id", f"{show(name)}, which line {seen[name]} has too"
             problems.append(
                 Problem(file=shown, line=number, field="id", found=where, expected="an id used once", hint=hint)
             )
-            continue
-        seen[case.id] = number
-        cases.append(case)
-        numbers.append(number)
+        elif case is not None:
+            cases.append(case)
+            numbers.append(number)
     problems += _partitions(cases, shown) if not problems else []
     problems.sort(key=lambda each: each.line or 0)
-    return Golden(shown, tuple(cases), tuple(numbers), tuple(cap(problems, shown)))
+    return Golden(shown, tuple(cases), tuple(numbers), tuple(cap(problems, shown)), tuple(_references(rows)))
+
+
+def _references(rows: Sequence[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, str]]:
+    """Yield the evidence of all lines, faulty ones too, so that whoever mends them need not check again for it."""
+    for number, row in rows:
+        named = row.get("evidence")
+        for reference in named if isinstance(named, list) else ():
+            if isinstance(reference, str) and reference.split("#")[0].strip() and not reference.endswith("#"):
+                yield number, reference
 
 
 def read_rows(text: str, shown: str) -> tuple[list[tuple[int, dict[str, Any]]], list[Problem]]:

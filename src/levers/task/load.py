@@ -111,7 +111,9 @@ def _read(path: Path, known: KnownReference | None, sections: Sections | None, e
     reading = _Reading(root)
     if not (root / NAME).is_file():
         found = f"no {NAME}" if root.is_dir() else "no such folder"
-        hint = f"`levers init {path}` writes a project to start from"
+        taken = root.exists() and (not root.is_dir() or any(root.iterdir()))
+        hint = f"`levers init {'my-project' if taken else path}` writes a project to start from"
+        hint += " into a new folder" if taken else ""
         reading.problems.append(Problem(file=str(path), found=found, expected=f"a folder with {NAME}", hint=hint))
         return reading
     written, reading.config, problems = read_config(root)

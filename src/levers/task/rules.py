@@ -246,27 +246,24 @@ def check_evidence(
 ) -> list[Problem]:
     """Name evidence that points to a document (or, where `sections` tells them, a section) that does not exist."""
     problems = []
-    for case, line in zip(golden.cases, golden.lines, strict=True):
-        for reference in case.evidence:
-            document, _, slug = reference.partition("#")
-            document = PurePosixPath(document).as_posix()
-            if document not in documents:
-                close = nearest(document, documents)
-                hint = (
-                    f'did you mean "{close}"?'
-                    if close
-                    else "write the path from the project's folder, such as docs/returns.md"
-                )
-                expected = "a document of the documents' folder"
-            elif slug and sections and slug not in (known := sections(document)):
-                hint, expected = did_you_mean(slug, known), f"a section of {document}"
-            else:
-                continue
-            problems.append(
-                Problem(
-                    file=golden.file, line=line, field="evidence", found=show(reference), expected=expected, hint=hint
-                )
+    for line, reference in golden.references:
+        document, _, slug = reference.partition("#")
+        document = PurePosixPath(document).as_posix()
+        if document not in documents:
+            close = nearest(document, documents)
+            hint = (
+                f'did you mean "{close}"?'
+                if close
+                else "write the path from the project's folder, such as docs/returns.md"
             )
+            expected = "a document of the documents' folder"
+        elif slug and sections and slug not in (known := sections(document)):
+            hint, expected = did_you_mean(slug, known), f"a section of {document}"
+        else:
+            continue
+        problems.append(
+            Problem(file=golden.file, line=line, field="evidence", found=show(reference), expected=expected, hint=hint)
+        )
     return problems
 
 

@@ -40,12 +40,21 @@ class Indexed(Record):
         return self.lag is None or self.wanted is None or self.lag <= self.wanted
 
 
+START = "start"
+
+
 class Answered(Record):
-    """One answer and what it cost in USD; None when no price is known."""
+    """One answer and what it cost in USD; None when no price is known.
+
+    `stack` is the stack that answered: its digest, or `start` for the plain prompt. `unsearched`: the project has
+    documents, and this stack shows none of them.
+    """
 
     answer: Answer
     cost: float | None
     usage: Usage
+    stack: str = ""
+    unsearched: bool = False
 
 
 class Linted(Record):

@@ -9,11 +9,13 @@ from levers.diagnosis import MOST, Diagnosis
 from levers.diagnosis import diagnose as run_diagnosis
 from levers.diagnosis.lint import lint as lint_prompt
 from levers.diagnosis.lint import prompt_of, prompt_of_file
-from levers.economics import CACHE_MINIMUM, PriceBook
+from levers.economics import CACHE_MINIMUM, PriceBook, answer_cost, at_lifetime
 from levers.errors import Problem, UserError
 from levers.ledger import write_atomic
 from levers.lever import LEVERS, Piloting, Pulled, Situation, lever
+from levers.lever.variants import check_pull
 from levers.loop import Loop, OnStep, Project, Run, record_opening
+from levers.model import billed
 from levers.plan import Advice, Circumstances, Plan, choose
 from levers.plan import advise as give_advice
 from levers.stack import Question, Retrieve, Stack, answer
@@ -24,7 +26,7 @@ from levers.trial import Trial, as_dev, compare, within_margin
 from levers.trial.bench import Progress, silent
 from levers.tuning.pilot import LEAST_POINTS, SHARES, Piloted
 from levers.verbs.figures import LATEST, SAVED, finished
-from levers.verbs.results import Answered, Ledger, Linted, Measurement
+from levers.verbs.results import START, Answered, Ledger, Linted, Measurement
 from levers.view import write_report
 
 
@@ -113,6 +115,7 @@ def pull(
 ) -> Pulled:
     """Pull one lever on a stack and put the better stack to use, unless the lever's own checks found it worse."""
     chosen = lever(name)
+    check_pull(chosen, project.task, settings or {})
     pulled = chosen.pull(_situation(project, _stack(project, stack)), settings or {})
     project.keep(pulled.stack, use=not pulled.worse)
     return pulled
@@ -137,6 +140,7 @@ def pilot(
     if len(set(shares)) < LEAST_POINTS or not all(0 < share <= 1 for share in shares):
         found, expected = ", ".join(f"{share:g}" for share in shares), "four different shares at least, each up to 1"
         raise UserError(Problem(file="levers pilot", field="shares", found=found, expected=expected))
+    check_pull(chosen, project.task, settings or {})
     return chosen.pilot(_situation(project, _stack(project, stack)), settings or {}, shares)
 
 
@@ -166,12 +170,20 @@ def ask(project: Project, question: str, user: str | None = None, stack: str | S
     project.follow()
     chosen = _stack(project, stack)
     part = chosen.part("retrieve")
-    index = project.index_for(chosen)
+    shown = part is not None or chosen.part("inline") is not None
+    index = project.index_for(chosen) if shown else None  # what shows no document waits for none
     if isinstance(part, Retrieve) and index is not None:  # of the documents and access rules as they are now
         chosen = chosen.with_part(part.model_copy(update={"index": index.digest}))
     given = answer(chosen, [Question(id="ask", input=question, user=user)], project.workshop)[0]
-    price = project.bench.cost_of
-    return Answered(answer=given, cost=price(given.usage) if price else None, usage=given.usage)
+    models = project.task.config.models
+    price = project.prices.find(billed(models.answer))
+    return Answered(
+        answer=given,
+        cost=answer_cost(given.usage, at_lifetime(price, models.cache)) if price else None,
+        usage=given.usage,
+        stack=START if chosen.digest == project.start().digest else chosen.digest,
+        unsearched=project.task.documents is not None and not shown,
+    )
 
 
 def ledger(project: Project, action: str = "show", file: Path | str | None = None) -> Ledger:

@@ -13,13 +13,16 @@ from rich.text import Text
 from levers.view.words import duration, plain
 
 QUIET_SECONDS = 10.0
+QUICK_SECONDS = 0.5  # shown as 0 s
+FOLDED = 3  # so many quick pieces in a row are one line
 
 
 class Progress:
     """A callback (what, done, total) that shows work as it goes; use it in a `with`, or `close` it at the end.
 
     In a terminal every piece of work has a bar until it is done, then one line. Elsewhere each piece of work has a line
-    at its end, and one every ten seconds while it lasts. Safe to call from several threads.
+    at its end, and one every ten seconds while it lasts. Several pieces in a row that took no time, as all of a
+    replayed run do, are one line together. Safe to call from several threads.
     """
 
     def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -30,6 +33,7 @@ class Progress:
         self._started: dict[str, float] = {}
         self._said: dict[str, float] = {}
         self._tasks: dict[str, TaskID] = {}
+        self._quick: list[str] = []  # lines of work that took no time, not shown yet
         self._bars: Bars | None = None
 
     def __call__(self, what: str, done: int, total: int) -> None:
@@ -60,6 +64,7 @@ class Progress:
             if self._bars is not None:
                 self._bars.stop()
             self._bars = None
+            self._flush()
             self._tasks.clear()
             self._started.clear()
             self._said.clear()
@@ -80,10 +85,29 @@ class Progress:
         task = self._tasks.pop(what, None)
         if self._bars is not None and task is not None:
             self._bars.remove_task(task)
-        self._say(f"{what}: {total} done in {duration(seconds)}")
+        line = f"{what}: {total} done in {duration(seconds)}"
+        if seconds < QUICK_SECONDS:
+            self._quick.append(line)
+        else:
+            self._say(line)
         if self._bars is not None and not self._tasks:
             self._bars.stop()
             self._bars = None
 
+    def say(self, line: Text) -> None:
+        """Print a line of the caller's after all work that is done by now."""
+        with self._lock:
+            self._flush()
+            self.console.print(line)
+
+    def _flush(self) -> None:
+        """Show work that took no time: a few lines as they are, more of them as one."""
+        held, self._quick = self._quick, []
+        if len(held) >= FOLDED:
+            held = [f"{len(held)} pieces of work done in 0 s: replayed from the ledger, or small"]
+        for line in held:
+            self.console.print(Text(plain(line), style="dim"), soft_wrap=True)
+
     def _say(self, line: str) -> None:
+        self._flush()
         self.console.print(Text(plain(line), style="dim"), soft_wrap=True)

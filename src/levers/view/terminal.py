@@ -7,6 +7,7 @@ from rich.text import Text
 from levers.diagnosis.records import Diagnosis
 from levers.loop.forecast import Forecasts, forecasts
 from levers.loop.records import Run, Step
+from levers.plan.choose import gate_reason
 from levers.plan.records import Plan
 from levers.trial.records import Comparison, Margin, Trial
 from levers.view.headline import sentence, target_row
@@ -32,6 +33,10 @@ from levers.view.words import (
 )
 
 SIGNS = {"accepted": "✓", "rejected": "✗", "start": "○", "next": "→", "later": "◦", "no": "–"}  # noqa: RUF001
+NEEDED_BY = (
+    "needed by: the cases that this probe mends, alone or beside others; a need may have more, found by another "
+    "experiment (a fact that the named evidence lacks)"
+)
 STYLES = {"accepted": "green", "rejected": "red", "start": "", "next": "bold green", "later": "", "no": "dim"}
 
 
@@ -204,10 +209,19 @@ def diagnosis_table(diagnosis: Diagnosis) -> RenderableType:
     if diagnosis.sampled is not None:
         head += f"; {diagnosis.sampled} of them were looked at, shares are estimates for all"
     notes = [_text(line) for line in interaction_lines(diagnosis)]
+    if _found_elsewhere(diagnosis):
+        notes.append(_text(NEEDED_BY, "dim"))
     spent = [] if diagnosis.spent is None else [_text(f"spent now: {diagnosis.spent:.4f} USD", "dim")]
     if diagnosis.stopped:
         spent.append(_text(f"stopped by the cap, what is not known is unexplained: {diagnosis.stopped}", "yellow"))
     return _spaced(_text(head, "bold"), needs, room, *notes, *spent)
+
+
+def _found_elsewhere(diagnosis: Diagnosis) -> bool:
+    """Tell whether some need has more cases than the probe of its name was found to mend."""
+    alone = [each for each in diagnosis.headroom if len(each.probes) == 1]
+    shares: dict[str, float] = {each.probes[0]: each.unlocks for each in alone}
+    return any(each.share > shares.get(name, 1.0) for name, each in diagnosis.needs.items())
 
 
 def plan_table(plan: Plan) -> RenderableType:
@@ -227,10 +241,12 @@ def plan_table(plan: Plan) -> RenderableType:
             f"{milliseconds(quote.latency_ms.value)} {quote.latency_ms.provenance}",
             quote.effort,
         )
-        gates = "".join(f"; {'✓' if gate.met else '✗'} {gate_words(gate)}" for gate in quote.gates)
-        lines.append(Text.assemble((f"{quote.lever}: ", "bold"), plain(option.why), (plain(gates), "dim")))
+        gates = "; ".join(f"{'✓' if gate.met else '✗'} {gate_words(gate)}" for gate in quote.gates)
+        by_gate = any(not gate.met and gate_reason(gate) == option.why for gate in quote.gates)  # not told twice
+        why = "" if by_gate else f"{option.why}; " if gates else option.why
+        lines.append(Text.assemble((f"{quote.lever}: ", "bold"), plain(why), (plain(gates), "dim")))
     chosen = f"Next: {plan.next}" if plan.next else "No lever pays on this stack."
-    return _spaced(_text(chosen, "bold"), table, Group(*lines))
+    return _spaced(_text(chosen, "bold"), table, Group(*lines), _text(NEEDED_BY, "dim"))
 
 
 def _share(trial: Trial | None) -> Text:

@@ -132,7 +132,8 @@ def serious(prompt: Prompt) -> Iterator[Finding]:
     asked = _FORM.search(text) or (prompt.schema_ is not None and prompt.imposed)
     wants_json = prompt.schema_ is not None and not prompt.imposed and not re.search(r"\bjson\b", text, re.IGNORECASE)
     if not asked or wants_json:
-        reason = "graders ask for a form; what is not said is guessed"
+        formal = prompt.schema_ is not None or prompt.choices or prompt.patterns
+        reason = "graders ask for a form; what is not said is guessed" if formal else "what is not said is guessed"
         yield _general(prompt, "format", "no word on the form of the answer", reason, "say how the answer must look")
     if not _EDGE.search(text):
         reason = "without it a model invents an answer where there is none"

@@ -8,6 +8,8 @@ from levers.errors import Problem, UserError
 from levers.stack import Instruct, Shots, Stack
 from levers.task import Task
 
+_DATA = frozenset({".jsonl", ".csv", ".parquet"})  # golden sets and examples
+
 
 def prompt_of(task: Task, stack: Stack, cache_minimum: int | None = None) -> Prompt:
     """Return what a stack tells its model. Shown examples are linted; where none are, the reviewed ones are."""
@@ -36,7 +38,10 @@ def prompt_of(task: Task, stack: Stack, cache_minimum: int | None = None) -> Pro
 
 
 def prompt_of_file(path: Path) -> Prompt:
-    """Return the prompt in a file of text. Raises UserError where it cannot be read."""
+    """Return the prompt in a file of text. Raises UserError where it cannot be read, or holds data and no prompt."""
+    if path.suffix.lower() in _DATA:
+        hint = "`levers check` reads golden sets and examples; without a file, lint takes the project's prompt"
+        raise UserError(Problem(file=str(path), found="a file of data", expected="a prompt as text", hint=hint))
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

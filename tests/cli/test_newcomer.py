@@ -1,0 +1,127 @@
+"""What a newcomer meets first: what is wrong is said before any work, in plain words, and where to go on."""
+
+import json
+from pathlib import Path
+
+import pytest
+from story import Story, few_items
+from typer.testing import CliRunner
+
+from levers.cli import app
+
+TERMINAL = {"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1", "FORCE_COLOR": "", "GITHUB_ACTIONS": ""}
+CASES = [
+    {"id": "a", "input": "How long may I borrow a film?", "expected": "3 days", "partition": "dev"},
+    {"id": "b", "input": "Who runs the archive?", "expected": "Mara", "partition": "test"},
+]
+CONFIG = """name: films
+instructions: brief.md
+golden: golden.jsonl
+models: {answer: openai/none, base_url: "http://127.0.0.1:9/v1"}
+graders: [{kind: contains}]
+"""
+
+
+def levers(*arguments: str | Path) -> tuple[int, str]:
+    result = CliRunner(env=TERMINAL).invoke(app, [str(each) for each in arguments], catch_exceptions=False)
+    return result.exit_code, result.output
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    """A project whose server nobody runs: whatever asks a model fails with another error."""
+    folder = tmp_path / "films"
+    folder.mkdir()
+    (folder / "levers.yaml").write_text(CONFIG)
+    (folder / "brief.md").write_text("You answer questions on films in a few words. If unsure, say so.")
+    (folder / "golden.jsonl").write_text("\n".join(json.dumps(case) for case in CASES))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (("pull", "retrieve", "--set", "k=two"), ["k: found 'two', expected a whole number", "found no documents"]),
+        (("pull", "tune", "--set", "foo=1"), ["foo: found an unknown setting", "found no examples"]),
+        (("pilot",), ["found no examples, expected examples for tune"]),
+    ],
+)
+def test_settings_and_material_are_checked_before_a_model_is_asked(
+    films: Path, command: tuple[str, ...], says: list[str]
+) -> None:
+    code, text = levers(*command, "-p", films)
+    assert code == 2 and all(each in text for each in says), text
+
+
+def test_a_project_that_cannot_be_read_shows_its_problem_only(tmp_path: Path) -> None:
+    code, text = levers("check", tmp_path / "absent")
+    assert code == 2 and "no such folder" in text and "1 problem to mend" in text
+    assert "data gates" not in text and "smallest difference" not in text and "0 cases" not in text
+
+
+def test_the_hint_for_a_folder_of_other_things_can_be_followed(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("here already")
+    assert "`levers init my-project` writes a project" in levers("check", tmp_path)[1]
+    assert f"`levers init {tmp_path / 'new'}` writes a project" in levers("check", tmp_path / "new")[1]
+
+
+def test_check_counts_in_words_and_points(films: Path) -> None:
+    code, text = levers("check", films)
+    assert code == 0, text
+    assert "2 cases, 1 dev" in text and "1 grader" in text and "1 graders" not in text
+    assert "dev: too few cases to show any difference" in text and "1.00" not in text
+    assert "below 50: it runs, but proves little" in text
+    many = [{**CASES[0], "id": f"d{n}", "input": f"What is film {n}?"} for n in range(60)]
+    (films / "golden.jsonl").write_text("\n".join(json.dumps(case) for case in [*many, CASES[1]]))
+    assert "in points: dev 20" in levers("check", films)[1]
+
+
+def test_everything_is_named_in_the_first_pass(films: Path) -> None:
+    (films / "docs").mkdir()
+    (films / "docs" / "loans.md").write_text("# Loans\n\n## Films\n\nA film goes out for 3 days.\n")
+    (films / "levers.yaml").write_text(CONFIG + "knowledge: {documents: docs/}\ncolour: blue\n")
+    cases = [
+        {**CASES[0], "partition": "train", "evidence": ["docs/loans.md#gone"]},
+        {**CASES[0], "input": "How many?", "evidence": ["docs/loans.md#films"]},
+        CASES[1],
+    ]
+    (films / "golden.jsonl").write_text("\n".join(json.dumps(case) for case in cases))
+    code, text = levers("check", films)
+    assert code == 2 and "colour" in text and '"train"' in text
+    assert "which line 1 has too" in text and "a section of docs/loans.md" in text, text
+
+
+@pytest.mark.parametrize("verb", ["plan", "trial", "diagnose", "report"])
+def test_a_folder_in_the_wrong_place_is_told_where_it_belongs(films: Path, verb: str) -> None:
+    code, text = levers(verb, films)
+    assert code == 2 and f"did you mean `levers {verb} -p {films}`?" in text
+
+
+def test_the_version_and_what_import_lacks(tmp_path: Path) -> None:
+    code, text = levers("--version")
+    assert code == 0 and text.startswith("levers 0.")
+    code, text = levers("import", "foo", tmp_path)
+    assert code == 2 and "'foo'" in text and "--into" not in text
+    code, text = levers("import", "beir", tmp_path)
+    assert code == 2 and "--into: found nothing" in text
+    assert levers("report", "what")[0] == 2
+
+
+def test_lint_says_only_what_the_graders_ask(films: Path) -> None:
+    (films / "brief.md").write_text("You help people who visit the film archive. If unsure, say so.")
+    text = levers("lint", films)[1]
+    assert "what is not said is guessed" in text and "graders ask for a form" not in text
+    code, text = levers("lint", films / "golden.jsonl")
+    assert code == 2 and "a file of data" in text
+
+
+def test_the_ledger_says_why_no_spending_is_shown(films: Path) -> None:
+    assert "no cap is set (models: {cap: …} in levers.yaml)" in levers("ledger", "-p", films)[1]
+
+
+def test_an_answer_without_documents_says_so_and_embeds_nothing(tmp_path: Path) -> None:
+    with Story(tmp_path / "huts", few_items()) as story:
+        code, text = levers("ask", "Who is the warden of Alder?", "-p", story.folder)
+        assert code == 0 and "answered by start: the plain prompt, no documents searched. `levers run`" in text
+        assert "embed passages" not in text and not (story.folder / ".levers" / "indexes").exists()
+        assert json.loads(levers("ask", "Who cooks?", "-p", story.folder, "--json")[1])["unsearched"] is True
