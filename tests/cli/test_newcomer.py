@@ -53,6 +53,16 @@ def test_settings_and_material_are_checked_before_a_model_is_asked(
     assert code == 2 and all(each in text for each in says), text
 
 
+def test_what_stops_a_tuning_is_said_before_a_model_is_asked(films: Path) -> None:
+    pairs = [{"prompt": f"How long is film {n}?", "completion": f"{n} minutes"} for n in range(3)]
+    (films / "examples.jsonl").write_text("\n".join(json.dumps(each) for each in pairs))
+    (films / "levers.yaml").write_text(CONFIG + "examples: examples.jsonl\n")
+    code, text = levers("pull", "tune", "-p", films)
+    assert code == 2 and "found 3 examples, expected at least 50 for style" in text, text
+    code, text = levers("pull", "instruct", "-p", films)
+    assert code == 2 and "expected graders that ask for a form or a label" in text, text
+
+
 def test_a_project_that_cannot_be_read_shows_its_problem_only(tmp_path: Path) -> None:
     code, text = levers("check", tmp_path / "absent")
     assert code == 2 and "no such folder" in text and "1 problem to mend" in text
@@ -89,6 +99,9 @@ def test_everything_is_named_in_the_first_pass(films: Path) -> None:
     code, text = levers("check", films)
     assert code == 2 and "colour" in text and '"train"' in text
     assert "which line 1 has too" in text and "a section of docs/loans.md" in text, text
+    (films / "golden.jsonl").write_text(json.dumps({**CASES[0], "expected": 3}))
+    text = levers("check", films)[1]
+    assert "found 3" in text and "no test case (1 dev, 0 test, 0 edge)" in text, text
 
 
 @pytest.mark.parametrize("verb", ["plan", "trial", "diagnose", "report"])

@@ -12,6 +12,7 @@ from levers.ledger import Record
 from levers.plan import Attempt, Quote
 from levers.stack import Stack
 from levers.stack.workshop import ProjectWorkshop
+from levers.task.records import Task
 from levers.trial.bench import DevBench
 from levers.trial.records import DevTrial
 from levers.tuning.pilot import SHARES, Piloted
@@ -72,6 +73,14 @@ class Lever(Protocol):
 
     def pull(self, situation: Situation, settings: dict[str, Any]) -> Pulled:
         """Pull with these settings. Raises UserError when the project lacks what the lever needs."""
+
+
+@runtime_checkable
+class Checking(Protocol):
+    """A lever that can tell from the task alone that a pull would be refused."""
+
+    def check(self, task: Task, settings: dict[str, Any]) -> None:
+        """Raise UserError for what would stop the pull; asks no model."""
 
 
 @runtime_checkable

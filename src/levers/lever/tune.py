@@ -10,7 +10,7 @@ from levers.errors import LeversError, Problem, UserError
 from levers.ledger import Record
 from levers.lever.after import check_after
 from levers.lever.figures import Terms, gate_check, quote
-from levers.lever.gates import check_force, check_lengths, guard, record_force
+from levers.lever.gates import check_force, check_lengths, guard, inspect, record_force
 from levers.lever.pilots import known_pilots, pilot_gates, run_pilots
 from levers.lever.room import room_of_needs
 from levers.lever.samples import lay_out
@@ -19,6 +19,7 @@ from levers.lever.variants import parse
 from levers.plan import GateCheck, Quote
 from levers.stack.workshop import ADAPTERS
 from levers.task.records import Task
+from levers.trial import Kit
 from levers.tuning import Method, Progress, Recipe, Sample, fit, recipe_for, window_of
 from levers.tuning.pilot import SHARES, Piloted
 
@@ -75,6 +76,11 @@ class TuneLever:
             reach=room_of_needs(situation, lambda need: need.name in TEACHES),
         )
         return quote(self.name, self.probes, situation, terms)
+
+    def check(self, task: Task, settings: dict[str, Any]) -> None:
+        """Refuse what guards and data gates stop, unless it is forced."""
+        guarded = inspect(task, Kit(schemas=task.schemas, root=task.root), lambda _: "")
+        check_force(guarded, _gates(task), parse(Settings, self.name, settings).force)
 
     def pull(self, situation: Situation, settings: dict[str, Any]) -> Pulled:
         """Tune on the examples whose facts stand in their prompts, and load the adapter in the stack."""

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from levers.errors import Problem, UserError
 from levers.ledger import Record
-from levers.lever.situation import Lever, Material, Situation
+from levers.lever.situation import Checking, Lever, Material, Situation
 from levers.stack import Stack
 from levers.task.records import Task
 from levers.task.wording import nearest
@@ -92,6 +92,8 @@ def check_pull(lever: Lever, task: Task, settings: dict[str, Any]) -> None:
     ]
     try:
         parse(lever.settings, lever.name, settings)
+        if not problems and isinstance(lever, Checking):
+            lever.check(task, settings)
     except UserError as error:
         problems += error.problems
     if problems:
