@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,13 +13,16 @@ from story import STAFF_HUT, TOPICS, Item, Story, fact, few_items
 from levers.diagnosis import diagnose
 from levers.economics import threshold
 from levers.errors import LeversError, UserError
+from levers.knowledge import Access, build
 from levers.lever import LEVERS, Situation, lever
 from levers.lever.examples import pick, showable
 from levers.lever.instruct import rules
 from levers.loop import Project
 from levers.model.contract import Compared
-from levers.stack import Inline, Retrieve, Shots, Stack
+from levers.plan import Attempt
+from levers.stack import Inline, ModelRef, Retrieve, Shots, Stack
 from levers.stack.workshop import as_in
+from levers.testing import HashEmbedder
 
 
 class Named:
@@ -105,6 +109,25 @@ def test_retrieve_is_blocked_under_a_hard_limit_on_latency(start: Situation) -> 
     told = [lever("retrieve").quote(within(start, p95_ms)).blocked for p95_ms in (None, limit, limit - 1, 20)]
     assert told[:2] == ["", ""]
     assert told[2] == told[3] == "retrieval does not fit a latency target under 500 ms (S2)"
+
+
+def test_a_small_public_documentation_is_inlined_before_it_is_searched(start: Situation, tmp_path: Path) -> None:
+    assert start.documents is not None
+    public = build(start.documents, "docs", Access(), HashEmbedder(), tmp_path)
+    small = replace(start, index=lambda: public)
+    assert "put them into the prompt and cache it (S" in lever("retrieve").quote(small).blocked
+    assert lever("inline").quote(small).blocked == ""
+    tried = Attempt(stack=start.stack.digest, lever="inline", settings={}, accepted=False, why="no gain")
+    assert lever("retrieve").quote(replace(small, attempts=(tried,))).blocked == ""
+    assert lever("retrieve").quote(start).blocked == ""  # one hut is for staff: it cannot stand in everybody's prompt
+    reader = start.stack.model_copy(update={"model": ModelRef(id="pocket")})
+    assert "the model reads 1,536 at most" in lever("inline").quote(replace(small, stack=reader)).blocked
+    assert lever("retrieve").quote(replace(small, stack=reader)).blocked == ""
+
+
+def test_passages_can_be_kept_within_a_number_of_words(start: Situation) -> None:
+    part = lever("retrieve").pull(start, {"k": 4, "words": 40, "chunking": "keep"}).stack.part("retrieve")
+    assert isinstance(part, Retrieve) and (part.k, part.words) == (4, 40)
 
 
 def test_the_rules_name_keys_and_labels_and_no_fact(start: Situation) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from levers.diagnosis import ProbeName
 from levers.economics import threshold
-from levers.errors import Problem, UserError
+from levers.errors import LeversError, Problem, UserError
 from levers.knowledge import Found
 from levers.ledger import Record
 from levers.lever.figures import Terms, quote, tokens
@@ -13,6 +13,9 @@ from levers.lever.variants import parse
 from levers.plan import Quote
 from levers.stack import Inline
 from levers.stack.shared import laid_out
+from levers.tuning import Recipe, window_of
+
+_ANY = 10_000_000  # tokens: no limit but the model's own
 
 
 class Settings(Record):
@@ -37,6 +40,8 @@ class InlineLever:
             blocked = "the project has no public documents"
         elif length > limit.low:
             blocked = f"the documents are about {length:,.0f} tokens; beyond {limit.low:,.0f} retrieve ({limit.source})"
+        elif (window := _window(situation)) is not None and length > window:
+            blocked = f"the documents are about {length:,.0f} tokens; the model reads {window:,} at most"
         elif situation.stack.part("inline"):
             blocked = "the documents are in the prompt already"
         elif situation.stack.part("retrieve"):
@@ -61,6 +66,37 @@ class InlineLever:
         names = ", ".join(name for name, _ in documents)
         changed = f"{len(documents)} documents are in the system message"
         return Pulled(stack=situation.stack.with_part(Inline(documents=documents)), changed=changed, material=names)
+
+
+def overkill(situation: Situation) -> str:
+    """Say why the documents belong into the prompt before an index is tried; empty where they do not, or did not help.
+
+    Only public documents can stand in everybody's prompt: where one is not, or a section of one, search it is.
+    """
+    index, stack = situation.index(), situation.stack
+    if index is None or stack.part("inline") or stack.part("retrieve"):
+        return ""
+    if any(attempt.lever == InlineLever.name for attempt in situation.attempts):
+        return ""
+    chunks = index.chunks()
+    length = sum(tokens(text) for _, text in public_documents(situation))
+    limit, window = threshold("inline"), _window(situation)
+    if not chunks or length > limit.low or (window is not None and length > window):
+        return ""
+    if not all(index.may_find(each.document, each.section) for each in chunks):
+        return ""
+    return f"the documents are about {length:,.0f} tokens: put them into the prompt and cache it ({limit.source})"
+
+
+def _window(situation: Situation) -> int | None:
+    """Return the most tokens a local model reads, None for a hosted one."""
+    model = situation.stack.model.id
+    if not model.startswith(("pocket", "hf/")):
+        return None
+    try:
+        return window_of(model, Recipe(max_length=_ANY), situation.bench.task.root)
+    except LeversError:
+        return None
 
 
 def public_documents(situation: Situation) -> tuple[tuple[str, str], ...]:

@@ -10,6 +10,7 @@ from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.lever.cutting import cut
 from levers.lever.figures import Terms, quote, tokens
+from levers.lever.inline import overkill
 from levers.lever.situation import Material, Pulled, Situation
 from levers.lever.variants import Variant, climb, parse
 from levers.plan import Quote
@@ -23,8 +24,9 @@ class Settings(Record):
 
     `rerank`: let the reranker that the project names put the first passages in order. `hops`: 2 lets the first passages
     ask again, for questions that need two. `rewrites`: so many other wordings of the question, written by the answering
-    model, are searched too; for conversations, and words that documents do not use. `chunking`: how documents are cut,
-    by its label; None compares all of them on dev where the stack does not retrieve yet, "keep" compares none.
+    model, are searched too; for conversations, and words that documents do not use. `words`: the most that the passages
+    of a question hold together. `chunking`: how documents are cut, by its label; None compares all of them on dev where
+    the stack does not retrieve yet, "keep" compares none.
     """
 
     k: int | None = Field(default=None, ge=1, le=20)
@@ -32,6 +34,7 @@ class Settings(Record):
     rerank: bool = True
     hops: int = Field(default=1, ge=1, le=2)
     rewrites: int = Field(default=0, ge=0, le=4)
+    words: int | None = Field(default=None, ge=20)
     chunking: str | None = None
 
 
@@ -75,9 +78,8 @@ class RetrieveLever:
         counts = TRIED if chosen.k is None else (chosen.k,)
         bare = situation.stack.without("inline")  # passages take the place of whole documents
         reranker = index.reranker.id if index.reranker and chosen.rerank else None
-        part = Retrieve(
-            index=index.digest, mode=chosen.mode, rerank=reranker, hops=chosen.hops, rewrites=chosen.rewrites
-        )
+        asked = chosen.model_dump(include={"mode", "hops", "rewrites", "words"})
+        part = Retrieve(index=index.digest, rerank=reranker, **asked)
         variants: list[Variant] = [(f"k={k}", bare.with_part(part.model_copy(update={"k": k}))) for k in counts]
         stack, notes = climb(situation, self.name, variants)
         k = next(each.k for each in stack.parts if isinstance(each, Retrieve))
@@ -113,4 +115,4 @@ def _blocked(situation: Situation, documents: bool) -> str:
     budget = threshold("retrieval latency budget")
     if task.config.targets.p95_ms is not None and task.config.targets.p95_ms < budget.low:
         return f"retrieval does not fit a latency target under {budget.low:.0f} ms ({budget.source})"
-    return ""
+    return overkill(situation)
