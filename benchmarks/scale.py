@@ -39,7 +39,7 @@ ACCESS = Access(
     rules=tuple(Rule(path=f"{group}/**", groups=(group,)) for group in _GROUPS[1:]),
 )
 _DESCRIBED = re.compile(r"^description: *['\"]?(.{20,}?)['\"]?$", re.MULTILINE)
-_WORDS_A_CHUNK = 99  # of these pages, front matter and tables included
+_WORDS_A_CHUNK = 64  # of these pages, front matter and tables included
 
 
 class Timed:
