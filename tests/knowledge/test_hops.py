@@ -6,6 +6,7 @@ from knowledge.conftest import HashingEmbedder, write
 
 from levers.knowledge import Access, Found, Index, Rule, build
 from levers.knowledge.hops import joined, second_query
+from levers.knowledge.measure import Asked, evidence_ranks
 
 JOURNAL = "Journal of Tents is published by the Nordic Guild."
 PAGES = {
@@ -48,6 +49,16 @@ def test_the_second_passage_is_found_through_the_first(tmp_path: Path):
         return [each.document for each in index.ranking([QUESTION], mode="bm25", hops=hops)[0]].index("docs/guild.md")
 
     assert rank(2) < rank(1)
+
+
+def test_ranks_are_those_of_the_search_that_is_made(tmp_path: Path):
+    index = indexed(tmp_path)
+    asked = [Asked(query=QUESTION, sections=(("docs/guild.md", None),))]
+    (one,), (two,) = (evidence_ranks(index, asked, "bm25", hops) for hops in (1, 2))
+    shown = [each.document for each in index.search([QUESTION], k=9, mode="bm25", hops=2)[0]]
+    assert one and two and two < one and shown[two - 1] == "docs/guild.md"
+    worded = index.rank_of((QUESTION, "Nordic Guild Ada Berg"), "docs/guild.md", mode="bm25")
+    assert worded is not None and worded < one
 
 
 def test_no_step_finds_what_the_user_may_not_read(tmp_path: Path):

@@ -209,7 +209,7 @@ def test_any_head_is_read_or_a_problem(inside):
     assert front.readable or front.problems
 
 
-def test_versions_by_title_need_the_same_folder_groups_and_a_date(tmp_path):
+def test_versions_by_title_need_the_same_folder_groups_and_a_date(tmp_path, embedder):
     pages = {
         "a1.md": "---\ntitle: Boots\nupdated: 2025-01-01\n---\nOld boots.",
         "a2.md": "---\ntitle: boots\nupdated: 2026-01-01\n---\nNew boots.",
@@ -240,6 +240,8 @@ def test_versions_by_title_need_the_same_folder_groups_and_a_date(tmp_path):
     assert {problem.file for problem in library.problems} == {"docs/b1.md", "docs/b2.md", "docs/c1.md"}
     (note,) = library.notes  # what nobody said is told
     assert note.startswith("docs/a1.md: left out, since docs/a2.md has the same title") and "2025-01-01" in note
+    index = build(tmp_path / "docs", "docs", load_access(tmp_path / "access.yaml"), embedder, tmp_path / "indexes")
+    assert index.notes == (note,)
 
 
 # --- access ------------------------------------------------------------------------------------------------------

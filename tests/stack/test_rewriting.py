@@ -10,6 +10,7 @@ from levers.knowledge import Query
 from levers.ledger import Message
 from levers.model import Ask, Reply
 from levers.stack import ModelRef, Passage, Question, Retrieve, Stack, answer
+from levers.stack.answerer import searched
 from levers.stack.rewriting import wordings
 from levers.testing import ScriptedModel
 
@@ -61,6 +62,14 @@ def test_the_question_and_its_wordings_are_searched_and_paid_for() -> None:
     both = [desk.scripted.answer([ask])[0].usage for ask in desk.scripted.asked[:2]]
     assert found.usage == both[0] + both[1]
     assert [each.adapter for each in desk.opened] == [None, "tuned"]
+
+
+def test_what_a_stack_searches_can_be_asked_without_an_answer() -> None:
+    desk, asked = Desk("time of delivery to Iceland"), Question(id="1", input=TALK)
+    assert searched(STACK, asked, desk) == ("and to Iceland?", "time of delivery to Iceland")
+    assert searched(STACK.with_part(Retrieve(index="i")), asked, desk) == "and to Iceland?"
+    answer(STACK, [asked], desk)
+    assert desk.scripted.asked[0] == desk.scripted.asked[1]  # so that the ledger holds the reply
 
 
 @pytest.mark.parametrize("desk", [Desk(""), Desk("How long?", fails=True), Desk("AND to iceland\n\n")])

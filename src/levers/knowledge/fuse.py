@@ -1,7 +1,7 @@
 """Merge two rankings, take near-duplicates out of a result, and widen passages."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -86,6 +86,22 @@ def distinct(ranking: Iterable[Found], k: int) -> list[list[Found]]:
         elif len(kept) < k:
             kept.append([found])
     return kept
+
+
+def widened(ranked: Iterable[Found], k: int, words: int, section: Callable[[str], Sequence[Found]]) -> list[Found]:
+    """Return the first `k` passages, each grown among the pieces of its document, which `section` returns.
+
+    A passage that stands in a wider one already makes room for the next.
+    """
+    wide: list[Found] = []
+    for found in ranked if k else ():
+        if not any(
+            each.document == found.document and each.start <= found.start and found.end <= each.end for each in wide
+        ):
+            wide.append(grow(found, section(found.document), words))
+        if len(wide) == k:
+            break
+    return wide
 
 
 def grow(found: Found, pieces: Sequence[Found], words: int) -> Found:

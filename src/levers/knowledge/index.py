@@ -14,12 +14,13 @@ from levers.knowledge import hops as two
 from levers.knowledge import words
 from levers.knowledge.access import Access
 from levers.knowledge.catalog import LOCK, NOBODY, TABLE, WORDS, State, belongs, family, find_state, revoked
-from levers.knowledge.fuse import differing, distinct, fuse, grow, pooled, rerank
+from levers.knowledge.fuse import differing, distinct, fuse, pooled, rerank, widened
 from levers.knowledge.library import Folder, check_folder, clean
 from levers.knowledge.optional import need
 from levers.knowledge.records import Chunking, Found, Mode, Query
 from levers.knowledge.store import Hits, Rows, audience_filter, ordered
 from levers.knowledge.update import Progress, Source, Update, sweep, update
+from levers.knowledge.versions import guesses
 from levers.model.contract import Compared, Embedder, Reranker
 
 VERSION = 12  # letters of a file's hash that name its version: two of one document never share them by chance
@@ -63,7 +64,7 @@ class Index:
         self.digest = state.digest
         self.superseded = state.superseded
         self.problems = (*(problem for each in state.files for problem in each.problems), *state.problems)
-        self.notes = tuple(each.note for each in state.files if each.note)
+        self.notes = (*(each.note for each in state.files if each.note), *guesses(state.superseded))
         self.access = access
         self.updated: Update | None = None
         self.reranker: Reranker | None = None
@@ -188,35 +189,26 @@ class Index:
         ranked = self._ranked_by(queries, users, max(_POOL, 2 * k), mode, hops)
         if not widen:
             return [list(islice(differing(found), k)) for found in ranked]
-        return [self._widened(differing(found), k, widen) for found in ranked]
-
-    def _widened(self, ranked: Iterable[Found], k: int, words: int) -> list[Found]:
-        wide: list[Found] = []
-        for found in ranked if k else ():
-            if not any(
-                each.document == found.document and each.start <= found.start and found.end <= each.end for each in wide
-            ):
-                wide.append(grow(found, self.section(found.document), words))
-            if len(wide) == k:
-                break
-        return wide
+        return [widened(differing(found), k, widen, self.section) for found in ranked]
 
     def rank_of(
         self,
-        query: str,
+        query: Query,
         document: str,
         slug: str | None = None,
         *,
         user: str | None = None,
         mode: Mode = "hybrid",
+        hops: int = 1,
         depth: int = 50,
     ) -> int | None:
         """Return the rank, from 1, of the section's first passage, or None when it is not among the first `depth`.
 
-        A passage taken out as a duplicate has the rank of the one that was kept.
+        A passage taken out as a duplicate has the rank of the one that was kept. Wordings and `hops` as in `search`.
         """
         wanted = {(found.document, found.start) for found in self.section(document, slug)}
-        groups = distinct(self.ranking([query], users=[user], depth=max(_POOL, 2 * depth), mode=mode)[0], depth)
+        (ranked,) = self.ranking([query], users=[user], depth=max(_POOL, 2 * depth), mode=mode, hops=hops)
+        groups = distinct(ranked, depth)
         places = ({(each.document, each.start) for each in group} for group in groups)
         return next((rank for rank, place in enumerate(places, 1) if place & wanted), None)
 

@@ -122,11 +122,13 @@ def score(grades: Mapping[str, Mapping[str, int]], runs: Mapping[str, Mapping[st
     return {"ndcg": means["ndcg"], "low": float(low), "high": float(high), "recall": recall, "mrr": means["mrr"]}
 
 
-def evidence_ranks(index: Index, asked: Sequence[Asked], mode: Mode = "hybrid") -> tuple[int | None, ...]:
+def evidence_ranks(
+    index: Index, asked: Sequence[Asked], mode: Mode = "hybrid", hops: int = 1
+) -> tuple[int | None, ...]:
     """Return for each question the best rank, from 1, of any section that answers it; None beyond the first 50."""
     ranks: list[int | None] = []
     for each in asked:
-        found = [index.rank_of(each.query, *section, user=each.user, mode=mode) for section in each.sections]
+        found = [index.rank_of(each.query, *section, user=each.user, mode=mode, hops=hops) for section in each.sections]
         ranks.append(min((rank for rank in found if rank is not None), default=None))
     return tuple(ranks)
 

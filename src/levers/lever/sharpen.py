@@ -103,7 +103,10 @@ class _Compared(Record):
 
 
 def _compare(situation: Situation, part: Retrieve, indexes: tuple[Index, Index], held_out: Sequence[Pair]) -> _Compared:
-    """Search with the old index and the sharpened one, reranked and not; both held-out pairs and dev must gain."""
+    """Search with the old index and the sharpened one, reranked and not; both held-out pairs and dev must gain.
+
+    In as many hops as the stack; by the question alone, since other wordings cost a call each.
+    """
     old, sharp = indexes
     task = situation.bench.task
     evidence = {each.line: each.evidence for each in task.examples}
@@ -118,15 +121,17 @@ def _compare(situation: Situation, part: Retrieve, indexes: tuple[Index, Index],
     ways = [new.model_copy(update={"rerank": sharp.reranker.id}), new] if part.rerank and sharp.reranker else [new]
     if part.rerank:
         ways[-1] = new.model_copy(update={"rerank": None})
-    before = evidence_ranks(as_in(old, part), asked, part.mode)
+    before = evidence_ranks(as_in(old, part), asked, part.mode, part.hops)
     notes = [f"held-out questions, {part.mode} search as it was: {_figures(before)}"]
-    tried = [evidence_ranks(as_in(sharp, way), asked, part.mode) for way in ways]
+    tried = [evidence_ranks(as_in(sharp, way), asked, part.mode, part.hops) for way in ways]
     for way, ranks in zip(ways, tried, strict=True):
         notes.append(f"sharpened, {'reranked' if way.rerank else 'not reranked'}: {_figures(ranks)}")
     best = max(range(len(ways)), key=lambda place: mean_reciprocal(tried[place]))
     if mean_reciprocal(tried[best]) <= mean_reciprocal(before):
         return _Compared(part=None, notes=tuple(notes), why=f"{part.mode} search ranks held-out questions no better")
-    was, now = (evidence_ranks(each, dev, part.mode) for each in (as_in(old, part), as_in(sharp, ways[best])))
+    was, now = (
+        evidence_ranks(each, dev, part.mode, part.hops) for each in (as_in(old, part), as_in(sharp, ways[best]))
+    )
     notes.append(f"dev questions: {_figures(was)} as it was; {_figures(now)} sharpened")
     if dev and mean_reciprocal(now) <= mean_reciprocal(was):
         return _Compared(part=None, notes=tuple(notes), why="dev questions rank no better")

@@ -9,17 +9,19 @@ from pathlib import Path
 
 from levers.economics import Price, PriceBook, Usage, answer_cost, at_lifetime, cost_figure
 from levers.errors import LeversError, Problem, UserError
-from levers.knowledge import Access, Chunking, Index, load_access
+from levers.knowledge import Access, Chunking, Index, Query, load_access
 from levers.knowledge.watch import Stamps, settled, stamps
 from levers.ledger import digest, write_atomic
 from levers.loop.records import SEED
 from levers.model import billed, known_reference
 from levers.stack import Instruct, ModelRef, Retrieve, Stack
+from levers.stack.answerer import searched
 from levers.stack.shared import Shared
 from levers.stack.workshop import CappedWorkshop, ProjectWorkshop
-from levers.task import Task, load
+from levers.task import Case, Task, load
 from levers.trial.bench import Bench, Progress, silent
 from levers.trial.graders import Kit
+from levers.trial.measure import question
 from levers.trial.shelf import Shelf
 
 CURRENT = "stack.json"
@@ -118,7 +120,7 @@ class Project:
         return Bench(
             task=self.task,
             workshop=self.workshop,
-            library=Shelf(self.index, lambda name: self.workshop.finder(name).index),
+            library=self._shelf(self.workshop),
             cost_of=partial(answer_cost, price=price) if price else None,
             cost_source=_source(price) if price else "no price known",
             progress=self.progress,
@@ -135,7 +137,15 @@ class Project:
             raise UserError(Problem(file="levers diagnose", field="cap", found=f"{usd:g}", expected="USD, 0 or more"))
         workshop = CappedWorkshop(self.workshop, usd)
         kit = replace(self.bench.tools, open_model=lambda reference: workshop.model(ModelRef(id=reference)))
-        return replace(self.bench, workshop=workshop, kit=kit), workshop
+        return replace(self.bench, workshop=workshop, library=self._shelf(workshop), kit=kit), workshop
+
+    def _shelf(self, workshop: ProjectWorkshop | CappedWorkshop) -> Shelf:
+        """Open the documents to experiments, searched as a stack searches them."""
+
+        def asked(case: Case, stack: Stack) -> Query:
+            return searched(stack, question(case), workshop)
+
+        return Shelf(self.index, lambda name: workshop.finder(name).index, asked)
 
     def _kit(self) -> Kit:
         """What graders may use: schemas, files, models and the access rules of this project."""

@@ -109,10 +109,22 @@ def apply(part: Part, drafts: list[Draft], model: ModelRef, workshop: Workshop) 
         return [_given(part, draft) for draft in drafts]
     if isinstance(part, Reason):
         return drafts  # how the drafts are asked, not what is in them
-    if part.rewrites:
-        plain = model.model_copy(update={"adapter": None})  # an adapter knows how to answer, not to ask
-        drafts = reworded(part.rewrites, drafts, workshop.model(plain), plain.seed)
-    return _retrieve(part, drafts, workshop)
+    return _retrieve(part, _reworded(part, drafts, model, workshop), workshop)
+
+
+def searched(stack: Stack, question: Question, workshop: Workshop) -> Query:
+    """Return what the stack searches for a question: the question, and the other wordings that its model writes."""
+    part, drafts = stack.part("retrieve"), [Draft(question=question)]
+    if isinstance(part, Retrieve):
+        drafts = _reworded(part, drafts, stack.model, workshop)
+    return drafts[0].query
+
+
+def _reworded(part: Retrieve, drafts: list[Draft], model: ModelRef, workshop: Workshop) -> list[Draft]:
+    if not part.rewrites:
+        return drafts
+    plain = model.model_copy(update={"adapter": None})  # an adapter knows how to answer, not to ask
+    return reworded(part.rewrites, drafts, workshop.model(plain), plain.seed)
 
 
 def _tell(part: Part, draft: Draft, told: str) -> Draft:

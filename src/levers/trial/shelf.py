@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from levers.knowledge import Index
+from levers.knowledge import Index, Query
 from levers.stack import Passage, Retrieve, Stack
 from levers.stack.workshop import as_in, passage
 from levers.task.records import Case
@@ -13,10 +13,20 @@ DEPTH = 50  # how far down evidence counts as buried; further down it counts as 
 class Shelf:
     """A library over one index; without documents it holds nothing."""
 
-    def __init__(self, index: Index | None, of_stack: Callable[[str], Index]) -> None:
-        """Look evidence up in this index; `of_stack` opens the index that a stack names, to rank as it searches."""
+    def __init__(
+        self,
+        index: Index | None,
+        of_stack: Callable[[str], Index],
+        asked: Callable[[Case, Stack], Query] = lambda case, stack: case.question,
+    ) -> None:
+        """Look evidence up in this index.
+
+        To rank as a stack searches, `of_stack` opens the index that it names, and `asked` returns what it searches for
+        a case: the question, and the other wordings that its model writes.
+        """
         self._index = index
         self._of_stack = of_stack
+        self._asked = asked
 
     @property
     def ruled(self) -> bool:
@@ -76,9 +86,10 @@ class Shelf:
         if self._index is None or not isinstance(part, Retrieve):
             return None
         index = as_in(self._of_stack(part.index), part)
+        query, references = self._asked(case, stack), _references(case)
         ranks = [
-            index.rank_of(case.question, document, section, user=case.user, mode=part.mode, depth=DEPTH)
-            for document, section in _references(case)
+            index.rank_of(query, *each, user=case.user, mode=part.mode, hops=part.hops, depth=DEPTH)
+            for each in references
         ]
         return min((rank for rank in ranks if rank is not None), default=None)
 
