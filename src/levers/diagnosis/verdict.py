@@ -10,6 +10,7 @@ from levers.diagnosis.records import Need
 from levers.diagnosis.runs import NOTHING, Probes, Runs
 from levers.stack import Inline, Passage, Stack
 from levers.task.records import Case, DevCase
+from levers.task.references import split_reference
 from levers.trial.bench import Bench
 
 PLAIN = {
@@ -87,7 +88,7 @@ def _inlined(case: Case, stack: Stack) -> str:
     """Return the document of the case's evidence that the prompt holds anyway, or an empty text."""
     part = stack.part("inline")
     held = {name for name, _ in part.documents} if isinstance(part, Inline) else set()
-    return next((name for each in case.evidence if (name := each.partition("#")[0]) in held), "")
+    return next((name for each in case.evidence if (name := split_reference(each)[0]) in held), "")
 
 
 def _retrieval(case: DevCase, held: Sequence[Passage], runs: Runs, arrangement: str | None) -> Need:

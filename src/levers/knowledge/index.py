@@ -22,6 +22,7 @@ from levers.knowledge.store import Hits, Rows, audience_filter, ordered
 from levers.knowledge.update import Progress, Source, Update, sweep, update
 from levers.knowledge.versions import guesses
 from levers.model.contract import Compared, Embedder, Reranker
+from levers.task.references import split_reference
 
 VERSION = 12  # letters of a file's hash that name its version: two of one document never share them by chance
 _POOL = 100  # passages each path ranks before fusion
@@ -142,7 +143,7 @@ class Index:
 
         A superseded document is shown to nobody, and what is not there cannot be.
         """
-        document, _, slug = (reference, "", "") if reference in self._files else reference.rpartition("#")
+        document, slug = (reference, None) if reference in self._files else split_reference(reference)
         held = self._files.get(document)
         if held is None:
             return False

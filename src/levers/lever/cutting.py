@@ -8,6 +8,7 @@ from levers.knowledge.chunk import size
 from levers.knowledge.chunkings import ALL, Reached, Sought, Span, compare_chunkings
 from levers.knowledge.records import Mode
 from levers.lever.situation import Situation
+from levers.task.references import split_reference
 from levers.trial.statistics import holm, permutation_p
 
 KEEP = "keep"
@@ -78,8 +79,7 @@ def _sought(situation: Situation, index: Index) -> list[Sought]:
     """Return the dev questions that name evidence, with the characters that it spans."""
     found = []
     for case in situation.bench.task.partition("dev"):
-        references = (reference.partition("#") for reference in case.evidence)
-        spans = [_span(index.section(document, slug or None)) for document, _, slug in references]
+        spans = [_span(index.section(*split_reference(reference))) for reference in case.evidence]
         if held := tuple(span for span in spans if span is not None):
             found.append(Sought(query=case.question, spans=held, user=case.user))
     return found

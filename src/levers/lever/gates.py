@@ -20,6 +20,7 @@ from levers.stack import Answer, Stack
 from levers.task.dev import golden_leaks
 from levers.task.leaks import first_value
 from levers.task.records import Case, Example, GraderKind, GraderSpec, Task
+from levers.task.references import split_reference
 from levers.task.rules import plain
 from levers.trial import Kit, grade
 from levers.tuning import Finding, Sample, inspect_samples
@@ -249,10 +250,8 @@ def evidence_texts(situation: Situation) -> Texts:
     def texts(example: Example) -> str:
         if index is None:
             return ""
-        pairs = (reference.partition("#") for reference in example.evidence)
-        return "\n".join(
-            each.text for document, _, section in pairs for each in index.section(document, section or None)
-        )
+        pairs = map(split_reference, example.evidence)
+        return "\n".join(each.text for document, section in pairs for each in index.section(document, section))
 
     return texts
 

@@ -10,6 +10,7 @@ from levers.lever.situation import Situation
 from levers.stack import Draft, Question, assemble, messages
 from levers.stack.workshop import passage
 from levers.task.records import Example
+from levers.task.references import split_reference
 from levers.tuning import Sample
 
 _WORDS = re.compile(r"\w+")
@@ -52,9 +53,9 @@ def _with_evidence(situation: Situation, example: Example, draft: Draft) -> Draf
     index, shown = situation.index(), list(draft.passages or ())
     found = [
         passage(each)
-        for document, section in ((each.partition("#")[0], each.partition("#")[2]) for each in example.evidence)
-        if index is not None and index.may_read(f"{document}#{section}" if section else document)
-        for each in index.section(document, section or None)
+        for reference in example.evidence
+        if index is not None and index.may_read(reference)
+        for each in index.section(*split_reference(reference))
         if _grounded(example.answer, each.text)
     ]
     if found:

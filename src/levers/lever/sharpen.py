@@ -20,6 +20,7 @@ from levers.lever.variants import parse
 from levers.plan import Quote
 from levers.stack import Retrieve
 from levers.stack.workshop import EMBEDDERS, as_in
+from levers.task.references import split_reference
 from levers.tuning import Pair, Sharpened, SharpenRecipe, sharpen, split
 
 BASE = "minilm"
@@ -113,7 +114,7 @@ def _compare(situation: Situation, part: Retrieve, indexes: tuple[Index, Index],
     passages = old.chunks()
     asked = _asked(sharp, [(each.question, evidence.get(each.line) or _places(each, passages)) for each in held_out])
     dev = [
-        Asked(query=case.question, sections=tuple(map(_parts, case.evidence)), user=case.user)
+        Asked(query=case.question, sections=tuple(map(split_reference, case.evidence)), user=case.user)
         for case in task.partition("dev")
         if case.evidence
     ]
@@ -173,7 +174,7 @@ def _pairs(situation: Situation, index: Index) -> tuple[list[Pair], NDArray[np.f
     for example in task.examples:
         if example.line in out or not example.evidence:
             continue
-        held = [found for reference in example.evidence for found in index.section(*_parts(reference))]
+        held = [found for reference in example.evidence for found in index.section(*split_reference(reference))]
         right = tuple(sorted({places[key] for each in held if (key := (each.document, each.start)) in places}))
         if not right:
             notes.append(f"line {example.line} left out: its evidence is not among the passages of now")
@@ -221,15 +222,10 @@ def _asked(index: Index, pairs: Sequence[tuple[str, Sequence[str]]]) -> list[Ask
     users = (None, *sorted(index.access.users))
     found = []
     for question, evidence in pairs:
-        sections = tuple(map(_parts, evidence))
+        sections = tuple(map(split_reference, evidence))
         able = (user for user in users if all(index.may_read(each, user) for each in evidence))
         found.append(Asked(query=question, sections=sections, user=next(able, None)))
     return found
-
-
-def _parts(reference: str) -> tuple[str, str | None]:
-    document, _, slug = reference.partition("#")
-    return document, slug or None
 
 
 def _figures(ranks: Sequence[int | None]) -> str:

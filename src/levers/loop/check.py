@@ -16,6 +16,7 @@ from levers.task import check as check_task
 from levers.task import load as load_task
 from levers.task.config import Written, read_config
 from levers.task.records import Example
+from levers.task.references import split_reference
 from levers.trial import Kit, detectable_difference
 
 MOST_NOTES = 20  # of the guards of training data; the rest are counted
@@ -79,7 +80,7 @@ def _training(root: Path, library: Library | None) -> list[str]:
     known = {document.id: document for document in library.documents} if library else {}
 
     def texts(example: Example) -> str:
-        named = (reference.partition("#")[0] for reference in example.evidence)
+        named = (split_reference(reference)[0] for reference in example.evidence)
         return "\n".join(known[document].text for document in named if document in known)
 
     notes = inspect(task, Kit(schemas=task.schemas, root=task.root), texts).notes()

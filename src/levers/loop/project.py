@@ -19,6 +19,7 @@ from levers.stack.answerer import searched
 from levers.stack.shared import Shared
 from levers.stack.workshop import CappedWorkshop, ProjectWorkshop
 from levers.task import Case, Task, load
+from levers.task.references import split_reference
 from levers.trial.bench import Bench, Progress, silent
 from levers.trial.graders import Kit
 from levers.trial.measure import question
@@ -166,8 +167,8 @@ class Project:
         index = self.index
         if index is None:
             return True
-        document, section = (reference, "") if index.section(reference) else reference.rpartition("#")[::2]
-        return index.may_find(document, section, user) or not index.section(document)
+        document, section = (reference, None) if index.section(reference) else split_reference(reference)
+        return index.may_find(document, section or "", user) or not index.section(document)
 
     def start(self) -> Stack:
         """Return the plain prompt: the answer model and the team's brief, nothing else."""

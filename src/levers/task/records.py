@@ -6,6 +6,7 @@ from typing import Any, Literal, NewType, get_args, overload
 from pydantic import ConfigDict, Field
 
 from levers.ledger import Message, Record, digest
+from levers.task.references import split_reference
 
 Partition = Literal["dev", "test", "edge"]
 GraderKind = Literal[
@@ -48,7 +49,7 @@ class Case(Record):
     def source(self) -> str:
         """What the case was written from: its tag `source:…`, else its first evidence's document, else itself."""
         tagged = next((tag.removeprefix("source:") for tag in self.tags if tag.startswith("source:")), "")
-        return tagged or (self.evidence[0].partition("#")[0] if self.evidence else self.id)
+        return tagged or (split_reference(self.evidence[0])[0] if self.evidence else self.id)
 
 
 DevCase = NewType("DevCase", Case)

@@ -12,6 +12,7 @@ from levers.ledger import Message
 from levers.task.config import Written
 from levers.task.golden import Golden
 from levers.task.records import AUTO, Case, GraderKind, GraderSpec
+from levers.task.references import split_reference
 from levers.task.text import show
 from levers.task.units import UNITS, unit
 from levers.task.wording import did_you_mean, nearest
@@ -247,7 +248,7 @@ def check_evidence(
     """Name evidence that points to a document (or, where `sections` tells them, a section) that does not exist."""
     problems = []
     for line, reference in golden.references:
-        document, _, slug = reference.partition("#")
+        document, slug = split_reference(reference)
         document = PurePosixPath(document).as_posix()
         if document not in documents:
             close = nearest(document, documents)

@@ -6,6 +6,7 @@ from levers.knowledge import Index, Query
 from levers.stack import Passage, Retrieve, Stack
 from levers.stack.workshop import as_in, passage
 from levers.task.records import Case
+from levers.task.references import split_reference
 
 DEPTH = 50  # how far down evidence counts as buried; further down it counts as missed
 
@@ -95,5 +96,4 @@ class Shelf:
 
 
 def _references(case: Case) -> list[tuple[str, str | None]]:
-    pairs = (reference.partition("#") for reference in case.evidence)
-    return [(document, section or None) for document, _, section in pairs]
+    return [split_reference(reference) for reference in case.evidence]

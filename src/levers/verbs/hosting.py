@@ -14,6 +14,7 @@ from levers.lever.gates import check_force, inspect, record_force
 from levers.loop import Project
 from levers.stack import Question, Stack, assemble, messages
 from levers.task.records import Example
+from levers.task.references import split_reference
 from levers.tuning import Sample
 from levers.tuning.hosted import PLACES, HostedTuning, Job, Provider, count_tokens, export, firectl
 from levers.tuning.retirement import is_gone, warnings
@@ -62,8 +63,8 @@ def hosted_export(
     index = project.index
 
     def texts(example: Example) -> str:
-        pairs = (reference.partition("#") for reference in example.evidence)
-        found = (each for name, _, section in pairs if index for each in index.section(name, section or None))
+        pairs = map(split_reference, example.evidence)
+        found = (each for name, section in pairs if index for each in index.section(name, section))
         return "\n".join(each.text for each in found)
 
     guarded = inspect(task, project.bench.tools, texts, chosen.part("retrieve") is not None)

@@ -2,6 +2,7 @@
 
 from levers.stack.records import Answer, Citation
 from levers.task.records import Case, GraderSpec
+from levers.task.references import split_reference
 from levers.trial.graders.compared import accepted
 from levers.trial.graders.contract import Kit, Verdict
 from levers.trial.text import clip, contains
@@ -45,11 +46,11 @@ def _exists(cited: Citation, answer: Answer) -> bool:
 
 
 def _lies_in(cited: Citation, evidence: tuple[str, ...]) -> bool:
-    places = (place.removeprefix("./").partition("#") for place in evidence)
+    places = (split_reference(place.removeprefix("./")) for place in evidence)
     return any(
         cited.document.removeprefix("./") == document
         and (not section or cited.section.casefold() == section.casefold())
-        for document, _, section in places
+        for document, section in places
     )
 
 
