@@ -7,9 +7,9 @@ import pytest
 from story import Story, few_items
 from typer.testing import CliRunner
 
-from levers.cli import app
+from levers.cli import app, console
 
-TERMINAL = {"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1", "FORCE_COLOR": "", "GITHUB_ACTIONS": ""}
+TERMINAL = {"TERM": "dumb", "NO_COLOR": "1", "FORCE_COLOR": "", "GITHUB_ACTIONS": ""}
 CASES = [
     {"id": "a", "input": "How long may I borrow a film?", "expected": "3 days", "partition": "dev"},
     {"id": "b", "input": "Who runs the archive?", "expected": "Mara", "partition": "test"},
@@ -25,6 +25,13 @@ graders: [{kind: contains}]
 def levers(*arguments: str | Path) -> tuple[int, str]:
     result = CliRunner(env=TERMINAL).invoke(app, [str(each) for each in arguments], catch_exceptions=False)
     return result.exit_code, result.output
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the console a width: where $COLUMNS stood when it was made, it keeps that."""
+    for each in (console.out, console.err):
+        monkeypatch.setattr(each, "_width", 400)
 
 
 @pytest.fixture
