@@ -24,7 +24,7 @@ from levers.knowledge.versions import guesses
 from levers.model.contract import Compared, Embedder, Reranker
 from levers.task.references import split_reference
 
-VERSION = 12  # letters of a file's hash that name its version: two of one document never share them by chance
+VERSION = 12  # letters of a file's hash that name its version: 48 bits, enough for one document's versions
 _POOL = 100  # passages each path ranks before fusion
 _SHOWN = 16  # passages read at a time
 _VIEWS = 64  # sets of groups whose view is kept: six bytes for each passage
