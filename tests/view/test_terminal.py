@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from levers.trial.records import Leaks
+from levers.trial.records import Context, Interval, Leaks
 from levers.view import (
     Progress,
     comparison_lines,
@@ -67,6 +67,14 @@ def test_a_trial_tells_of_leaks_where_there_are_access_rules(run):
     assert "leak" not in told(attempts=0)
     assert "no leak; 2 cases for what the user may not read" in told(attempts=2, ruled=True)
     assert "1 leak: dev-3; 1 case for" in told(attempts=1, leaks=("dev-3",), ruled=True)
+
+
+def test_a_trial_tells_how_much_evidence_stood_in_the_prompts(run):
+    trial = run.final.dev.model_copy(update={"context": None})
+    assert "evidence shown" not in text(trial_table(trial))
+    found = Context(cases=32, recall=0.75, interval=Interval(low=0.6, high=0.9), whole=20)
+    told = text(trial_table(trial.model_copy(update={"context": found})), 140)
+    assert "evidence shown" in told and "75% (60\N{EN DASH}90%), all of it in 20 of 32 cases that name any" in told
 
 
 def test_a_price_nobody_knows_is_unknown_and_never_zero(run):

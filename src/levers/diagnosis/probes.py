@@ -17,7 +17,7 @@ from rapidfuzz import fuzz, process
 from levers.diagnosis.records import ProbeName
 from levers.stack import Given, Passage, Stack
 from levers.task.records import Case, DevCase, GraderSpec, Task
-from levers.trial.bench import Library
+from levers.trial.shown import Library
 
 Passages = Mapping[str, tuple[Passage, ...]]
 """Passages by case id."""

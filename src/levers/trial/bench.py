@@ -3,47 +3,22 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
-from typing import Literal, Protocol
+from typing import Literal
 
 from levers.economics import Price, answer_cost, at_lifetime
 from levers.errors import LeversError
 from levers.model.contract import Model
-from levers.stack import Given, Inline, ModelRef, Passage, Stack, Workshop, answerer
+from levers.stack import ModelRef, Stack, Workshop, answerer
 from levers.task.dev import DevTask, dev_task
 from levers.task.records import Case, DevCase, Partition, Task
 from levers.trial.graders import Kit
 from levers.trial.graders.notes import grader_notes
 from levers.trial.measure import CostOf, Judge, check_cases, grader_names, summarise
-from levers.trial.records import DevTrial, Leaks, Outcome, Trial, as_dev
+from levers.trial.records import DevTrial, Outcome, Trial, as_dev
+from levers.trial.shown import Library, Shown
 
 Progress = Callable[[str, int, int], None]
 """Hears what is being done, how much is done, and out of how much."""
-
-
-class Library(Protocol):
-    """What experiments ask of the documents."""
-
-    @property
-    def ruled(self) -> bool:
-        """Tell whether there are access rules."""
-
-    def evidence(self, case: Case) -> tuple[Passage, ...]:
-        """Return the passages the case names as evidence; none when the documents do not hold them."""
-
-    def may_find(self, passage: Passage, user: str | None) -> bool:
-        """Tell whether the access rules let a user read a passage."""
-
-    def holds_hidden(self, text: str, inlined: tuple[str, str], user: str | None) -> bool:
-        """Tell whether a prompt's text holds of an inlined document (name, text) what the user may not read."""
-
-    def newer(self, document: str) -> str | None:
-        """Return the document that replaces this one, None where none does; what is replaced is shown to nobody."""
-
-    def holding(self, case: Case, texts: Sequence[str], most: int) -> tuple[Passage, ...]:
-        """Return passages that the case's user may read and that hold one of the texts, the likest to it first."""
-
-    def rank(self, case: Case, stack: Stack) -> int | None:
-        """Return the best rank (from 1) of the case's evidence in the stack's search; None beyond the first 50."""
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -79,7 +54,8 @@ class Bench:
             cost_source=self.cost_source,
             notes=grader_notes(specs, grader_names(specs), self.tools),
         )
-        return trial.model_copy(update={"leaks": self._leaks(stack, cases, outcomes)})
+        told = Shown(self.library, stack, cases, outcomes)
+        return trial.model_copy(update={"leaks": told.leaks(), "context": told.context()})
 
     def outcomes(self, stack: Stack, cases: Sequence[Case], what: str) -> tuple[Outcome, ...]:
         """Answer and grade some cases of one partition."""
@@ -109,24 +85,6 @@ class Bench:
         if self.price is None or stack.model.cache is None:
             return self.cost_of
         return partial(answer_cost, price=at_lifetime(self.price, stack.model.cache))
-
-    def _leaks(self, stack: Stack, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> Leaks:
-        """Hold what every case was shown against the access rules."""
-        part = stack.part("inline")
-        inlined = part.documents if isinstance(part, Inline) else ()
-        attempts, leaks = 0, []
-        for case, outcome in zip(cases, outcomes, strict=True):
-            attempts += any(not self.library.may_find(each, case.user) for each in self.library.evidence(case))
-            given = stack.part("given")
-            handed = given.passages.get(case.id, ()) if isinstance(given, Given) else ()  # a probe may show anything
-            known = {each.reference for each in handed}
-            shown = [each for each in outcome.answer.passages if each.reference not in known]
-            prompt = "\n\n".join(each.content for each in outcome.answer.prompt if each.role == "system")
-            if any(not self.library.may_find(each, case.user) for each in shown) or any(
-                self.library.holds_hidden(prompt, each, case.user) for each in inlined
-            ):
-                leaks.append(case.id)
-        return Leaks(attempts=attempts, leaks=tuple(leaks), ruled=self.library.ruled)
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,19 @@ class Leaks(Record):
     ruled: bool = False
 
 
+class Context(Record):
+    """How much of the evidence stood in the prompts (context recall): the last step's word on search.
+
+    Over the `cases` that name sections which their user may read: `recall` is the mean share of a case's sections of
+    which a passage was shown, with its bootstrap 95 % interval; `whole` counts the cases that were shown all of theirs.
+    """
+
+    cases: int
+    recall: float
+    interval: Interval
+    whole: int
+
+
 class Clustered(Record):
     """A mean over cases that share sources: `clusters` independent ones, standard error, 95 % interval, p against 0."""
 
@@ -163,7 +176,7 @@ class Trial(Record):
     that knows which cases share a source; None when none do. `graders` say by name what each grader is and how far to
     trust it.
     `cost_per_answer` is USD, None when no price is known; `latency` is by step name, "total" included. `leaks` is None
-    where nobody looked.
+    where nobody looked, `context` also where no case names evidence.
     """
 
     stack: str
@@ -178,6 +191,7 @@ class Trial(Record):
     cost_source: str
     latency: dict[str, Latency]
     leaks: Leaks | None = None
+    context: Context | None = None
     unscored: int = 0
     clustered: Clustered | None = None
     graders: dict[str, GraderNote] = Field(default_factory=dict)

@@ -121,6 +121,7 @@ def trial_table(trial: Trial) -> RenderableType:
         *_not_scored(trial),
         *((name, plain(each.note)) for name, each in trial.graders.items() if each.note),
         *_leaks(trial),
+        *_context(trial),
         ("mean credit", percent(trial.score)),
         ("per answer", f"{money(trial.cost_per_answer)} ({trial.cost_source})"),
         (
@@ -154,6 +155,15 @@ def _leaks(trial: Trial) -> tuple[tuple[str, str], ...]:
     shown = f"{count(len(found.leaks), 'leak')}: {', '.join(found.leaks)}" if found.leaks else "no leak"
     asked = f"{count(found.attempts, 'case')} for what the user may not read"
     return (("access", plain(f"{shown}; {asked}")),)
+
+
+def _context(trial: Trial) -> tuple[tuple[str, str], ...]:
+    """Say how much of the evidence the prompts held, where cases name evidence."""
+    found = trial.context
+    if found is None:
+        return ()
+    whole = f"all of it in {found.whole} of {count(found.cases, 'case')} that name any"
+    return (("evidence shown", f"{percent(found.recall)} ({span(found.interval)}), {whole}"),)
 
 
 def _not_scored(trial: Trial) -> tuple[tuple[str, str], ...]:

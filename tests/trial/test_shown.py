@@ -1,4 +1,4 @@
-"""A trial holds what every case was shown against the access rules: attempts are counted, leaks are named."""
+"""A trial holds what every case was shown against access rules and evidence: leaks are named, evidence is counted."""
 
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from levers.task.records import Case
 from levers.testing import ScriptedModel
 from levers.trial import Trial
 from levers.trial.bench import Bench
+from levers.trial.records import Context, Interval
 from levers.trial.shelf import Shelf
 
 PAGE = "Tents are made in Porto.\n\n# Salaries\n\nNinety thousand.\n\n# Leave\n\nThirty days.\n"
@@ -89,3 +90,31 @@ def test_an_inlined_text_leaks_where_it_holds_what_the_user_may_not_read(index: 
     assert asked(index, whole).leaks.leaks == ("ana-open", "ana-closed")
     gone = BARE.with_part(Inline(documents=(("docs/gone.md", "Once there."),)))
     assert len(asked(index, gone).leaks.leaks) == 4
+
+
+def test_evidence_counts_by_section_and_only_where_its_user_may_read_it(index: Index) -> None:
+    found = asked(index, BARE.with_part(Retrieve(index=index.digest, k=9))).context
+    assert found == Context(cases=3, recall=1.0, interval=Interval(low=1.0, high=1.0), whole=3)  # not ben's salaries
+    nothing = asked(index, BARE).context
+    assert nothing is not None and nothing.recall == 0 and nothing.whole == 0
+
+
+def test_evidence_of_two_sections_is_half_shown_by_one_passage(index: Index) -> None:
+    both = Case(
+        id="1",
+        input="what about leave?",
+        expected="so",
+        partition="dev",
+        evidence=("docs/pay.md#leave", "docs/pay.md#salaries", "docs/gone.md"),
+        user="eve",
+    )
+    workshop, library = Careless(index), Shelf(index, lambda name: index)
+    bench = Bench(task=a_task([both], a_spec("exact")), workshop=workshop, library=library)
+
+    def shown(stack: Stack) -> float:
+        found = bench.trial(stack, "dev", "trial").context
+        assert found is not None and found.cases == 1
+        return found.recall
+
+    assert shown(BARE.with_part(Retrieve(index=index.digest, k=1, mode="bm25"))) == 0.5
+    assert shown(BARE.with_part(Inline(documents=(("docs/pay.md", PAGE),)))) == 1.0
