@@ -183,7 +183,7 @@ def choose_form(
     if at < json_share:
         with_topic = topic is not None and rng.random() < 0.6
         with_source = source is not None and rng.random() < 0.25
-        flagged = holds is not None and rng.random() < (0.6 if holds else 0.9)
+        flagged = holds is not None and rng.random() < (0.8 if holds else 0.9)
         shown = json_fields(rng, topic if with_topic else None, topics, source if with_source else None)
         return json_form(rng, shown, flag(rng, holds) if flagged else None)
     if at < json_share + 0.05 and source is not None:
@@ -290,7 +290,7 @@ def reading_task(rng: random.Random, progress: float) -> Example:
 
 
 def support_task(rng: random.Random) -> Example:
-    """Return a question about invented pages, most often to be answered in JSON."""
+    """Return a question about invented pages, most often to be answered in JSON with a flag: short, to drill flags."""
     topics = sorted({schema[0] for schema in world.SCHEMAS})
     asked = world.fact(rng)
     pages: list[list[world.Fact]] = [[asked]]
@@ -303,7 +303,7 @@ def support_task(rng: random.Random) -> Example:
             if not set(other.questions) & set(asked.questions):
                 facts.insert(rng.randint(0, len(facts)), other)
     question = rng.choice(asked.questions)
-    absent = rng.random() < 0.18
+    absent = rng.random() < 0.3
     if absent:
         pages = [[item for item in facts if item is not asked] for facts in pages]
     shown = [
@@ -315,7 +315,7 @@ def support_task(rng: random.Random) -> Example:
     rng.shuffle(shown)
     passages = [passage for passage, _ in shown]
     which = next((index for index, (_, holds) in enumerate(shown) if holds), -1)
-    refusal = rng.choice(wording.REFUSALS) if absent or rng.random() < 0.6 else None
+    refusal = rng.choice(wording.REFUSALS) if absent or rng.random() < 0.85 else None
     labels = rng.sample(
         sorted({asked.topic, *rng.sample(topics, rng.randint(2, 7))}), k=len({asked.topic})
     ) + rng.sample(topics, 3)
@@ -326,7 +326,7 @@ def support_task(rng: random.Random) -> Example:
         labels.insert(rng.choice((0, len(labels))), "none")
         label = "none" if which < 0 else label
     holds = which >= 0 if refusal is not None else None
-    form = choose_form(rng, label, labels, which + 1 if which >= 0 else None, 0.6, holds)
+    form = choose_form(rng, label, labels, which + 1 if which >= 0 else None, 0.85, holds)
     if which < 0:
         return assemble(passages, (-1, 0, refusal or ""), question, form, refusal, rng)
     sentence_at = passages[which].text.index(asked.sentence)
