@@ -48,11 +48,10 @@ class Shown:
 
     def leaks(self) -> Leaks:
         """Count who asked for what the rules hide, and name who was shown it."""
-        part, attempts, leaks = self.stack.part("inline"), 0, []
+        part, given, attempts, leaks = self.stack.part("inline"), self.stack.part("given"), 0, []
         inlined = part.documents if isinstance(part, Inline) else ()
         for case, outcome in zip(self.cases, self.outcomes, strict=True):
             attempts += any(not self.library.may_find(each, case.user) for each in self.library.evidence(case))
-            given = self.stack.part("given")
             handed = given.passages.get(case.id, ()) if isinstance(given, Given) else ()  # a probe may show anything
             known = {each.reference for each in handed}
             shown = [each for each in outcome.answer.passages if each.reference not in known]
