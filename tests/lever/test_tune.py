@@ -17,6 +17,7 @@ from levers.lever.pilots import pilot_gates
 from levers.lever.tune import TuneLever
 from levers.loop import Loop, Project
 from levers.plan import choose
+from levers.stack.workshop import ADAPTERS
 from levers.tuning.pilot import Piloted, Point
 from levers.view import plan_table
 from levers.view.plans import gate_words, plan_rows
@@ -109,6 +110,17 @@ def test_a_pull_by_another_method_is_checked_afterwards(clean: Situation) -> Non
     assert any("calibration error" in note for note in pulled.notes)
 
 
+def test_a_pull_rehearses_other_instructions_when_told_to(clean: Situation) -> None:
+    tune = lever("tune")
+    plain = tune.pull(clean, {"epochs": 1, "r": 2})
+    rehearsed = tune.pull(clean, {"epochs": 1, "r": 2, "rehearsal": 0.2})
+    assert plain.stack.model.adapter != rehearsed.stack.model.adapter
+    assert "57 to learn from, 7 held out" in plain.material
+    assert "to learn from, " in rehearsed.material and "of them rehearsed, 7 held out" in rehearsed.material
+    with pytest.raises(UserError, match="rehearsal"):
+        tune.pull(clean, {"rehearsal": 1.5})
+
+
 def test_only_force_goes_past_a_contradiction_and_is_recorded(faulty: Situation) -> None:
     with pytest.raises(UserError) as told:
         lever("tune").pull(faulty, {"epochs": 1})
@@ -146,6 +158,18 @@ def test_a_pilot_takes_the_place_of_the_rule_of_thumb(clean: Situation) -> None:
     shown = " ".join(console.export_text().split())
     for gate in quote.gates:  # every guard, gate and forecast stands in the plan and in the report
         assert gate_words(gate) in page and gate_words(gate) in shown
+
+
+def test_each_part_of_a_pilot_rehearses_its_share(clean: Situation) -> None:
+    tune, kept = lever("tune"), clean.workshop.state / ADAPTERS
+    assert isinstance(tune, Piloting)
+    before = set(kept.glob("lora-*"))
+    found = tune.pilot(clean, {"epochs": 1, "r": 2, "rehearsal": 1.0}, (0.1, 0.2, 0.3, 0.4))
+    made = sorted(
+        json.loads((each / "levers.json").read_text())["examples"] for each in set(kept.glob("lora-*")) - before
+    )
+    more = [size - point.examples for size, point in zip(made, found.points, strict=True)]
+    assert more == sorted(more) and 0 < more[-1] <= found.points[-1].examples
 
 
 @pytest.mark.parametrize("asked", [True, False])

@@ -19,18 +19,23 @@ PILOTS = "pilots"
 
 
 def run_pilots(
-    situation: Situation, samples: Sequence[Sample], held: Sequence[Sample], recipe: Recipe, shares: Sequence[float]
+    situation: Situation,
+    taught: tuple[Sequence[Sample], Sequence[Sample]],
+    held: Sequence[Sample],
+    recipe: Recipe,
+    shares: Sequence[float],
 ) -> Piloted:
     """Tune on nested parts of the samples, measure each on dev, and keep what came of it.
 
     Args:
         situation: the stack to tune and the bench to measure on.
-        samples: what the whole tuning would learn from.
+        taught: what the whole tuning would learn from, and what it would rehearse; a part rehearses its share.
         held: what decides which epoch is kept.
         recipe: how to tune.
         shares: the parts, four different sizes at least.
     """
     stack, bench = situation.stack, situation.bench
+    samples, rehearsed = taught
     folder = situation.workshop.state / ADAPTERS
 
     def learn(places: Sequence[int]) -> float:
@@ -38,6 +43,7 @@ def run_pilots(
             bench.progress(f"pilot on {len(places)}", now.step, now.steps)
 
         part = [samples[place] for place in sorted(places)]
+        part += rehearsed[: round(len(rehearsed) * len(part) / len(samples))]
         fitted = fit(stack.model.id, part, held, recipe, folder, on_progress=tell, root=bench.task.root)
         model = stack.model.model_copy(update={"adapter": fitted.adapter.name})
         tuned = stack.model_copy(update={"model": model})

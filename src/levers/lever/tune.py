@@ -20,7 +20,7 @@ from levers.plan import GateCheck, Quote
 from levers.stack.workshop import ADAPTERS
 from levers.task.records import Task
 from levers.trial import Kit
-from levers.tuning import Method, Progress, Recipe, Sample, fit, recipe_for, window_of
+from levers.tuning import Method, Progress, Recipe, Sample, fit, recipe_for, rehearse, window_of
 from levers.tuning.pilot import SHARES, Piloted
 
 HELD_OUT = 10  # one example in ten decides which epoch is kept
@@ -32,7 +32,10 @@ TEACHES = ("format", "instruction", "tone", "consistency", "reasoning", "capabil
 
 
 class Settings(Record):
-    """The recipe's dials; what is None keeps the recipe's own default for the model."""
+    """The recipe's dials; what is None keeps the recipe's own default for the model.
+
+    `rehearsal` is the share of the prompts that are learnt again under other instructions, with the untuned replies.
+    """
 
     method: Method | None = None
     r: int | None = Field(default=None, ge=1)
@@ -45,6 +48,7 @@ class Settings(Record):
     checkpointing: bool | None = None
     packing: bool | None = None
     seed: int | None = None
+    rehearsal: float = Field(default=0.0, ge=0, le=1)
     force: bool = False
 
 
@@ -88,7 +92,7 @@ class TuneLever:
         task, base, samples, recipe = situation.bench.task, situation.stack.model.id, ready.samples, ready.recipe
         fitted = fit(
             base,
-            _teaching(samples),
+            [*_teaching(samples), *ready.rehearsed],
             samples[::HELD_OUT],
             recipe,
             situation.workshop.state / ADAPTERS,
@@ -102,7 +106,8 @@ class TuneLever:
             f"{fitted.trainable_parameters:,} of {fitted.total_parameters:,} weights trained",
         )
         model = situation.stack.model.model_copy(update={"adapter": fitted.adapter.name})
-        lines = f"{task.config.examples}: {fitted.examples} to learn from, {len(samples[::HELD_OUT])} held out"
+        again = f", {len(ready.rehearsed)} of them rehearsed" if ready.rehearsed else ""
+        lines = f"{task.config.examples}: {fitted.examples} to learn from{again}, {len(samples[::HELD_OUT])} held out"
         stack = situation.stack.model_copy(update={"model": model})
         after = check_after(situation, stack)
         return Pulled(
@@ -116,13 +121,18 @@ class TuneLever:
     def pilot(self, situation: Situation, settings: dict[str, Any], shares: Sequence[float] = SHARES) -> Piloted:
         """Tune on growing parts of the examples and forecast what all of them, and more, would bring."""
         ready = _prepare(situation, settings)
-        return run_pilots(situation, _teaching(ready.samples), ready.samples[::HELD_OUT], ready.recipe, shares)
+        held = ready.samples[::HELD_OUT]
+        return run_pilots(situation, (_teaching(ready.samples), ready.rehearsed), held, ready.recipe, shares)
 
 
 class _Ready(NamedTuple):
-    """What a tuning starts from: samples in their prompts, the recipe, and what was said on the way."""
+    """What a tuning starts from: samples in their prompts, the recipe, and what was said on the way.
+
+    `rehearsed` are prompts of the samples learnt from, under other instructions, with the untuned model's replies.
+    """
 
     samples: list[Sample]
+    rehearsed: list[Sample]
     recipe: Recipe
     notes: tuple[str, ...]
     forced: bool
@@ -151,8 +161,12 @@ def _prepare(situation: Situation, settings: dict[str, Any]) -> _Ready:
         f"{laid.handed} examples got their evidence in the place of a passage, for search misses it",
     )
     start = recipe_for(situation.stack.model.id, chosen.method or "lora")
-    recipe = start.model_copy(update=chosen.model_dump(exclude_none=True, exclude={"force"}))
-    return _Ready(laid.samples, recipe, notes, chosen.force)
+    recipe = start.model_copy(update=chosen.model_dump(exclude_none=True, exclude={"force", "rehearsal"}))
+    rehearsed: list[Sample] = []
+    if chosen.rehearsal:
+        untuned = situation.workshop.model(situation.stack.model)
+        rehearsed = rehearse(untuned, _teaching(laid.samples), chosen.rehearsal, recipe.seed)
+    return _Ready(laid.samples, rehearsed, recipe, notes, chosen.force)
 
 
 def _teaching(samples: Sequence[Sample]) -> list[Sample]:

@@ -4,6 +4,7 @@ from levers.tuning.fit import base_folder, fit, measure_lengths, recipe_for, win
 from levers.tuning.guards import Finding, inspect_samples
 from levers.tuning.pairs import HeldOut, Material, Pair, Sharpened, SharpenRecipe
 from levers.tuning.records import METHODS, Fitted, Method, OnProgress, Progress, Recipe, Sample
+from levers.tuning.rehearsal import rehearse
 from levers.tuning.sharpen import sharpen, split
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "inspect_samples",
     "measure_lengths",
     "recipe_for",
+    "rehearse",
     "sharpen",
     "split",
     "window_of",
