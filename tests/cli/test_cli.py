@@ -165,7 +165,7 @@ def test_a_missed_target_is_exit_code_1(tmp_path: Path) -> None:
     ("arguments", "says"),
     [
         (("trial", "--partition", "all"), "--partition"),
-        (("trial", "sha256-0000"), "no such stack"),
+        (("trial", "sha256-0000"), "sha256-0000, no such stack"),
         (("trial", "--margin", "0.1"), "without a stack"),
         (("trial", "--against", "start", "--margin", "3"), "margin 3"),
         (("pull", "magic"), "one of instruct"),

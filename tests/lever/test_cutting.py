@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from knowledge.conftest import HashingEmbedder, write
@@ -54,8 +54,12 @@ def needles(folder: Path, count: int, retrieves: bool = False, *rules: Rule) -> 
     return situation(folder, pages, cases, retrieves, Access(groups={"staff": ("ana",)}, rules=rules))
 
 
-def cut(there: Any, wanted: str | None = None) -> cutting.Cut:
+def cut(there: Any, wanted: cutting.Wanted | None = None) -> cutting.Cut:
     return cutting.cut(there, there.workshop.build(there.documents, "docs"), wanted, "hybrid", False)
+
+
+def test_every_chunking_can_be_named() -> None:
+    assert get_args(cutting.Wanted) == ("keep", *(each.label for each in cutting.ALL))
 
 
 def test_every_chunking_is_measured_and_told(tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
 """Choose how documents are cut: every way is measured on dev, at the same length of prompt."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from levers.errors import Problem, UserError
 from levers.knowledge import Chunking, Found, Index
 from levers.knowledge.chunk import size
 from levers.knowledge.chunkings import ALL, Reached, Sought, Span, compare_chunkings
@@ -11,7 +10,16 @@ from levers.lever.situation import Situation
 from levers.task.references import split_reference
 from levers.trial.statistics import holm, permutation_p
 
-KEEP = "keep"
+Wanted = Literal[
+    "keep",
+    "structure 160",
+    "structure 80",
+    "structure 320",
+    "sentence 60",
+    "sentence 40 in 160",
+    "fixed 120 over 30",
+    "document",
+]  # what a pull can name: the present chunking, or the label of one of ALL
 LEAST_ASKED = 20  # dev questions that name evidence; fewer tell chunkings apart by chance only
 MOST_PASSAGES = 20_000  # more are not embedded once for every chunking; --set chunking=… still builds the one named
 SHOWN = 4  # passages of the present chunking whose words are the budget of all
@@ -25,13 +33,15 @@ class Cut(NamedTuple):
     notes: tuple[str, ...]
 
 
-def cut(situation: Situation, index: Index, wanted: str | None, mode: Mode, rerank: bool) -> Cut:
+def cut(situation: Situation, index: Index, wanted: Wanted | None, mode: Mode, rerank: bool) -> Cut:
     """Return the index of the chunking that finds most evidence on dev; the present one unless another is decisive.
 
-    `wanted` names one chunking to take, or "keep". Raises UserError for a name that is none.
+    `wanted` names one chunking to take, or "keep".
     """
+    if wanted == "keep":
+        return Cut(index, ())
     if wanted is not None:
-        return Cut(_build(situation, _named(wanted)), ()) if wanted != KEEP else Cut(index, ())
+        return Cut(_build(situation, next(each for each in ALL if each.label == wanted)), ())
     asked = _sought(situation, index)
     if situation.stack.part("retrieve") or situation.documents is None:
         return Cut(index, ())
@@ -98,11 +108,3 @@ def _build(situation: Situation, chunking: Chunking) -> Index:
     return situation.workshop.build(
         documents, prefix, lambda *now: situation.bench.progress("embed passages", *now), chunking
     )
-
-
-def _named(label: str) -> Chunking:
-    known = {each.label: each for each in ALL}
-    if label not in known:
-        expected = f"{KEEP}, {', '.join(known)}"
-        raise UserError(Problem(file="levers pull retrieve", field="chunking", found=repr(label), expected=expected))
-    return known[label]

@@ -8,7 +8,7 @@ from levers.diagnosis import ProbeName
 from levers.economics import CostFigure, latency, threshold
 from levers.errors import Problem, UserError
 from levers.ledger import Record
-from levers.lever.cutting import cut
+from levers.lever.cutting import Wanted, cut
 from levers.lever.figures import Terms, quote, tokens
 from levers.lever.inline import overkill
 from levers.lever.situation import Material, Pulled, Situation
@@ -35,7 +35,7 @@ class Settings(Record):
     hops: int = Field(default=1, ge=1, le=2)
     rewrites: int = Field(default=0, ge=0, le=4)
     words: int | None = Field(default=None, ge=20)
-    chunking: str | None = None
+    chunking: Wanted | None = None
 
 
 class RetrieveLever:

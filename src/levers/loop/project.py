@@ -226,7 +226,7 @@ class Project:
         if len(found) == 1:
             return found[0]
         known = ", ".join(path.stem for path in sorted((self.task.state / STACKS).glob("*.json"))) or "none yet"
-        problem = f"{len(found)} stacks of that name" if found else "no such stack"
+        problem = f"{name}, the beginning of {len(found)} stacks" if found else f"{name}, no such stack"
         raise UserError(
             Problem(file=str(self.task.state.name), field="stack", found=problem, expected=f"start or: {known}")
         )
