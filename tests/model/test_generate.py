@@ -182,6 +182,13 @@ def test_models_with_sliding_windows_answer_without_sharing(tmp_path: Path) -> N
     assert all(reply.text == json.dumps(json.loads(reply.text)) for reply in replies)
 
 
+def test_a_reply_is_as_sure_as_its_least_probable_token() -> None:
+    row = new_row(asks()[0], None)
+    assert row.confidence is None
+    row.probabilities += [0.9, 0.3, 0.8]
+    assert row.confidence == 0.3
+
+
 def test_confidence_leaves_out_forced_tokens(model: LocalModel) -> None:
     loaded = model._load()
     loaded.prompt(0, asks(json_schema=SCHEMA)[0])  # makes the constrainer

@@ -31,7 +31,7 @@ class DistilOptions:
     model: Annotated[str, typer.Option(help="The smaller model under an adapter.")] = "pocket"
     inputs: Annotated[Path | None, typer.Option(help="Questions to label; else those of the examples.")] = None
     samples: Annotated[int, typer.Option(min=1, help="Answers per question, held against each other.")] = 1
-    confidence: Annotated[float, typer.Option(min=0, max=1, help="Least confidence without a review.")] = 0.8
+    confidence: Annotated[float, typer.Option(min=0, max=1, help="Least confidence without a review.")] = 0.5
     agreement: Annotated[float, typer.Option(min=0, max=1, help="Least share of samples that agree.")] = 0.8
     margin: Annotated[float, typer.Option(help="Share of test passes that may be lost.")] = 0.03
     soft: Annotated[float, typer.Option(min=0, max=1, help="Weight of a local teacher's probabilities.")] = 0.0

@@ -50,7 +50,7 @@ class Labelling(Record):
     """How a teacher is asked, and from where its word is taken without a person's."""
 
     samples: int = Field(default=1, ge=1, description="answers per question; more are held against each other")
-    confidence: float = Field(default=0.8, ge=0, le=1, description="least mean probability of the answer's tokens")
+    confidence: float = Field(default=0.5, ge=0, le=1, description="least probability of every token of the answer")
     agreement: float = Field(default=0.8, ge=0, le=1, description="least share of samples that say the same")
 
 

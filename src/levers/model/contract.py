@@ -87,7 +87,9 @@ class Reply(Record):
 
     `finish` tells outcomes apart: `stop` (done), `length` (cut at max_tokens or at the model's window), `tools` (it
     wants `calls` made), `refusal` (the model declined), `filter` (the provider held it back), `error` (no reply).
-    `confidence` is the mean probability of the reply's tokens (0 to 1), None where the model does not tell.
+    `confidence` is the probability of the reply's least probable token (0 to 1), None where the model does not tell: a
+    reply is as sure as its weakest word. It ranks right before wrong replies better than the mean does, which the sure
+    rest of a wrong name raises (docs/lab/pocket.md).
     `thought` is reasoning that the server sets apart; it is no part of the answer. `first_seconds` is the time to the
     first piece of a streamed reply. `tries` counts the calls it took.
     `seconds` is the wall time spent on this ask; in a batch, its share of the batch's time.

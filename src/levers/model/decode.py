@@ -41,8 +41,8 @@ class Row:
 
     @property
     def confidence(self) -> float | None:
-        """Mean probability of the chosen tokens, leaving out those the schema forced; None when no other is left."""
-        return sum(self.probabilities) / len(self.probabilities) if self.probabilities else None
+        """Probability of the least probable token, leaving out those the schema forced; None when no other is left."""
+        return min(self.probabilities, default=None)
 
 
 def new_row(ask: Ask, constrainer: Constrainer | None) -> Row:

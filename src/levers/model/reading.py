@@ -29,7 +29,7 @@ def cut_at(text: str, stops: Sequence[str]) -> str:
 
 
 def confidence(logprobs: Sequence[TokenLogprob] | None) -> float | None:
-    """Return the mean probability of a reply's tokens, None where the server gave none."""
+    """Return the probability of a reply's least probable token, None where the server gave none."""
     if not logprobs:
         return None
-    return sum(math.exp(min(0.0, each.logprob)) for each in logprobs) / len(logprobs)
+    return math.exp(min(0.0, *(each.logprob for each in logprobs)))
