@@ -3,7 +3,8 @@
 P(token) = (1 - g) * P(word) * P(spelling | word) + g * sum over visible positions of attention * P(as is | toggled).
 The mixture is the pointer-generator of See, Liu and Manning (2017). "Toggled" is the same string with or without its
 leading space, so that a word can be copied to the start of a quoted value. A source that follows the same words as
-those just written gets a learned bonus for each of up to four words that agree, so a span once begun is copied on.
+those just written gets a learned bonus for each of up to four words that agree, so a span once begun is copied on. A
+source in the reply to an earlier turn gets one that grows with how alike that turn is, see `likeness`.
 """
 
 import math
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from levers.model.pocket.configuration import PocketConfig
+from levers.model.pocket.likeness import Likeness
 
 MATCHED = 4
 NEVER = -1e9
@@ -30,6 +32,10 @@ class CopyScores(NamedTuple):
     attention: Tensor
     gate: Tensor
     toggle: Tensor
+
+
+class Silent(nn.Linear):
+    """A linear layer that changes nothing until it is trained: it begins with zeros."""
 
 
 class PocketHead(nn.Module):
@@ -50,9 +56,12 @@ class PocketHead(nn.Module):
         self.copy_gate = nn.Linear(size, 1)
         self.copy_toggle = nn.Linear(size, 1)
         self.copy_match = nn.Linear(size, MATCHED)
+        self.copy_alike = Silent(size, 3)
         self.scale = 4.0 / math.sqrt(size)
 
-    def copy_scores(self, hidden: Tensor, keys: Tensor, visible: Tensor, agreed: Tensor) -> CopyScores:
+    def copy_scores(
+        self, hidden: Tensor, keys: Tensor, visible: Tensor, agreed: Tensor, alike: Likeness | None
+    ) -> CopyScores:
         """Score every visible position as a source to copy from.
 
         Args:
@@ -60,12 +69,18 @@ class PocketHead(nn.Module):
             keys: [batch, positions, size], from `copy_key`.
             visible: [batch, queries, positions] booleans, false also where no token can be copied.
             agreed: [batch, queries, positions] from `agreement`.
+            alike: what earlier replies are to the queries, None without any.
         """
         scores = torch.matmul(self.copy_query(hidden), keys.to(hidden.dtype).transpose(1, 2)).float() * self.scale
         bonus = functional.pad(self.copy_match(hidden).float().cumsum(-1), (1, 0))
         scores = scores + bonus.gather(-1, agreed)
+        copies = self.copy_gate(hidden).squeeze(-1).float()
+        if alike is not None:
+            slope, lift, opening = self.copy_alike(hidden).float().unbind(-1)
+            scores = scores + slope[..., None] * alike.cosine + lift[..., None] * alike.earlier
+            copies = copies + opening * alike.earlier.any(-1)
         attention = scores.masked_fill(~visible, NEVER).log_softmax(-1)
-        gate = torch.sigmoid(self.copy_gate(hidden).squeeze(-1).float())
+        gate = torch.sigmoid(copies)
         gate = torch.where(visible.any(-1), gate, torch.zeros_like(gate))
         toggle = torch.sigmoid(self.copy_toggle(hidden).squeeze(-1).float())
         return CopyScores(attention, gate, toggle)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import DynamicCache, GenerationMixin, PreTrainedModel
+from transformers import initialization as init
 from transformers.cache_utils import Cache, DynamicLayer
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
@@ -19,12 +20,14 @@ from levers.model.pocket.configuration import PocketConfig
 from levers.model.pocket.head import (
     MATCHED,
     PocketHead,
+    Silent,
     TokenTables,
     agreement,
     agreement_along,
     mixture_logp,
     trailing,
 )
+from levers.model.pocket.likeness import likeness
 from levers.model.pocket.masking import attention_visibility, block_visibility, fold_passages, positions_of
 
 IGNORED = -100
@@ -51,8 +54,12 @@ class PocketEmbeddings(nn.Module):
     def forward(self, input_ids: Tensor) -> Tensor:
         """Return [batch, length, size] for [batch, length] ids."""
         self._latest = input_ids
-        word: Tensor = self.words(self.token_base[input_ids].long())
-        spelling: Tensor = self.variants(self.token_variant[input_ids].long())
+        return self.vectors(input_ids)
+
+    def vectors(self, ids: Tensor) -> Tensor:
+        """Do the same for ids that are not what the model reads next."""
+        word: Tensor = self.words(self.token_base[ids].long())
+        spelling: Tensor = self.variants(self.token_variant[ids].long())
         return word + spelling
 
     def recall(self, vectors: Tensor) -> Tensor:
@@ -140,6 +147,12 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         self.head = PocketHead(config)
         self._tables: tuple[object, TokenTables] | None = None
         self.post_init()  # type: ignore[no-untyped-call,unused-ignore]
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Initialise what a folder of weights lacks: those from before there was a silent layer go on as they were."""
+        super()._init_weights(module)  # type: ignore[no-untyped-call,unused-ignore]
+        if isinstance(module, Silent):
+            init.zeros_(module.weight)
 
     def get_input_embeddings(self) -> nn.Module:
         """Return the module that turns token ids into vectors."""
@@ -262,7 +275,9 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         kept = slice(-logits_to_keep, None) if logits_to_keep else slice(None)
         own = torch.cat([self._bases(ids)[:, past:, None], before[:, past:, :-1]], -1)[:, kept]
         agreed = agreement_along(own, before)
-        copied = self.head.copy_scores(states[:, kept], keys, visible[:, kept], agreed)
+        asked = torch.arange(past, past + length, device=ids.device).expand(batch, -1)[:, kept]
+        alike = likeness(ids, asked, self.embeddings.vectors, self.config)
+        copied = self.head.copy_scores(states[:, kept], keys, visible[:, kept], agreed, alike)
         logits = self.head.full_logp(states[:, kept], self.embeddings.words.weight, self.tables(), copied, ids)
         return CausalLMOutputWithPast(logits=logits, past_key_values=past_key_values)
 
@@ -325,7 +340,9 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         rows = torch.arange(len(states), device=states.device)[:, None]
         hidden, seen = states[rows, where], visible.expand(len(states), -1, -1)[rows, where]
         past = ids.shape[1] - states.shape[1]
-        copied = self.head.copy_scores(hidden, keys, seen, agreement(self._bases(ids), where + past))
+        asked = where + past
+        alike = likeness(ids, asked, self.embeddings.vectors, self.config)
+        copied = self.head.copy_scores(hidden, keys, seen, agreement(self._bases(ids), asked), alike)
         tables = self.tables()
         flat = self.head.target_logp(hidden[real], self.embeddings.words.weight, tables, targets[real])
         vocabulary = torch.zeros(targets.shape, device=flat.device).masked_scatter(real, flat)
