@@ -12,9 +12,9 @@ from pathlib import Path
 
 import torch
 from encoding import Batch, Encoded, collate, encode
-from forms import Copy, Example, Passage, layout
+from forms import Example
 from labels import resemblance_task
-from readings import natural_heading, trained, window
+from readings import shown_reading
 from rich.progress import track
 from small_tasks import few_shot
 from train import export
@@ -24,30 +24,6 @@ from levers.model.pocket.masking import attention_visibility, block_visibility, 
 from levers.model.pocket.modeling import PocketForCausalLM, pick_labelled
 
 RATE, TOKENS, SEED = 0.02, 3072, 11
-SYSTEMS = (
-    "Answer the question from the passages.",
-    "Answer from the passages, as short as possible.",
-    "Use only the text. Reply with the answer alone.",
-    "Answer like the examples.",
-    "",
-)
-
-
-def shown_reading(rng: random.Random) -> Example:
-    """Return a question on a passage after one to four answered ones, all in one layout and one form."""
-    in_json = rng.random() < 0.4
-    system = rng.choice(SYSTEMS) + (' Reply as JSON: {"answer": "..."}' if in_json else "")
-    style = rng.random()
-    messages = [("system", system.strip())] if system else []
-    items = rng.sample(trained(), rng.randint(2, 5))
-    for item in items:
-        text, at = window(item.passage, item.start, len(item.answer), rng.choice((200, 350, 500)), rng)
-        passage = Passage(natural_heading(item.title, rng), text)
-        user, starts = layout([passage], item.question, random.Random(style))
-        reply = f'{{"answer": "{item.answer}"}}' if in_json else item.answer
-        messages += [("user", user), ("assistant", reply)]
-    place = Copy(reply.find(item.answer), len(messages) - 2, starts[0] + at, len(item.answer))
-    return Example(tuple(messages), (place,))
 
 
 def example(index: int, tokenizer: PreTrainedTokenizerFast, toggle: list[int]) -> Encoded | None:

@@ -12,6 +12,7 @@ from levers.model.pocket.configuration import PassageMarks, PocketConfig
 from levers.model.pocket.head import PocketHead, TokenTables
 from levers.model.pocket.modeling import PocketForCausalLM
 
+LEAST = 3  # passages from which on they are read apart; docs/lab/pocket.md says why
 NEGATIVES = 2500  # words drawn to compete with those of the batch
 
 
@@ -61,6 +62,7 @@ def passage_marks(vocabulary: dict[str, int]) -> PassageMarks:
         "breaks": sorted(breaks.values()),
         "blanks": sorted(token for text, token in breaks.items() if len(text) > 1),
         "question": vocabulary["Question"],
+        "least": LEAST,
     }
 
 

@@ -36,6 +36,13 @@ WH = (
     ("what", "thing"),
 )
 SHORT, LONG = (200, 300, 450, 700), (450, 700, 900, 900)  # characters of a passage beside the right one
+AFTER_EXAMPLES = (
+    "Answer the question from the passages.",
+    "Answer from the passages, as short as possible.",
+    "Use only the text. Reply with the answer alone.",
+    "Answer like the examples.",
+    "",
+)
 
 
 @functools.cache
@@ -287,6 +294,24 @@ def reading_task(rng: random.Random, progress: float) -> Example:
     holds = True if refusal is not None else None
     form = choose_form(rng, topic, rng.sample(kinds, len(kinds)), which + 1, 0.25, holds)
     return assemble(passages, (which, at, item.answer), item.question, form, refusal, rng)
+
+
+def shown_reading(rng: random.Random) -> Example:
+    """Return a question on a passage after one to four answered ones, all in one layout and one form."""
+    in_json = rng.random() < 0.4
+    system = rng.choice(AFTER_EXAMPLES) + (' Reply as JSON: {"answer": "..."}' if in_json else "")
+    style = rng.random()
+    messages = [("system", system.strip())] if system else []
+    items = rng.sample(trained(), rng.randint(2, 5))
+    for item in items:
+        text, at = window(item.passage, item.start, len(item.answer), rng.choice((200, 350, 500)), rng)
+        passage = Passage(natural_heading(item.title, rng), text)
+        user, starts = layout([passage], item.question, random.Random(style))
+        reply = wording.as_json({"answer": item.answer}, random.Random(style)) if in_json else item.answer
+        messages += [("user", user), ("assistant", reply)]
+    place = reply.find(item.answer)
+    copies = (Copy(place, len(messages) - 2, starts[0] + at, len(item.answer)),) if place >= 0 else ()
+    return Example(tuple(messages), copies)
 
 
 def support_task(rng: random.Random) -> Example:

@@ -10,19 +10,19 @@ from typing import NamedTuple
 from forms import Example
 from gaps import gap_task
 from labels import about_task, resemblance_task
-from readings import reading_task, support_task, unanswerable_task
+from readings import reading_task, shown_reading, support_task, unanswerable_task
 from small_tasks import classify, closed_book, copy_exactly, extract_entities, extract_slots, few_shot, fields_of_page
 from written import written_task
 
 WEIGHTS = {
-    "reading": 0.34,
+    "reading": 0.32,
     "written": 0.33,
     "unanswerable": 0.05,
     "gap": 0.02,
     "about": 0.05,
     "resemblance": 0.04,
     "support": 0.11,
-    "rest": 0.06,
+    "rest": 0.08,
 }
 OTHERS = {
     "written": written_task,
@@ -38,6 +38,7 @@ REST = (
     (extract_slots, 2),
     (extract_entities, 1),
     (few_shot, 4),
+    (shown_reading, 4),
     (copy_exactly, 1),
     (fields_of_page, 2),
 )

@@ -5,41 +5,43 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from levers.model.pocket.likeness import likeness  # noqa: E402
+from levers.model.pocket.head import agreement  # noqa: E402
+from levers.model.pocket.likeness import Likeness, likeness  # noqa: E402
 
 from .test_pocket import ASSISTANT, END, SYSTEM, USER, fast_replies, slow_reply, tiny  # noqa: E402
 
 FIRST, SECOND, ASKED = [12, 13, 14], [15, 16, 17], [14, 12, 13]
 SHOWN = [SYSTEM, 10, 11, USER, *FIRST, ASSISTANT, 20, 21, END, USER, *SECOND, ASSISTANT, 22, 23, END]
 PROMPT = [*SHOWN, USER, *ASKED, ASSISTANT]
-REPLIES = {8, 9, 10, 16, 17, 18}
 
 
-def test_only_the_replies_to_earlier_turns_are_alike_and_order_does_not_count() -> None:
-    model, ids = tiny(), torch.tensor([PROMPT])
-    last = torch.tensor([[len(PROMPT) - 1, 17, 9]])
+def compare(prompts: list[list[int]], *queries: int) -> Likeness | None:
+    model, ids = tiny(), torch.tensor(prompts)
+    asked = torch.tensor([queries] * len(prompts))
+    agreed = agreement(model._bases(ids), asked)
     with torch.no_grad():
-        found = likeness(ids, last, model.embeddings.vectors, model.config)
+        return likeness(ids, asked, agreed, model.embeddings.vectors, model.config)
+
+
+def test_what_may_come_next_of_an_earlier_reply_is_alike_and_order_does_not_count() -> None:
+    prompt = [*PROMPT, 20, 21]
+    found = compare([prompt], 23, 24, 25, 15, 8)
     assert found is not None
-    assert {place for place, earlier in enumerate(found.earlier[0, 0].tolist()) if earlier} == REPLIES
-    assert {place for place, earlier in enumerate(found.earlier[0, 1].tolist()) if earlier} == {8, 9, 10}
-    assert not found.earlier[0, 2].any()  # nothing stands before the first reply but its own turn
-    assert torch.allclose(found.cosine[0, 0, 8:11], torch.ones(3), atol=1e-5)  # the same words
-    assert torch.all(found.cosine[0, 0, 16:19] < 0.99) and torch.all(found.cosine[~found.earlier] == 0)
+    sources = [{place for place, earlier in enumerate(row) if earlier} for row in found.earlier[0].tolist()]
+    # Every first token, and what follows the word written last; of the reply that stands first nothing is before it.
+    assert sources == [{8, 16}, {8, 9, 16}, {8, 10, 16}, {8}, set()]
+    assert torch.allclose(found.cosine[0, 0, 8], torch.tensor(1.0), atol=1e-5)  # the same words
+    assert found.cosine[0, 0, 16] < 0.99 and torch.all(found.cosine[~found.earlier] == 0)
 
 
 @pytest.mark.parametrize("prompt", [PROMPT[-5:], [SYSTEM, 10, 11, USER, 12, ASSISTANT, 20]])
 def test_a_chat_without_earlier_replies_has_none(prompt: list[int]) -> None:
-    model, ids = tiny(), torch.tensor([prompt])
-    assert likeness(ids, torch.tensor([[len(prompt) - 1]]), model.embeddings.vectors, model.config) is None
+    assert compare([prompt], len(prompt) - 1) is None
 
 
 def test_padding_and_neighbours_in_the_batch_change_nothing() -> None:
-    model = tiny()
-    with torch.no_grad():
-        alone = likeness(torch.tensor([PROMPT]), torch.tensor([[23]]), model.embeddings.vectors, model.config)
-        padded = torch.tensor([[-1] * 4 + PROMPT, [-1] * 23 + [USER, 12, 13, 14, ASSISTANT]])
-        both = likeness(padded, torch.tensor([[27], [27]]), model.embeddings.vectors, model.config)
+    alone = compare([PROMPT], 23)
+    both = compare([[-1] * 4 + PROMPT, [-1] * 23 + [USER, 12, 13, 14, ASSISTANT]], 27)
     assert alone is not None and both is not None
     assert torch.equal(both.earlier[0, 0, 4:], alone.earlier[0, 0]) and not both.earlier[1].any()
     assert torch.allclose(both.cosine[0, 0, 4:], alone.cosine[0, 0], atol=1e-6) and not both.cosine[1].any()
@@ -54,11 +56,8 @@ def test_the_reply_to_the_turn_that_is_alike_is_copied() -> None:
         model.head.copy_toggle.bias.fill_(-20.0)
         model.head.copy_match.weight.zero_()
         model.head.copy_match.bias.fill_(30.0)
-    for asked, reply in ((ASKED, [20, 21, END]), ([17, 15, 16], [22, 23, END])):
-        prompt = [*SHOWN, USER, *asked, ASSISTANT]
-        # Which token of the reply comes first is for the rest of the head to say.
-        assert slow_reply(model, prompt, 1)[0] in reply
-        assert slow_reply(model, [*prompt, reply[0]], 2) == reply[1:]
+    assert slow_reply(model, PROMPT, 5) == [20, 21, END]
+    assert slow_reply(model, [*SHOWN, USER, 17, 15, 16, ASSISTANT], 5) == [22, 23, END]
 
 
 def test_replies_after_examples_need_no_cache_and_no_order() -> None:

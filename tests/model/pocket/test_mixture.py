@@ -1,5 +1,6 @@
 """Tests of the training mixture: every kind of example can be drawn, and what it points at is there."""
 
+import json
 import random
 import sys
 from collections.abc import Iterator
@@ -52,6 +53,16 @@ def test_every_example_ends_in_a_reply_whose_sources_stand_where_it_says(tasks: 
             reply = messages[-1][1][copy.reply_at : copy.reply_at + copy.length]
             assert source.casefold() == reply.casefold() or "\\" in reply, drawn
     assert kinds >= set(tasks.OTHERS) | {"reading"}
+
+
+def test_a_question_after_examples_is_answered_from_its_own_passage(tasks: Any) -> None:
+    import readings
+
+    for number in range(60):
+        *before, (_, asked), (role, reply) = readings.shown_reading(random.Random(number)).messages
+        answer = json.loads(reply)["answer"] if reply.startswith("{") else reply
+        assert role == "assistant" and answer in asked
+        assert [role for role, _ in before if role != "system"] == ["user", "assistant"] * (len(before) // 2)
 
 
 def test_a_wrapped_reply_has_what_its_rules_show(tasks: Any) -> None:

@@ -207,6 +207,14 @@ def test_what_is_no_list_of_passages_is_left_as_it_is(why: str, prompt: list[int
     assert places == list(range(len(prompt))), why
 
 
+def test_fewer_passages_than_the_least_see_each_other() -> None:
+    config = tiny().config
+    config.passage_marks = {**MARKS, "least": 3}
+    two, three = [USER, *passage(1, 11), *passage(2, 12), QUESTION, 16], FOLDED
+    assert not fold_passages(torch.tensor([two]), config).passage.any()
+    assert fold_passages(torch.tensor([three]), config).passage.max() == 3
+
+
 def test_a_question_of_several_paragraphs_is_no_passage() -> None:
     two = [USER, *passage(1, 11), *passage(2, 12)]
     assert folded([*two, QUESTION, 16, EMPTY, 17])[0][-5:] == [0, 0, 0, 0, 0]

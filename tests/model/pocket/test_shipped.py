@@ -92,6 +92,25 @@ def test_the_shipped_weights_read_a_passage(tokenizer: Any) -> None:
 
 
 @pytest.mark.skipif(not (FOLDER / "model.safetensors").exists(), reason="no weights beside the package")
+def test_the_shipped_weights_label_as_the_examples_do() -> None:
+    from levers.ledger import Message
+    from levers.model import Ask
+    from levers.model.local import LocalModel
+
+    shown = [
+        ("play some jazz in the kitchen", "cobalt"),
+        ("wake me at six tomorrow", "amber"),
+        ("will it rain on sunday", "olive"),
+    ]
+    asked = ["play the new jazz album", "wake me at eight on friday", "will it snow tomorrow"]
+    before = [Message(role="system", content="Label the message like the examples. Reply with the label only.")]
+    for text, label in shown:
+        before += [Message(role="user", content=text), Message(role="assistant", content=label)]
+    asks = [Ask(messages=(*before, Message(role="user", content=text)), max_tokens=10) for text in asked]
+    assert [reply.text for reply in LocalModel("pocket", FOLDER).answer(asks)] == [label for _, label in shown]
+
+
+@pytest.mark.skipif(not (FOLDER / "model.safetensors").exists(), reason="no weights beside the package")
 def test_replies_need_no_cache_and_no_order() -> None:
     """A batch in any order says what one prompt alone says when all of it is read again for every token."""
     import torch

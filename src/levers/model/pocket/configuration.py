@@ -1,6 +1,6 @@
 """The configuration of a pocket model."""
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from transformers import PretrainedConfig
 
@@ -8,7 +8,8 @@ from transformers import PretrainedConfig
 class PassageMarks(TypedDict):
     """Tokens by which a numbered passage is known: `[`, `]`, the ten digits, what ends a line, what is an empty one.
 
-    `question` is the word that begins what follows the passages.
+    `question` is the word that begins what follows the passages. Fewer than `least` passages (2 where it is not said)
+    see each other: of two that are much alike, the better one is found by comparing them.
     """
 
     open: int
@@ -17,6 +18,7 @@ class PassageMarks(TypedDict):
     breaks: list[int]
     blanks: list[int]
     question: int
+    least: NotRequired[int]
 
 
 class PocketConfig(PretrainedConfig):  # type: ignore[misc,no-untyped-call,unused-ignore]

@@ -17,8 +17,9 @@ from levers.model.pocket.configuration import PocketConfig
 class Likeness(NamedTuple):
     """What earlier replies are to a query: both are [batch, queries, positions].
 
-    `earlier` says that a position lies in the reply to an earlier turn, `cosine` (-1 to 1, elsewhere 0) how alike that
-    turn is to the one that the query answers.
+    `earlier` says that a position may be the next token of the reply to an earlier turn: it is the first one, or
+    follows the word that was written last. `cosine` (-1 to 1, elsewhere 0) says how alike that turn is to the one that
+    is answered.
     """
 
     earlier: Tensor
@@ -26,13 +27,14 @@ class Likeness(NamedTuple):
 
 
 def likeness(
-    ids: Tensor, queries: Tensor, vectors: Callable[[Tensor], Tensor], config: PocketConfig
+    ids: Tensor, queries: Tensor, agreed: Tensor, vectors: Callable[[Tensor], Tensor], config: PocketConfig
 ) -> Likeness | None:
     """Compare the turns of a chat by their words; None where no row holds an earlier reply.
 
     Args:
         ids: [batch, positions] token ids, negative where there is none.
         queries: [batch, queries] positions of the tokens that stand last.
+        agreed: [batch, queries, positions] counts of words before a position and up to a query that agree.
         vectors: maps [batch, positions] ids to [batch, positions, size].
         config: names the role tokens.
     """
@@ -50,7 +52,9 @@ def likeness(
     sums = words.new_zeros(len(ids), int(turn.max()) + 1, words.shape[-1])
     unit = functional.normalize(sums.scatter_add_(1, turn[..., None].expand_as(words), words), dim=-1)
     own = turn.gather(1, queries)
-    earlier = (replied & ~opens)[:, None, :] & replied.gather(1, queries)[..., None] & (turn[:, None] < own[..., None])
+    first = functional.pad(replies[:, :-1], (1, 0))
+    earlier = replied.gather(1, queries)[..., None] & (turn[:, None] < own[..., None])
+    earlier = earlier & (replied & ~opens)[:, None] & (first[:, None] | (agreed > 0))
     rows = torch.arange(len(ids), device=ids.device)[:, None, None]
     cosine = torch.matmul(unit, unit.transpose(1, 2))[rows, own[..., None], turn[:, None]]
     return Likeness(earlier, cosine * earlier)

@@ -41,7 +41,7 @@ def fold_passages(input_ids: Tensor, config: PocketConfig) -> Fold:
         for begin, end in _two_way_blocks(tokens, config):
             bounds = _bounds(tokens, begin, end, marks)
             first, last, passages = bounds[0], bounds[-1], list(pairwise(bounds))
-            if len(passages) < 2:
+            if len(passages) < marks.get("least", 2):
                 continue
             for number, (low, high) in enumerate(passages, 1):
                 passage[row, low:high] = number

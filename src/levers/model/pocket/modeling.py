@@ -276,7 +276,7 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         own = torch.cat([self._bases(ids)[:, past:, None], before[:, past:, :-1]], -1)[:, kept]
         agreed = agreement_along(own, before)
         asked = torch.arange(past, past + length, device=ids.device).expand(batch, -1)[:, kept]
-        alike = likeness(ids, asked, self.embeddings.vectors, self.config)
+        alike = likeness(ids, asked, agreed, self.embeddings.vectors, self.config)
         copied = self.head.copy_scores(states[:, kept], keys, visible[:, kept], agreed, alike)
         logits = self.head.full_logp(states[:, kept], self.embeddings.words.weight, self.tables(), copied, ids)
         return CausalLMOutputWithPast(logits=logits, past_key_values=past_key_values)
@@ -341,8 +341,9 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         hidden, seen = states[rows, where], visible.expand(len(states), -1, -1)[rows, where]
         past = ids.shape[1] - states.shape[1]
         asked = where + past
-        alike = likeness(ids, asked, self.embeddings.vectors, self.config)
-        copied = self.head.copy_scores(hidden, keys, seen, agreement(self._bases(ids), asked), alike)
+        agreed = agreement(self._bases(ids), asked)
+        alike = likeness(ids, asked, agreed, self.embeddings.vectors, self.config)
+        copied = self.head.copy_scores(hidden, keys, seen, agreed, alike)
         tables = self.tables()
         flat = self.head.target_logp(hidden[real], self.embeddings.words.weight, tables, targets[real])
         vocabulary = torch.zeros(targets.shape, device=flat.device).masked_scatter(real, flat)
