@@ -166,7 +166,7 @@ class Trainer:
     that other work slows down holds nothing up; the order of updates then depends on the load of the machine.
     """
 
-    def __init__(self, work: Path, pools: int, helpers: int, start: tuple[Path | None, int]) -> None:
+    def __init__(self, work: Path, pools: int, helpers: int, start: Start) -> None:
         """Load the last state of a folder, or begin: from MiniLM or from finished weights."""
         self.work, self.start = work, start
         if not (work / "tokenizer/rows.npz").exists():

@@ -14,7 +14,7 @@ from levers.task.records import Case
 from levers.testing import ScriptedModel
 from levers.trial import Trial
 from levers.trial.bench import Bench
-from levers.trial.records import Context, Interval
+from levers.trial.records import Context, Interval, Slice
 from levers.trial.shelf import Shelf
 
 PAGE = "Tents are made in Porto.\n\n# Salaries\n\nNinety thousand.\n\n# Leave\n\nThirty days.\n"
@@ -56,7 +56,13 @@ def asked(index: Index, stack: Stack, everything: bool = False) -> Trial:
     users = {"ana": "ben", "eve": "eve"}
     cases = [
         Case(
-            id=f"{user}-{name}", input="salaries?", expected="so", partition="dev", evidence=(place,), user=users[user]
+            id=f"{user}-{name}",
+            input="salaries?",
+            expected="so",
+            partition="dev",
+            evidence=(place,),
+            user=users[user],
+            tags=(name, "source:pay"),
         )
         for user in users
         for name, place in evidence.items()
@@ -94,7 +100,9 @@ def test_an_inlined_text_leaks_where_it_holds_what_the_user_may_not_read(index: 
 
 def test_evidence_counts_by_section_and_only_where_its_user_may_read_it(index: Index) -> None:
     found = asked(index, BARE.with_part(Retrieve(index=index.digest, k=9))).context
-    assert found == Context(cases=3, recall=1.0, interval=Interval(low=1.0, high=1.0), whole=3)  # not ben's salaries
+    slices = {"closed": Slice(cases=1, recall=1.0), "open": Slice(cases=2, recall=1.0)}
+    whole = Interval(low=1.0, high=1.0)
+    assert found == Context(cases=3, recall=1.0, interval=whole, whole=3, slices=slices)  # not ben's salaries
     nothing = asked(index, BARE).context
     assert nothing is not None and nothing.recall == 0 and nothing.whole == 0
 

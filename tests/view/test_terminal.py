@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from levers.trial.records import Context, Interval, Leaks
+from levers.trial.records import Context, Interval, Leaks, Slice
 from levers.view import (
     Progress,
     comparison_lines,
@@ -75,6 +75,16 @@ def test_a_trial_tells_how_much_evidence_stood_in_the_prompts(run):
     found = Context(cases=32, recall=0.75, interval=Interval(low=0.6, high=0.9), whole=20)
     told = text(trial_table(trial.model_copy(update={"context": found})), 140)
     assert "evidence shown" in told and "75% (60\N{EN DASH}90%), all of it in 20 of 32 cases that name any" in told
+    assert "least of it for" not in told
+
+
+def test_a_trial_names_the_slices_whose_evidence_is_shown_least(run):
+    shares = {"fees": (1, 0.0), "hours": (8, 0.5), "staff": (4, 0.5), "stores": (6, 0.7), "trips": (9, 1.0)}
+    slices = {tag: Slice(cases=cases, recall=recall) for tag, (cases, recall) in shares.items()}
+    found = Context(cases=28, recall=0.75, interval=Interval(low=0.6, high=0.9), whole=20, slices=slices)
+    told = text(trial_table(run.final.dev.model_copy(update={"context": found})), 140)
+    assert "least of it for" in told and "0% of 1 case, hours 50% of 8 cases and staff 50% of 4 cases" in told
+    assert "stores" not in told and "trips" not in told
 
 
 def test_a_price_nobody_knows_is_unknown_and_never_zero(run):

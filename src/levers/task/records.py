@@ -26,6 +26,7 @@ GraderKind = Literal[
 ]
 GRADER_KINDS: tuple[GraderKind, ...] = get_args(GraderKind)
 PARTITIONS: tuple[Partition, ...] = ("dev", "test", "edge")
+SOURCE = "source:"  # how a tag begins that names what a case was written from
 AUTO = "auto"  # a reranker chosen by the embedding model
 
 
@@ -46,9 +47,14 @@ class Case(Record):
         return self.input if isinstance(self.input, str) else self.input[-1].content
 
     @property
+    def slices(self) -> tuple[str, ...]:
+        """The tags that name a kind of case, each once; the one that names its source is none."""
+        return tuple(dict.fromkeys(tag for tag in self.tags if not tag.startswith(SOURCE)))
+
+    @property
     def source(self) -> str:
         """What the case was written from: its tag `source:…`, else its first evidence's document, else itself."""
-        tagged = next((tag.removeprefix("source:") for tag in self.tags if tag.startswith("source:")), "")
+        tagged = next((tag.removeprefix(SOURCE) for tag in self.tags if tag.startswith(SOURCE)), "")
         return tagged or (split_reference(self.evidence[0])[0] if self.evidence else self.id)
 
 

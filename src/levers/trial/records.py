@@ -78,17 +78,26 @@ class Leaks(Record):
     ruled: bool = False
 
 
+class Slice(Record):
+    """The cases with one tag: how many, and the mean share of their evidence that stood in the prompts."""
+
+    cases: int
+    recall: float
+
+
 class Context(Record):
     """How much of the evidence stood in the prompts (context recall): the last step's word on search.
 
     Over the `cases` that name sections which their user may read: `recall` is the mean share of a case's sections of
     which a passage was shown, with its bootstrap 95 % interval; `whole` counts the cases that were shown all of theirs.
+    `slices` has the same by tag.
     """
 
     cases: int
     recall: float
     interval: Interval
     whole: int
+    slices: dict[str, Slice] = Field(default_factory=dict)
 
 
 class Clustered(Record):

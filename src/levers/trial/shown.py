@@ -1,5 +1,6 @@
 """What a trial's cases were shown, held against the access rules and against the evidence they name."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -7,7 +8,7 @@ from typing import Protocol
 
 from levers.stack import Given, Inline, Passage, Stack
 from levers.task.records import Case
-from levers.trial.records import Context, Leaks, Outcome
+from levers.trial.records import Context, Leaks, Outcome, Slice
 from levers.trial.statistics import paired_bootstrap
 
 
@@ -63,11 +64,15 @@ class Shown:
 
     def context(self) -> Context | None:
         """Return how much of the evidence stood in the prompts; None where no case names any that its user may read."""
-        shares = []
+        shares: list[float] = []
+        tagged: dict[str, list[float]] = defaultdict(list)
         for case, outcome in zip(self.cases, self.outcomes, strict=True):
             sections = self._readable(case)
             if sections:
-                shares.append(fmean(any(_stands_in(each, outcome) for each in section) for section in sections))
+                share = fmean(any(_stands_in(each, outcome) for each in section) for section in sections)
+                shares.append(share)
+                for tag in case.slices:
+                    tagged[tag].append(share)
         if not shares:
             return None
         return Context(
@@ -75,6 +80,7 @@ class Shown:
             recall=fmean(shares),
             interval=paired_bootstrap(shares),
             whole=sum(share == 1 for share in shares),
+            slices={tag: Slice(cases=len(part), recall=fmean(part)) for tag, part in sorted(tagged.items())},
         )
 
     def _readable(self, case: Case) -> list[list[Passage]]:

@@ -20,6 +20,7 @@ from levers.view.plans import gate_words
 from levers.view.words import (
     UNKNOWN,
     count,
+    listed,
     milliseconds,
     money,
     p_value,
@@ -37,6 +38,7 @@ NEEDED_BY = (
     "needed by: the cases that this probe mends, alone or beside others; a need may have more, found by another "
     "experiment (a fact that the named evidence lacks)"
 )
+POOREST = 3  # slices of cases that a trial names
 STYLES = {"accepted": "green", "rejected": "red", "start": "", "next": "bold green", "later": "", "no": "dim"}
 
 
@@ -163,7 +165,13 @@ def _context(trial: Trial) -> tuple[tuple[str, str], ...]:
     if found is None:
         return ()
     whole = f"all of it in {found.whole} of {count(found.cases, 'case')} that name any"
-    return (("evidence shown", f"{percent(found.recall)} ({span(found.interval)}), {whole}"),)
+    rows = [("evidence shown", f"{percent(found.recall)} ({span(found.interval)}), {whole}")]
+    poor = [(tag, each) for tag, each in found.slices.items() if each.recall < found.recall]
+    if poor:
+        worst = sorted(poor, key=lambda one: (one[1].recall, -one[1].cases))[:POOREST]
+        told = [f"{tag} {percent(each.recall)} of {count(each.cases, 'case')}" for tag, each in worst]
+        rows.append(("least of it for", plain(listed(told))))
+    return tuple(rows)
 
 
 def _not_scored(trial: Trial) -> tuple[tuple[str, str], ...]:
