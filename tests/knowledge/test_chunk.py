@@ -198,6 +198,13 @@ def test_any_text_has_blocks_in_order(text: str):
     assert " ".join(text[block.start : block.end] for block in text_blocks(text)).split() == text.split()
 
 
+def test_a_text_between_two_comments_is_text():
+    told = "<!-- note --> Open on Sundays. <!-- checked -->"
+    (block,) = markdown_blocks(f"{told}\n\n<!-- only --> <!-- comments -->\n")
+    assert told[block.start : block.end] == told
+    assert len(markdown_blocks("<!-- not closed\n")) == 1
+
+
 def test_long_runs_of_spaces_and_comments_are_read_in_one_pass():
     """Not timed: a parser that goes back over them would take minutes for the first, for ever for the second."""
     text = "a" + " " * 300_000 + "b"

@@ -70,7 +70,16 @@ def _stands_alone(token: Any) -> bool:
 
 
 def _is_comment(html: str) -> bool:
-    return html.startswith("<!--") and html.endswith("-->") and len(html) >= len("<!---->")
+    """Tell whether a block holds nothing but comments; each character is looked at once."""
+    at = 0
+    while html.startswith("<!--", at):
+        end = html.find("-->", at + len("<!--"))
+        if end < 0:
+            return False
+        at = end + len("-->")
+        while html[at : at + 1].isspace():
+            at += 1
+    return 0 < at == len(html)
 
 
 def _at(starts: list[int], line: int, text: str) -> int:
