@@ -124,6 +124,8 @@ def flag(rng: random.Random, holds: bool) -> Field:
     yes, no = (json.dumps(value).strip('"') for value in (true, false))
     rule = rng.choice(wording.FLAG_RULES)
     there, lacking = rng.choice(wording.THERE), rng.choice(wording.LACKING)
+    if key in wording.HANDED and rng.random() < 0.4:
+        there, lacking = rng.choice(wording.SETTLED), rng.choice(wording.HUMAN)
     when, otherwise = (there, lacking) if told == "present" else (lacking, there)
     filled = rule.format(k=wording.quoted(key, rng), y=yes, n=no, w=when, o=otherwise)
     value = true if holds == (told == "present") else false

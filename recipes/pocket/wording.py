@@ -237,6 +237,22 @@ THERE = (
     "the documents have the answer",
     "the answer could be given",
 )
+# Said of a missing answer by what follows from it, beside a key of HANDED; what that means has to be understood.
+HANDED = ("handover", "escalate", "needs_human", "forward", "callback", "ticket")
+HUMAN = (
+    "a person has to help",
+    "one of us must step in",
+    "somebody from the team has to reply",
+    "it needs a human",
+    "this has to go to our experts",
+    "the customer must be called back",
+)
+SETTLED = (
+    "the reply settles it",
+    "nobody else is needed",
+    "the machine can close it",
+    "no more has to be done",
+)
 LACKING = (
     "the answer is missing",
     "the passages do not answer the question",
