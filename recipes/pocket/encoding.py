@@ -1,6 +1,7 @@
 """Examples to padded batches of token ids, labels and copy sources."""
 
 import bisect
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -65,6 +66,19 @@ def encode(tokenizer: PreTrainedTokenizerFast, example: Example, toggle: list[in
                 if ids[there] in (ids[here], toggle[ids[here]]):
                     sources[here] = there
     return Encoded(ids, reply_at, sources)
+
+
+def grouped(items: Iterable[Encoded], tokens: int) -> list[list[Encoded]]:
+    """Cut examples, in their order, into groups of at most so many tokens with the padding; one may exceed it alone."""
+    groups: list[list[Encoded]] = [[]]
+    longest = 0
+    for item in items:
+        longest = max(longest, len(item.ids))
+        if groups[-1] and longest * (len(groups[-1]) + 1) > tokens:
+            groups.append([])
+            longest = len(item.ids)
+        groups[-1].append(item)
+    return groups
 
 
 def collate(items: list[Encoded]) -> Batch:

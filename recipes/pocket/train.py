@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import vocabulary
 from beginning import finished_weights, start_model
-from encoding import Batch, Encoded, collate, encode
+from encoding import Batch, collate, encode, grouped
 from evaluate import quick_evaluation
 from tasks import draw
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -32,17 +32,35 @@ DROPOUT = 0.1  # while training only; questions are seen several times
 MEMORY = 0.998  # of the running mean of the weights, each step: about the last 24 pools. The mean is what is shipped
 
 
+class Scored(NamedTuple):
+    """The reply tokens of a batch: log-probabilities and attention, their places, and which places are real."""
+
+    logp: torch.Tensor
+    attention: torch.Tensor
+    where: torch.Tensor
+    real: torch.Tensor
+
+
 def pool_batches(pool: int, progress: float, tokenizer: PreTrainedTokenizerFast, toggle: list[int]) -> list[Batch]:
     """Return the batches of one pool of examples, near in length, in a drawn order."""
     coded = [encode(tokenizer, draw(SEED, pool * POOL + number, progress).example, toggle) for number in range(POOL)]
     items = sorted((item for item in coded if item is not None), key=lambda item: len(item.ids))
-    groups: list[list[Encoded]] = [[]]
-    for item in items:
-        if groups[-1] and len(item.ids) * (len(groups[-1]) + 1) > TOKENS:
-            groups.append([])
-        groups[-1].append(item)
+    groups = grouped(items, TOKENS)
     random.Random(f"{SEED}/order/{pool}").shuffle(groups)
     return [collate(group) for group in groups]
+
+
+def score_replies(model: PocketForCausalLM, batch: Batch, offset: torch.Tensor | int = 0) -> Scored:
+    """Read a batch, its positions moved on by `offset`, and score the tokens of its replies."""
+    passage, shift = fold_passages(batch.ids, model.config)
+    visible = attention_visibility(block_visibility(batch.ids, model.config, passage), batch.mask, 0)
+    positions = torch.arange(batch.ids.shape[1])[None] - shift + offset
+    states = model.encode(model.embeddings(batch.ids), visible, positions)
+    keys = model.head.copy_key(states)
+    picked = pick_labelled(batch.labels)
+    ids = batch.ids.masked_fill(batch.mask == 0, -1)
+    logp, attention = model.score_labelled(states, keys, visible & (ids >= 0)[:, None, :], ids, picked)
+    return Scored(logp, attention, picked[0], picked[2])
 
 
 def batch_loss(model: PocketForCausalLM, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
@@ -50,19 +68,12 @@ def batch_loss(model: PocketForCausalLM, batch: Batch) -> tuple[torch.Tensor, di
     count, length = batch.ids.shape
     model.head.sample(model.embeddings.token_base[batch.ids.unique()].long())
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16_is_faster()):
-        passage, shift = fold_passages(batch.ids, model.config)
-        visible = attention_visibility(block_visibility(batch.ids, model.config, passage), batch.mask, 0)
         # Random offsets, so that every row of the position table is used.
         room = model.config.max_position_embeddings - length
         offset = torch.randint(0, room + 1, (count, 1)) * (torch.rand(count, 1) < 0.3)
-        states = model.encode(model.embeddings(batch.ids), visible, torch.arange(length)[None] - shift + offset)
-        keys = model.head.copy_key(states)
-        picked = pick_labelled(batch.labels)
-        ids = batch.ids.masked_fill(batch.mask == 0, -1)
-        logp, attention = model.score_labelled(states, keys, visible & (ids >= 0)[:, None, :], ids, picked)
-    real = picked[2]
+        logp, attention, where, real = score_replies(model, batch, offset)
     likelihood = -logp.sum() / real.sum()
-    source = batch.sources[:, 1:].gather(1, picked[0])
+    source = batch.sources[:, 1:].gather(1, where)
     pointed = (source >= 0) & real
     pointer = -attention.gather(-1, source.clamp(min=0)[..., None])[..., 0][pointed].clamp(
         min=-20

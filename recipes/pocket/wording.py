@@ -237,6 +237,14 @@ THERE = (
     "the documents have the answer",
     "the answer could be given",
 )
+LACKING = (
+    "the answer is missing",
+    "the passages do not answer the question",
+    "you could not find the answer",
+    "the text does not say",
+    "the documents lack the answer",
+    "no answer could be given",
+)
 # Said of a missing answer by what follows from it, beside a key of HANDED; what that means has to be understood.
 HANDED = ("handover", "escalate", "needs_human", "forward", "callback", "ticket")
 HUMAN = (
@@ -252,14 +260,6 @@ SETTLED = (
     "nobody else is needed",
     "the machine can close it",
     "no more has to be done",
-)
-LACKING = (
-    "the answer is missing",
-    "the passages do not answer the question",
-    "you could not find the answer",
-    "the text does not say",
-    "the documents lack the answer",
-    "no answer could be given",
 )
 JSON_RULES = (
     "Reply with a JSON object with the keys {k}.",

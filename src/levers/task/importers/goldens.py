@@ -17,6 +17,7 @@ from levers.task.importers.records import (
     text_of,
     texts,
 )
+from levers.task.records import SOURCE
 
 _RAGAS_OLD = "question, ground_truth and contexts are the names of ragas before 0.2"
 
@@ -61,7 +62,7 @@ def read_deepeval(path: Path) -> Imported:
         source = named[0] if named else None
         passages = _listed(row.get("context"))
         _add(found, line, asked, wanted, [keep_passage(found, text, source) for text in passages])
-        found.cases[-1]["tags"] = [f"source:{source}"] if source else []
+        found.cases[-1]["tags"] = [f"{SOURCE}{source}"] if source else []
     faults.stop()
     return _done(found)
 
