@@ -1,9 +1,9 @@
 """The verdict on a pull whose gain is all of one document."""
 
 from levers.loop.records import Measured
-from levers.loop.verdict import Judged, Opener, judge
+from levers.loop.verdict import Judged, Opener, judge, refuse
 from levers.stack import Answer
-from levers.trial import Outcome, Trial
+from levers.trial import Outcome, Trial, compare
 from levers.trial.records import Interval
 
 
@@ -33,3 +33,31 @@ def test_a_gain_of_ten_documents_is_kept_and_the_same_of_one_is_not() -> None:
     shared = judged(["one" if at < 10 else str(at % 2) for at in range(20)])
     assert not shared.accepted and shared.p_value > 0.05 and "not decisive on dev" in shared.why
     assert shared.dev_score.interval != Interval(low=0, high=0)
+
+
+def test_a_loss_in_two_documents_still_blocks() -> None:
+    """Two sources never make a difference decisive, which must not open the door to a pull that loses half."""
+    sources = ["one" if at < 10 else "two" for at in range(20)]
+    before, after = trial([True] * 20, sources), trial([at == 0 or 10 <= at < 18 for at in range(20)], sources)
+    assert not compare(before, after).decisive
+    better = [str(at) for at in range(20)]
+    low, high = trial([False] * 20, better), trial([True] * 20, better)
+    blocked = Opener(
+        reach=lambda: compare(before, after),
+        before_test=lambda: low,
+        after_test=lambda: high,
+        before_edge=lambda: None,
+        after_edge=lambda: None,
+    )
+    found = judge(Measured.model_construct(dev=low), high, [], None, blocked)
+    assert not found.accepted and "blocks other levers" in found.why
+    worse_edge = blocked._replace(reach=lambda: None, before_edge=lambda: before, after_edge=lambda: after)
+    found = judge(Measured.model_construct(dev=low), high, [], None, worse_edge)
+    assert not found.accepted and "edge is worse" in found.why
+
+
+def test_what_a_pull_already_says_against_itself_needs_no_comparison_on_test() -> None:
+    before, after = trial([False] * 20, [""] * 20), trial([True] * 20, [""] * 20)
+    found = refuse(before, after, [0.2], "worse at refusals")
+    assert not found.accepted and found.why == "worse at refusals" and found.dev_pass.gained == 20
+    assert found.measured.test is None and found.test_pass is None

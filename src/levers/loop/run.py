@@ -18,7 +18,7 @@ from levers.loop.project import Project
 from levers.loop.records import SEED, Measured, Opening, Run, Step
 from levers.loop.savings import judge_saving
 from levers.loop.targets import reached
-from levers.loop.verdict import Judged, Opener, judge
+from levers.loop.verdict import Judged, Opener, judge, refuse
 from levers.plan import Attempt, Plan, Quote, choose
 from levers.stack import Stack
 from levers.task import Partition
@@ -68,9 +68,7 @@ class Loop:
             if len(self.steps) > MOST_STEPS:
                 break
             pulled = self._pull(current, measured.dev, found, chosen)
-            judged = self._judge(current, measured, pulled.stack, chosen)
-            if pulled.worse:
-                judged = judged._replace(accepted=False, why=f"worse {'; '.join(pulled.worse)}")
+            judged = self._judge(current, measured, pulled, chosen)
             self._add(self._step(chosen, pulled, judged, found, plan))
             self.attempts.append(
                 Attempt(
@@ -83,6 +81,8 @@ class Loop:
             )
             if judged.accepted:
                 current, measured = pulled.stack, judged.measured
+            elif measured.test is None and current.digest in {opening.stack for opening in self.openings}:
+                measured = measured.model_copy(update={"test": self.trial(current, "test")})
         return self._close(current, measured, found, plan, stopped)
 
     def trial(self, stack: Stack, partition: Partition) -> Trial:
@@ -133,8 +133,8 @@ class Loop:
         situation = self._situation(stack, dev, found)
         return self.memo.keep(name, Pulled, lambda: lever(chosen.lever).pull(situation, chosen.settings))
 
-    def _judge(self, current: Stack, measured: Measured, candidate: Stack, chosen: Quote) -> Judged:
-        number = len(self.steps)
+    def _judge(self, current: Stack, measured: Measured, pulled: Pulled, chosen: Quote) -> Judged:
+        number, candidate = len(self.steps), pulled.stack
         start_edge = self.steps[0].measured.edge
 
         def test(stack: Stack, reason: str) -> Trial:
@@ -149,9 +149,11 @@ class Loop:
             after_edge=lambda: self._edge(candidate),
         )
         after = self.trial(candidate, "dev")
+        earlier = [step.dev_score.strict_p for step in self.steps if step.dev_score]
+        if pulled.worse:
+            return refuse(measured.dev, after, earlier, f"worse {'; '.join(pulled.worse)}")
         if chosen.saves is not None:
             return judge_saving(measured, after, start_edge, opener)
-        earlier = [step.dev_score.strict_p for step in self.steps if step.dev_score]
         return judge(measured, after, earlier, start_edge, opener)
 
     def _reach(self, current: Stack, candidate: Stack, name: str) -> Comparison | None:

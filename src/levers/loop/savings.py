@@ -2,7 +2,7 @@
 
 from levers.lever.room import MARGIN
 from levers.loop.records import Measured
-from levers.loop.verdict import Judged, Opener, against_edge
+from levers.loop.verdict import Judged, Opener, against_edge, fell
 from levers.trial import compare, within_margin
 from levers.trial.records import Comparison, Trial
 
@@ -51,6 +51,6 @@ def _saved(before: Trial, after: Trial) -> str:
 
 
 def _against_test(test: Comparison) -> str:
-    if test.difference < -MARGIN or (test.difference < 0 and test.decisive):
+    if test.difference < -MARGIN or fell(test):
         return f"test does not confirm: {test.lost} cases lost, {test.gained} gained"
     return ""

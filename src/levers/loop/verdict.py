@@ -62,6 +62,21 @@ def judge(before: Measured, after: Trial, earlier: Sequence[float], start_edge: 
     return Judged(not against, why, measured, dev_pass, dev_score, p_value, reach, test_pass, test_score, edge_pass)
 
 
+def refuse(before: Trial, after: Trial, earlier: Sequence[float], why: str) -> Judged:
+    """Reject a pull for what is known of it already: test is not opened."""
+    dev_pass, dev_score = compare(before, after, "pass"), compare(before, after, "score")
+    p_value = holm([*earlier, dev_score.strict_p])[-1]
+    return Judged(False, why, Measured(dev=after), dev_pass, dev_score, p_value)
+
+
+def fell(comparison: Comparison) -> bool:
+    """Tell whether passes or credit are lower by more than chance, each case counted by itself.
+
+    Guards go by this: where cases share a source the larger p-value is the lenient one, and would let a loss through.
+    """
+    return comparison.difference < 0 and comparison.p_value < ALPHA
+
+
 def _against_dev(dev_pass: Comparison, dev_score: Comparison, p_value: float) -> str:
     if dev_pass.difference < 0:
         return f"dev is worse: {dev_pass.lost} cases lost, {dev_pass.gained} gained"
@@ -76,7 +91,7 @@ def _against_dev(dev_pass: Comparison, dev_score: Comparison, p_value: float) ->
 
 
 def _against_reach(reach: Comparison | None) -> str:
-    if reach is None or reach.difference >= 0 or not reach.decisive:
+    if reach is None or not fell(reach):
         return ""
     return (
         f"it blocks other levers: with all else given, {reach.lost} cases would fail that passed before, "
@@ -99,7 +114,7 @@ def against_edge(edge: Comparison | None, now: Trial | None, start: Trial | None
         return ""
     if start is not None and now.quality < start.quality:
         return f"edge fell below the start: {now.quality:.3f} against {start.quality:.3f}"
-    if edge.difference < 0 and edge.decisive:
+    if fell(edge):
         return f"edge is worse: {edge.lost} cases lost, {edge.gained} gained (p = {edge.p_value:.3f})"
     return ""
 

@@ -35,7 +35,7 @@ METHODS = (
     ),
     Fact(
         "Verdicts",
-        "rest on development cases, with Holm's adjustment over all tries of the run, then on a confirmation by test "
+        "rest on development cases, with Holm's adjustment over the tries so far, then on a confirmation by test "
         "cases and on edge cases that are not worse.",
     ),
     Fact(

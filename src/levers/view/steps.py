@@ -60,7 +60,9 @@ def compared_row(what: str, comparison: Comparison, trial: Trial | None) -> Comp
 def _card(step: Step) -> StepCard:
     dev = step.measured.dev
     total = dev.latency.get("total")
+    chosen = step.plan.chosen if step.plan else None
     tries = f", Holm-adjusted over {count(step.tries, 'try', 'tries')}" if step.tries > 1 else ""
+    how = ", by the margin test" if chosen and chosen.saves is not None else tries
     return StepCard(
         number=step.number,
         lever=step.lever,
@@ -73,7 +75,7 @@ def _card(step: Step) -> StepCard:
         stack_words=stack_words(step.stack),
         cost=money(dev.cost_per_answer),
         latency=f"{milliseconds(total.p50_ms)} median, {milliseconds(total.p95_ms)} p95" if total else "unknown",
-        p_value=f"{p_value(step.p_value)}{tries}" if step.p_value is not None else "",
+        p_value=f"{p_value(step.p_value)}{how}" if step.p_value is not None else "",
         rows=_rows(step),
         notes=step.notes,
         plan=plan_rows(step.plan, f"The plan before step {step.number}") if step.plan else None,
