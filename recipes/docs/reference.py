@@ -39,8 +39,8 @@ def commands() -> str:
 
     parts = ["# Commands", f"Data goes to stdout, progress and messages to stderr. {EXIT_CODES}"]
     for name, command in _commands(typer.main.get_command(app)):
-        parameters = [each for each in command.params if each.name != "help"]
-        arguments = [each for each in parameters if each.param_type_name == "argument"]
+        arguments = [each for each in command.params if each.param_type_name == "argument"]
+        parameters = [*arguments, *(each for each in command.params if each not in arguments and each.name != "help")]
         shown = "".join(f" {_argument(each)}" if each.required else f" [{_argument(each)}]" for each in arguments)
         parts += [f"## levers {name}", command.help, f"```text\nlevers {name}{shown} [OPTIONS]\n```"]
         kinds = typing.get_type_hints(command.callback)
@@ -65,17 +65,19 @@ def _argument(parameter: Any) -> str:
 def _written(parameter: Any, kind: Any) -> str:
     if parameter.param_type_name == "argument":
         return _argument(parameter)
-    value = "" if kind is bool else f" {_value(kind)}"
-    return ", ".join(parameter.opts) + value
+    if bool in (kind, *typing.get_args(kind)):
+        return " / ".join((", ".join(parameter.opts), *parameter.secondary_opts))
+    return f"{', '.join(parameter.opts)} {_value(kind)}"
 
 
 def _meaning(parameter: Any) -> str:
-    default = "" if parameter.required or parameter.default in (None, False) else f" Default: `{parameter.default}`."
+    silent = parameter.required or parameter.default is None or parameter.default is False  # 0.0 is said
+    default = "" if silent else f" Default: `{parameter.default}`."
     return f"{parameter.help or ''}{default}".strip()
 
 
 def _value(kind: Any) -> str:
-    names = {int: "NUMBER", Path: "FOLDER", str: "TEXT"}
+    names = {int: "NUMBER", float: "NUMBER", Path: "PATH", str: "TEXT"}
     inner = [each for each in typing.get_args(kind) if each is not type(None)]
     return names.get(kind) or (_value(inner[0]) if inner else "TEXT")
 
