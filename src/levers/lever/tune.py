@@ -157,6 +157,7 @@ def _prepare(situation: Situation, settings: dict[str, Any]) -> _Ready:
     notes = (
         *forced,
         *guarded.notes(),
+        f"{laid.restricted} examples left out: not everybody may read their evidence, and an adapter serves every user",
         f"{laid.left_out} examples left out: their facts do not stand in their prompts (they would teach guessing)",
         f"{laid.handed} examples got their evidence in the place of a passage, for search misses it",
     )
