@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from story import STAFF_HUT, Story, fact, few_items, reference
 from typer.testing import CliRunner
 
 from levers.cli import app
+from levers.loop import Project
+from levers.verbs.hosting import Hosting, hosted_export
 
 pytest.importorskip("openai")
 
@@ -63,6 +66,21 @@ def test_the_guards_come_first(shop: Path, tmp_path: Path) -> None:
     code, found = levers(*options, "--force", "--json")
     assert code == 0 and found["train"] == 60 and found["notes"][0].startswith("forced past examples.jsonl:61")
     assert json.loads((shop / ".levers" / "forced.jsonl").read_text())["lever"] == "hosted"
+
+
+def test_what_only_some_may_read_goes_to_no_provider(tmp_path: Path) -> None:
+    with Story(tmp_path / "huts", few_items()) as story:
+        turns = [
+            {"role": "user", "content": f"Who stirs the pot up there at {STAFF_HUT}?"},
+            {"role": "assistant", "content": json.dumps({"answer": fact(STAFF_HUT, "cook"), "topic": "people"})},
+        ]
+        with (story.folder / "examples.jsonl").open("a") as file:
+            file.write(json.dumps({"messages": turns, "evidence": [reference(STAFF_HUT, "cook")]}) + "\n")
+        how = Hosting(model="gpt-4o")
+        found = hosted_export(Project(story.folder), how, tmp_path / "out", "start", force=True)
+    assert any(note.startswith("1 examples left out: not everybody") for note in found.notes)
+    written = (tmp_path / "out" / "train.jsonl").read_text()
+    assert fact(STAFF_HUT, "cook") not in written and len(written.splitlines()) == found.train > 50
 
 
 def test_wrong_places_are_named(shop: Path, tmp_path: Path) -> None:

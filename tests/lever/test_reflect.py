@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from story import HUTS, TOPICS, Item, Reader, Story, fact
+from story import HUTS, STAFF_HUT, TOPICS, Item, Reader, Story, fact
 
 from levers.diagnosis import Diagnosis, Headroom
 from levers.errors import UserError
 from levers.lever import Situation, lever
 from levers.lever.instruct import rules
+from levers.lever.reflect import guarded_answers
 from levers.loop import Project
 from levers.plan import Attempt
 from levers.stack import Instruct
+from levers.task import Case, Task
+from levers.task.records import TaskConfig
 from levers.testing import Scripted
 from levers.trial.records import Interval
 
@@ -41,16 +44,20 @@ class Writer(Reader):
         return Scripted(self.proposals[(len(self.asked) - 1) % 2])
 
 
-@pytest.fixture
-def story(tmp_path: Path) -> Iterator[Story]:
-    made = Story(tmp_path / "huts", CASES, documents=False, examples=False, reference_model="openai/strong")
-    made.reader = made.server._script = Writer(CASES)
+def write_story(folder: Path, cases: list[Item], documents: bool) -> Story:
+    made = Story(folder, cases, documents=documents, examples=False, reference_model="openai/strong")
+    made.reader = made.server._script = Writer(made.items)
     prices = made.folder / "prices.yaml"
     prices.write_text(prices.read_text() + "openai/strong: {input: 2, output: 8}\n")
     graders = (made.folder / "levers.yaml").read_text().replace("schema: answer.schema.json", "schema: any.schema.json")
     (made.folder / "any.schema.json").write_text(json.dumps({"type": "object"}))  # says nothing of keys or topics
     (made.folder / "levers.yaml").write_text(graders)
-    with made:
+    return made
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Iterator[Story]:
+    with write_story(tmp_path / "huts", CASES, documents=False) as made:
         yield made
 
 
@@ -79,6 +86,39 @@ def test_test_is_never_seen_and_a_second_pull_costs_nothing(story: Story) -> Non
     again = lever("instruct").pull(situation(Project(story.folder)), settings)
     assert story.asked == asked
     assert again.stack.part("instruct") == Instruct(text=BETTER)
+
+
+def test_what_only_some_may_read_is_shown_to_no_reference_model(tmp_path: Path) -> None:
+    lacks = frozenset({"format", "instruction"})
+    hidden = [Item(STAFF_HUT, name, lacks, user="mira") for name in ("warden", "cook", "path", "spring")]
+    cases = [Item(hut, "warden", lacks, evidence=()) for hut in HUTS[:6]] + hidden
+    with write_story(tmp_path / "huts", cases, documents=True) as story:
+        project = Project(story.folder)
+        found = replace(situation(project), index=lambda: project.index)
+        pulled = lever("instruct").pull(found, {"keep_brief": True, "reflect": 60})
+        asked = story.reader.asked
+        assert asked and not any(STAFF_HUT in text for text in asked)
+        assert "4 dev cases left out of reflection: not everybody may read their evidence" in pulled.notes
+
+
+def _task(expected: list[Any], graders: list[dict[str, Any]], schemas: dict[str, Any] | None = None) -> Task:
+    config = TaskConfig.model_validate({"name": "t", "instructions": "b.md", "golden": "g.jsonl", "graders": graders})
+    cases = tuple(
+        Case(id=f"c{at}", input=f"Question {at}?", expected=each, partition="dev") for at, each in enumerate(expected)
+    )
+    return Task(root=Path(), config=config, instructions="", cases=cases, schemas=schemas or {})
+
+
+def test_every_answer_is_guarded_but_labels_and_what_most_cases_share() -> None:
+    plain = _task(["Paris", "14", ("blue moon", "Blue Moon."), *["I do not know"] * 4, "14"], [{"kind": "exact"}])
+    assert set(guarded_answers(plain)) == {"paris", "14", "blue moon", "i do not know"}
+    refusing = _task(["Paris", *["I do not know"] * 4], [{"kind": "exact"}])
+    assert guarded_answers(refusing) == ("paris",)
+    rows = [{"answer": f"{at}0", "days": at, "topic": "money", "mood": "glad", "right": True} for at in (1, 2, 3)]
+    graders = [{"kind": "exact", "field": "answer"}, {"kind": "choice", "field": "topic", "choices": ["money"]}]
+    schema = {"properties": {"mood": {"enum": ["glad", "sad"]}, "enum": {"type": "string"}}}
+    assert set(guarded_answers(_task(rows, graders, {"s": schema}))) == {"10", "20", "30", "1", "2", "3"}
+    assert guarded_answers(_task(["card", "loan", "fee"], [{"kind": "choice"}])) == ()
 
 
 def test_calls_and_money_end_the_search(story: Story) -> None:

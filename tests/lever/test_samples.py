@@ -50,10 +50,19 @@ def test_what_search_finds_is_left_as_it_is(searching: Situation) -> None:
     assert all("Passages:" in sample.messages[-1].content for sample in laid.samples)
 
 
-def test_what_only_some_may_read_is_never_handed_over(searching: Situation) -> None:
+@pytest.mark.parametrize("retrieves", [True, False])
+def test_what_only_some_may_read_is_never_learnt(searching: Situation, retrieves: bool) -> None:
+    stack = searching.stack if retrieves else searching.stack.without("retrieve")
     secret = example(searching, STAFF_HUT, "cook", f"Who cooks at {STAFF_HUT}?")
-    laid = lay_out(searching, [secret])
-    assert (laid.handed, laid.left_out) == (0, 1)
+    laid = lay_out(replace(searching, stack=stack), [secret, *searching.bench.task.examples[:1]])
+    assert (laid.handed, laid.left_out, laid.restricted) == (0, 0, 1)
+    assert [sample.line for sample in laid.samples] == [1] and fact(STAFF_HUT, "cook") not in str(laid.samples)
+
+
+def test_without_documents_nothing_is_restricted(searching: Situation) -> None:
+    bare = replace(searching, stack=searching.stack.without("retrieve"), index=lambda: None)
+    laid = lay_out(bare, searching.bench.task.examples)
+    assert len(laid.samples) == len(searching.bench.task.examples) and not laid.restricted
 
 
 def test_without_passages_every_example_stays(searching: Situation) -> None:

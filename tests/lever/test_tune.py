@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from levers.diagnosis import diagnose
 from levers.errors import UserError
 from levers.lever import LEVERS, Piloting, Situation, lever
 from levers.lever.gates import check_lengths
-from levers.lever.pilots import pilot_gates
+from levers.lever.pilots import known_pilots, pilot_gates
 from levers.lever.tune import TuneLever
+from levers.lever.variants import check_pull
 from levers.loop import Loop, Project
 from levers.plan import choose
 from levers.stack.workshop import ADAPTERS
@@ -142,6 +143,11 @@ def test_a_pilot_takes_the_place_of_the_rule_of_thumb(clean: Situation) -> None:
     assert [point.examples for point in found.points] == [6, 11, 17, 23] and found.examples == 57
     quote = tune.quote(clean)
     assert quote.pilot == found
+    task = Project(clean.bench.task.root).task
+    aim = task.config.model_copy(update={"targets": task.config.targets.model_copy(update={"quality": 0.5})})
+    others = [task.model_copy(update=each) for each in ({"config": aim}, {"cases": task.cases[1:]})]
+    known = [known_pilots(clean.workshop.state, clean.stack, each) for each in (task, *others)]
+    assert known == [found, None, None]  # pilots tell nothing of another target or other cases
     first, *rest = quote.gates
     assert first.goal == "a gain, by the pilot" and first.have == 57 and first.blocks
     assert first.met == (first.need <= 57)
@@ -191,6 +197,37 @@ def test_a_run_makes_pilots_before_a_tuning_when_asked(
     monkeypatch.setattr(loop, "_plan", lambda situation: plan)
     loop._think(clean.stack, clean.trial)
     assert made == ([{}] if asked else [])
+
+
+@pytest.fixture
+def foreseen(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Let pilots of every stack be known, from so large a share right before any."""
+    points = tuple(Point(examples=n, right=1 - 3 * n**-0.5, checked=5000) for n in (100, 150, 200, 250, 300))
+
+    def known(untuned: float) -> None:
+        found = Piloted(stack="s", how="lora", examples=400, untuned=untuned, points=points, target=0.9999)
+        monkeypatch.setattr("levers.lever.tune.known_pilots", lambda *_: found)
+
+    return known
+
+
+def test_what_pilots_foresee_stops_a_pull_in_the_place_of_the_data_gate(
+    tmp_path: Path, foreseen: Callable[[float], None]
+) -> None:
+    lines = (write_project(tmp_path, []) / "examples.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "examples.jsonl").write_text("".join(lines[:40]))
+    few, settings = situation(tmp_path), {"epochs": 1, "r": 2}
+    with pytest.raises(UserError, match="at least 50 for style"):
+        check_pull(lever("tune"), few.bench.task, settings, few.stack)
+    with pytest.raises(UserError, match="at least 50 for style"):
+        lever("tune").pull(few, settings)
+    foreseen(0.5)  # a gain, and a target beyond reach, which is told only
+    assert all(gate.met for gate in lever("tune").quote(few).gates if gate.blocks)
+    check_pull(lever("tune"), few.bench.task, settings, few.stack)
+    assert lever("tune").pull(few, settings).stack.model.adapter
+    foreseen(0.9999)
+    with pytest.raises(UserError, match="for a gain, by the pilot"):
+        lever("tune").pull(few, settings)
 
 
 def test_a_pilot_that_foresees_a_target_says_how_many_examples() -> None:

@@ -31,7 +31,8 @@ def diagnose(bench: Bench, stack: Stack, trial: DevTrial, capped: bool = False, 
     """
     bench, trial = bench.dev, as_dev(trial)
     cases = bench.task.partition("dev")
-    failed = [case for case in cases if trial.outcome(case.id).failed]
+    outcomes = {outcome.case: outcome for outcome in trial.outcomes}
+    failed = [case for case in cases if outcomes[case.id].failed]
     failing = failed if most is None or len(failed) <= most else _drawn(failed, most)
     runs = Runs(bench, stack, trial, capped)
     plain = {case.id: need for case in failing if (need := decided(case, bench))}

@@ -9,6 +9,7 @@ Where a label is the whole answer, handing it over would prove nothing: then eve
 """
 
 import json
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,9 +22,12 @@ from levers.trial.shown import Library
 
 Passages = Mapping[str, tuple[Passage, ...]]
 """Passages by case id."""
+_Placed = tuple[int, DevCase]
 
 CONTENT = frozenset({"exact", "contains", "f1", "numeric", "sql", "code", "semantic", "judge"})  # graders of facts
 OF_EACH = 2  # other cases that tell what a label means
+KNOWN = 200  # cases of a label that those are looked for among
+_SEED = 0
 SHOWN = 4  # the field shows 3 to 10 in a prompt; a small model's window holds four beside the passages
 STATED = "stated fact"
 
@@ -141,11 +145,12 @@ def _told(cases: Sequence[DevCase], task: Task) -> dict[str, str]:
     """Spell out what graders without a schema want: labels of a plain choice, patterns of a regex."""
     told: dict[str, str] = {}
     whole = answer_label(task.config.graders)
+    known = _by_label(whole, task) if whole else {}
     for case in cases:
         lines: list[str] = []
         for spec in task.config.graders:
             if spec is whole:
-                lines.append(_meanings(spec, case, task))
+                lines.append(_meanings(spec, case, known))
             elif spec.kind == "choice" and spec.field is None:
                 lines.append(f"Answer with exactly: {expected_texts(case)[0]}")
             if spec.kind == "regex" and spec.pattern:
@@ -155,14 +160,31 @@ def _told(cases: Sequence[DevCase], task: Task) -> dict[str, str]:
     return told
 
 
-def _meanings(spec: GraderSpec, case: Case, task: Task) -> str:
+def _by_label(spec: GraderSpec, task: Task) -> dict[str, list[_Placed]]:
+    """Group the dev cases by their label, at most 200 of each, with their places; labels that may be chosen first."""
+    known: dict[str, list[_Placed]] = {label: [] for label in spec.choices or ()}
+    for place, case in enumerate(task.partition("dev")):
+        if (label := _label(spec, case)) is not None:
+            known.setdefault(label, []).append((place, case))
+    draw = random.Random(_SEED)
+    return {
+        label: group if len(group) <= KNOWN else [group[at] for at in sorted(draw.sample(range(len(group)), KNOWN))]
+        for label, group in known.items()
+    }
+
+
+def _meanings(spec: GraderSpec, case: Case, known: Mapping[str, Sequence[_Placed]]) -> str:
     """Tell every label by the other dev cases of it that are likest to this one; never by the case itself."""
-    known: dict[str, list[str]] = {label: [] for label in spec.choices or ()}
-    for other in task.partition("dev"):
-        if other.id != case.id and (label := _label(spec, other)) is not None:
-            known.setdefault(label, []).append(other.question)
+    others = {label: [each for each in group if each[1].id != case.id] for label, group in known.items()}
+    choices = set(spec.choices or ())
+    # A label that only cases show stands where the first other case of it does: the case's own must not come first.
+    told = sorted(
+        (label for label, group in others.items() if group or label in choices),
+        key=lambda label: -1 if label in choices else others[label][0][0],
+    )
     lines = ["The labels, each with messages that belong to it:"]
-    for label, questions in known.items():
+    for label in told:
+        questions = [other.question for _, other in others[label]]
         near = process.extract(case.question, questions, scorer=fuzz.token_set_ratio, limit=OF_EACH)
         lines.append(f"- {label}" + "".join(f" | {question}" for question, _, _ in near))
     return "\n".join(lines)

@@ -222,7 +222,7 @@ def check_force(guarded: Guarded, gates: Sequence[GateCheck], force: bool) -> tu
             hint="bring more reviewed examples, or force the pull: that is recorded",
         )
         for gate in gates
-        if not gate.met and not gate.at_most
+        if gate.blocks and not gate.met and not gate.at_most
     ]
     stops = [*guarded.stops, *short]
     if stops and not force:

@@ -56,8 +56,9 @@ class InstructLever:
         )
         return quote(self.name, self.probes, situation, terms)
 
-    def check(self, task: Task, settings: dict[str, Any]) -> None:
+    def check(self, task: Task, settings: dict[str, Any], stack: Stack) -> None:
         """Refuse graders that ask for nothing that could be written down, where no reflection is asked for."""
+        del stack
         if not rules(task) and not parse(Settings, self.name, settings).reflect:
             expected = "graders that ask for a form or a label"
             raise UserError(Problem(file="levers.yaml", field="graders", expected=expected))
@@ -66,7 +67,7 @@ class InstructLever:
         """Put the rules after the brief, or in its place where that measures better."""
         chosen = parse(Settings, self.name, settings)
         written = rules(situation.bench.task)
-        self.check(situation.bench.task, settings)
+        self.check(situation.bench.task, settings, situation.stack)
         both = (True, False) if written else (True,)
         kept = both if chosen.keep_brief is None else (chosen.keep_brief,)
         variants = [("brief and rules" if keep else "rules alone", _written(situation, keep)) for keep in kept]

@@ -62,7 +62,7 @@ def run_pilots(
 
 
 def known_pilots(state: Path, stack: Stack, task: Task) -> Piloted | None:
-    """Return what pilots of this stack on these examples measured, None where none were made."""
+    """Return what pilots of this stack for this very task measured, None where none were made."""
     file = _file(state, stack, task)
     if not file.is_file():
         return None
@@ -105,4 +105,4 @@ def _row(found: Piloted, goal: str, share: float, source: str, blocks: bool) -> 
 
 
 def _file(state: Path, stack: Stack, task: Task) -> Path:
-    return state / PILOTS / f"{digest([stack, task.examples])}.json"
+    return state / PILOTS / f"{digest([stack, task.digest])}.json"

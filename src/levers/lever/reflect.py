@@ -2,27 +2,28 @@
 
 A reference model reads what went wrong on a few dev cases, writes new instructions, and they stay in the race when they
 do better on those cases; the front holds every candidate that is best on some case. Half of dev is for reflecting, the
-other half for choosing; test is never touched. Replies come through the ledger, so a pull that was killed and is begun
-again with the same settings pays for nothing twice: nothing else has to be saved. Imports gepa, an extra.
+other half for choosing; test is never touched, and cases whose evidence not everybody may read are left out. Replies
+come through the ledger, so a pull that was killed and is begun again with the same settings pays for nothing twice:
+nothing else has to be saved. Imports gepa, an extra.
 """
 
+import json
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from levers.diagnosis import first_answer
 from levers.economics import CostFigure, Usage
 from levers.errors import MissingExtra, ModelError, Problem, UserError
 from levers.ledger import Message
 from levers.lever.situation import Situation
 from levers.model import Ask
 from levers.stack import Instruct, ModelRef, Stack
-from levers.task.leaks import first_value
-from levers.task.records import Case, DevCase
+from levers.stack.shared import is_public
+from levers.task.records import Case, DevCase, Task
 from levers.trial.records import Outcome
-from levers.trial.text import contains
+from levers.trial.text import contains, normalise
 
 BATCH = 3  # cases that one reflection reads: the library's own default
 ROOM = 1024  # tokens of a proposal
@@ -30,7 +31,6 @@ _READ = 1500  # tokens that a reflection reads, for quotes
 TEMPERATURE = 0.7  # the same question twice shall not bring the same proposal twice
 COMPONENT = "instructions"
 LEAST_DEV = 4
-SHARED = 3  # an answer of so many dev cases is a label or the house's refusal
 ASKED = """Here are the instructions that an assistant works by:
 ```
 <curr_param>
@@ -136,8 +136,10 @@ def reflect(situation: Situation, text: str, calls: int, usd: float | None, seed
     if usd is not None and situation.workshop.cost(reference, Usage()) is None:
         expected = f"a price for {reference}, to keep a limit in USD"
         raise UserError(Problem(file="levers pull instruct", field="usd", found=f"{usd:g}", expected=expected))
-    learn, choose = _halves(situation, seed)
-    search = _Search(situation, reference, usd, text, _answers(_dev(situation)))
+    task, index = situation.bench.task, situation.index()
+    public = [case for case in _dev(situation) if is_public(case, index)]
+    learn, choose = _halves(public, seed)
+    search = _Search(situation, reference, usd, text, guarded_answers(task))
     found: Any = optimize(
         seed_candidate={COMPONENT: text},
         trainset=learn,
@@ -151,7 +153,10 @@ def reflect(situation: Situation, text: str, calls: int, usd: float | None, seed
         logger=_Silent(),
         seed=seed,
     )
-    return Reflected(found.candidates[found.best_idx][COMPONENT], _notes(found, search, len(choose)))
+    notes = _notes(found, search, len(choose))
+    if hidden := len(_dev(situation)) - len(public):
+        notes += (f"{hidden} dev cases left out of reflection: not everybody may read their evidence",)
+    return Reflected(found.candidates[found.best_idx][COMPONENT], notes)
 
 
 def price_of(situation: Situation, calls: int) -> CostFigure | None:
@@ -190,20 +195,61 @@ def _dev(situation: Situation) -> tuple[DevCase, ...]:
     return situation.bench.task.partition("dev")
 
 
-def _halves(situation: Situation, seed: int) -> tuple[list[DevCase], list[DevCase]]:
-    """Cut dev in two at random."""
-    cases = list(_dev(situation))
+def _halves(public: Sequence[DevCase], seed: int) -> tuple[list[DevCase], list[DevCase]]:
+    """Cut what a reference model may see of dev in two at random."""
+    cases = list(public)
     if len(cases) < LEAST_DEV:
-        found, expected = f"{len(cases)} dev cases", f"at least {LEAST_DEV}, to reflect and to choose"
+        found, expected = f"{len(cases)} public dev cases", f"at least {LEAST_DEV}, to reflect and to choose"
         raise UserError(Problem(file="golden.jsonl", found=found, expected=expected))
     random.Random(seed).shuffle(cases)
     return cases[: len(cases) // 2], cases[len(cases) // 2 :]
 
 
-def _answers(cases: Sequence[Case]) -> tuple[str, ...]:
-    """Return the answers that would be given away: of several words, and not what many cases share, as refusals are."""
-    counts = Counter(first_value(first_answer(case)) for case in cases)
-    return tuple(text for text, count in counts.items() if count < SHARED and len(text.split()) > 1)
+def guarded_answers(task: Task) -> tuple[str, ...]:
+    """Return the dev answers that instructions must not give away: every accepted one, single words and numbers too.
+
+    Not guarded are labels, which instructions have to name, and what most cases share.
+    """
+    cases = task.partition("dev")
+    choices = [spec for spec in task.config.graders if spec.kind == "choice"]
+    labels = {normalise(each) for spec in choices for each in spec.choices or ()}
+    labels |= {normalise(each) for each in _enums(list(task.schemas.values()))}
+    counts: Counter[str] = Counter()
+    for case in cases:
+        chosen = {spec.field for spec in choices if spec.grades(case)}
+        if None not in chosen:  # else the whole answer is a label
+            counts.update({normalise(each) for each in _texts(case.expected, chosen)})
+    return tuple(text for text, count in counts.items() if text not in labels and 2 * count <= len(cases))
+
+
+def _texts(value: Any, chosen: Collection[str | None]) -> Iterator[str]:
+    """Yield every text and number of an expected answer but for the fields whose value is chosen among labels."""
+    if isinstance(value, str):
+        try:
+            parsed = json.loads(value)
+        except ValueError:
+            parsed = None
+        if not isinstance(parsed, dict | list):
+            yield value
+            return
+        value = parsed
+    if isinstance(value, dict):
+        value = [each for name, each in value.items() if name not in chosen]
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each, chosen)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield str(value)
+
+
+def _enums(value: Any) -> Iterator[str]:
+    """Yield the values that schemas list."""
+    if isinstance(value, dict):
+        listed = value.get("enum")
+        yield from map(str, listed if isinstance(listed, list) else ())
+        value = list(value.values())
+    for each in value if isinstance(value, list) else ():
+        yield from _enums(each)
 
 
 def _seen(case: Case, outcome: Outcome) -> dict[str, str]:

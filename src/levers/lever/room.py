@@ -1,11 +1,11 @@
 """Headroom without a probe of its own: from the needs that the diagnosis named, and what a saving is worth."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from levers.diagnosis import CaseDiagnosis, Headroom, Need
 from levers.economics import CostFigure
 from levers.lever.situation import Situation
-from levers.trial.records import Outcome
+from levers.trial.records import Interval, Outcome
 from levers.trial.statistics import paired_bootstrap
 
 LEAST_YEARLY = 100.0  # USD: a smaller saving does not pay for measuring it
@@ -18,28 +18,40 @@ def room_of_needs(situation: Situation, wanted: Wanted) -> Headroom:
     """Return the most that mending these needs could gain; it asks no model.
 
     A case counts as gained when all its needs are of the kind: then perfect means that it passes. `unlocks` counts the
-    cases that have such a need at all.
+    cases that have such a need at all. Where failing cases were drawn, what is found in them is carried over to all.
     """
-    found = {case.case: case for case in situation.diagnosis.cases}
-    some = sum(any(wanted(need) for need in case.needs) for case in situation.diagnosis.cases)
-    room = room_of_cases(situation, lambda outcome: _cured(found.get(outcome.case), wanted))
-    return room.model_copy(update={"unlocks": some / len(situation.trial.outcomes)})
+    diagnosis, outcomes, scale = situation.diagnosis, situation.trial.outcomes, 1.0
+    found = {case.case: case for case in diagnosis.cases}
+    if diagnosis.sampled:  # passing cases gain nothing for sure: what is uncertain is the mean over the failing ones
+        scale = diagnosis.failures / len(outcomes)
+        outcomes = tuple(each for each in outcomes if each.case in found)
+    some = sum(any(wanted(need) for need in case.needs) for case in diagnosis.cases)
+    room = _room(outcomes, lambda outcome: _cured(found.get(outcome.case), wanted), scale)
+    return room.model_copy(update={"unlocks": some / len(outcomes) * scale})
 
 
 def room_of_cases(situation: Situation, mended: Callable[[Outcome], bool]) -> Headroom:
     """Return what is gained if these outcomes of the trial pass instead, with full credit; it asks no model."""
-    outcomes = situation.trial.outcomes
+    return _room(situation.trial.outcomes, mended)
+
+
+def _room(outcomes: Sequence[Outcome], mended: Callable[[Outcome], bool], scale: float = 1.0) -> Headroom:
+    """Return what is gained if these outcomes pass instead, `scale` times: they stand for that share of all cases."""
     gains = [float(mended(each)) for each in outcomes]
     credits = [gain * (1 - each.score) for gain, each in zip(gains, outcomes, strict=True)]
-    share = sum(gains) / len(gains)
+    share = sum(gains) / len(gains) * scale
     return Headroom(
         probes=(),
         gain=share,
-        interval=paired_bootstrap(gains),
-        score_gain=sum(credits) / len(credits),
-        score_interval=paired_bootstrap(credits),
+        interval=_scaled(paired_bootstrap(gains), scale),
+        score_gain=sum(credits) / len(credits) * scale,
+        score_interval=_scaled(paired_bootstrap(credits), scale),
         unlocks=share,
     )
+
+
+def _scaled(interval: Interval, scale: float) -> Interval:
+    return Interval(low=interval.low * scale, high=interval.high * scale)
 
 
 def no_room(situation: Situation) -> Headroom:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from levers.lever.situation import Situation
 from levers.stack import Draft, Question, assemble, messages
+from levers.stack.shared import is_public
 from levers.stack.workshop import passage
 from levers.task.records import Example
 from levers.task.references import split_reference
@@ -17,27 +18,33 @@ _WORDS = re.compile(r"\w+")
 
 
 class Laid(NamedTuple):
-    """The samples, how many of them search alone would not have grounded, and how many examples were left out."""
+    """The samples, and how many of them search alone would not have grounded.
+
+    `left_out` examples have not their facts in their prompts; `restricted` ones rest on what not everybody may read.
+    """
 
     samples: list[Sample]
     handed: int
     left_out: int
+    restricted: int
 
 
 def lay_out(situation: Situation, examples: Sequence[Example]) -> Laid:
-    """Lay every example out as the stack would; drop those whose answer's facts are not in the prompt.
+    """Lay every public example out as the stack would; drop those whose answer's facts are not in the prompt.
 
-    Where search misses an example's evidence, the evidence takes the place of one of the passages found (as RAFT does:
-    Zhang et al., "Adapting Language Model to Domain Specific RAG", 2024). Only what everybody may read is handed over,
-    since an adapter serves every user.
+    An adapter serves every user, so an example is taken only if everybody may read its evidence. Where search misses
+    the evidence, it takes the place of one of the passages found (as RAFT does: Zhang et al., "Adapting Language Model
+    to Domain Specific RAG", 2024).
     """
+    index = situation.index()
+    public = [each for each in examples if is_public(each, index)]
     questions = [
         Question(id=f"line {each.line}", input=each.messages if len(each.messages) > 1 else each.question)
-        for each in examples
+        for each in public
     ]
     samples: list[Sample] = []
     handed = 0
-    for example, draft in zip(examples, assemble(situation.stack, questions, situation.workshop), strict=True):
+    for example, draft in zip(public, assemble(situation.stack, questions, situation.workshop), strict=True):
         prompt = messages(draft)
         if draft.passages is not None and example.evidence and not _grounded(example.answer, prompt[-1].content):
             prompt = messages(_with_evidence(situation, example, draft))
@@ -45,7 +52,7 @@ def lay_out(situation: Situation, examples: Sequence[Example]) -> Laid:
                 continue
             handed += 1
         samples.append(Sample(messages=prompt, answer=example.answer, line=example.line))
-    return Laid(samples, handed, len(examples) - len(samples))
+    return Laid(samples, handed, len(public) - len(samples), len(examples) - len(public))
 
 
 def _with_evidence(situation: Situation, example: Example, draft: Draft) -> Draft:
@@ -54,7 +61,7 @@ def _with_evidence(situation: Situation, example: Example, draft: Draft) -> Draf
     found = [
         passage(each)
         for reference in example.evidence
-        if index is not None and index.may_read(reference)
+        if index is not None
         for each in index.section(*split_reference(reference))
         if _grounded(example.answer, each.text)
     ]

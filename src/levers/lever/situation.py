@@ -77,9 +77,9 @@ class Lever(Protocol):
 
 @runtime_checkable
 class Checking(Protocol):
-    """A lever that can tell from the task alone that a pull would be refused."""
+    """A lever that can tell from the task and the stack alone that a pull would be refused."""
 
-    def check(self, task: Task, settings: dict[str, Any]) -> None:
+    def check(self, task: Task, settings: dict[str, Any], stack: Stack) -> None:
         """Raise UserError for what would stop the pull; asks no model."""
 
 

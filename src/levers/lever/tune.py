@@ -17,6 +17,7 @@ from levers.lever.samples import lay_out
 from levers.lever.situation import Material, Pulled, Situation
 from levers.lever.variants import parse
 from levers.plan import GateCheck, Quote
+from levers.stack import Stack
 from levers.stack.workshop import ADAPTERS
 from levers.task.records import Task
 from levers.trial import Kit
@@ -71,7 +72,7 @@ class TuneLever:
             effort="days to weeks",
             freshness="until retrained",
             gates=(
-                *(pilot_gates(piloted) if piloted else _gates(task)),
+                *_gates(task, piloted),
                 *(guard(situation).checks() if task.examples else ()),
                 *_lengths(situation),
             ),
@@ -81,15 +82,18 @@ class TuneLever:
         )
         return quote(self.name, self.probes, situation, terms)
 
-    def check(self, task: Task, settings: dict[str, Any]) -> None:
-        """Refuse what guards and data gates stop, unless it is forced."""
+    def check(self, task: Task, settings: dict[str, Any], stack: Stack) -> None:
+        """Refuse what guards and data gates stop, unless it is forced; what pilots foresee is the pull's to ask."""
         guarded = inspect(task, Kit(schemas=task.schemas, root=task.root), lambda _: "")
-        check_force(guarded, _gates(task), parse(Settings, self.name, settings).force)
+        gates = () if known_pilots(task.state, stack, task) else _gates(task)
+        check_force(guarded, gates, parse(Settings, self.name, settings).force)
 
     def pull(self, situation: Situation, settings: dict[str, Any]) -> Pulled:
         """Tune on the examples whose facts stand in their prompts, and load the adapter in the stack."""
-        ready = _prepare(situation, settings)
-        task, base, samples, recipe = situation.bench.task, situation.stack.model.id, ready.samples, ready.recipe
+        task = situation.bench.task
+        piloted = known_pilots(situation.workshop.state, situation.stack, task)
+        ready = _prepare(situation, settings, _gates(task, piloted))
+        base, samples, recipe = situation.stack.model.id, ready.samples, ready.recipe
         fitted = fit(
             base,
             [*_teaching(samples), *ready.rehearsed],
@@ -120,7 +124,9 @@ class TuneLever:
 
     def pilot(self, situation: Situation, settings: dict[str, Any], shares: Sequence[float] = SHARES) -> Piloted:
         """Tune on growing parts of the examples and forecast what all of them, and more, would bring."""
-        ready = _prepare(situation, settings)
+        ready = _prepare(
+            situation, settings, _gates(situation.bench.task)
+        )  # what earlier pilots foresaw stops no others
         held = ready.samples[::HELD_OUT]
         return run_pilots(situation, (_teaching(ready.samples), ready.rehearsed), held, ready.recipe, shares)
 
@@ -138,8 +144,8 @@ class _Ready(NamedTuple):
     forced: bool
 
 
-def _prepare(situation: Situation, settings: dict[str, Any]) -> _Ready:
-    """Run guards and gates, lay the examples out, and settle the recipe.
+def _prepare(situation: Situation, settings: dict[str, Any], gates: Sequence[GateCheck]) -> _Ready:
+    """Run guards and hold to the gates, lay the examples out, and settle the recipe.
 
     Raises:
         UserError: a guard or gate stops it, a setting is unknown, or there are no examples.
@@ -149,7 +155,7 @@ def _prepare(situation: Situation, settings: dict[str, Any]) -> _Ready:
     guarded = guard(situation)
     if not task.examples:
         raise UserError(Problem(file=task.config.examples or "levers.yaml", expected="examples to tune on"))
-    forced = check_force(guarded, _gates(task), chosen.force)
+    forced = check_force(guarded, gates, chosen.force)
     record_force(situation.workshop.state, TuneLever.name, situation.stack, forced)
     laid = lay_out(situation, [each for each in task.examples if each.line not in guarded.left_out])
     if not laid.samples:
@@ -157,6 +163,7 @@ def _prepare(situation: Situation, settings: dict[str, Any]) -> _Ready:
     notes = (
         *forced,
         *guarded.notes(),
+        f"{laid.restricted} examples left out: not everybody may read their evidence, and an adapter serves every user",
         f"{laid.left_out} examples left out: their facts do not stand in their prompts (they would teach guessing)",
         f"{laid.handed} examples got their evidence in the place of a passage, for search misses it",
     )
@@ -202,7 +209,10 @@ def _blocked(situation: Situation) -> str:
     return ""
 
 
-def _gates(task: Task) -> tuple[GateCheck, ...]:
+def _gates(task: Task, piloted: Piloted | None = None) -> tuple[GateCheck, ...]:
+    """Return what pilots foresee; the field's data gate for such a goal where none are known."""
+    if piloted:
+        return pilot_gates(piloted)
     return (gate_check("structured output" if task.answer_schema else "style", len(task.examples)),)
 
 

@@ -79,7 +79,7 @@ def _choose(measured: Sequence[tuple[str, Stack, Trial]]) -> tuple[Stack, tuple[
     return best[1], notes
 
 
-def check_pull(lever: Lever, task: Task, settings: dict[str, Any]) -> None:
+def check_pull(lever: Lever, task: Task, settings: dict[str, Any], stack: Stack) -> None:
     """Refuse, before anything is measured, settings that are wrong and a project without the lever's material.
 
     Raises UserError with all of it at once.
@@ -93,7 +93,7 @@ def check_pull(lever: Lever, task: Task, settings: dict[str, Any]) -> None:
     try:
         parse(lever.settings, lever.name, settings)
         if not problems and isinstance(lever, Checking):
-            lever.check(task, settings)
+            lever.check(task, settings, stack)
     except UserError as error:
         problems += error.problems
     if problems:

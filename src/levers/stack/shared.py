@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from levers.knowledge import Found, Index
 from levers.stack.records import Inline, Shots
-from levers.task.records import Example
+from levers.task.records import Case, Example
 
 _NAMED = 5  # documents that a word about them names
 
@@ -53,8 +53,8 @@ def laid_out(pieces: Sequence[Found]) -> str:
     return "\n\n".join(f"{each.heading}\n{each.text}" if each.heading else each.text for each in pieces)
 
 
-def is_public(example: Example, index: Index | None) -> bool:
-    """Tell whether everybody may read all of an example's evidence: what is shown in a prompt is shown to all users."""
+def is_public(example: Example | Case, index: Index | None) -> bool:
+    """Tell whether everybody may read all of the evidence: what is shown in a prompt is shown to all users."""
     return all(index is None or index.may_read(reference) for reference in example.evidence)
 
 

@@ -13,6 +13,7 @@ from levers.lever.figures import gate_check
 from levers.lever.gates import check_force, inspect, record_force
 from levers.loop import Project
 from levers.stack import Question, Stack, assemble, messages
+from levers.stack.shared import is_public
 from levers.task.records import Example
 from levers.task.references import split_reference
 from levers.tuning import Sample
@@ -52,7 +53,7 @@ class Exported(Record):
 def hosted_export(
     project: Project, how: Hosting, into: Path | str, stack: str | Stack | None = None, force: bool = False
 ) -> Exported:
-    """Write the examples, each in the prompt of a stack, in a provider's format; the guards of tuning come first.
+    """Write the public examples, each in a stack's prompt, in a provider's format; the guards of tuning come first.
 
     Raises:
         UserError: a guard or a data gate stops it and it is not forced, or the provider takes no such file.
@@ -71,7 +72,9 @@ def hosted_export(
     goal = "structured output" if task.answer_schema else "style"
     forced = check_force(guarded, [gate_check(goal, len(task.examples))], force)
     record_force(task.state, "hosted", chosen, forced)
-    kept = [each for each in task.examples if each.line not in guarded.left_out]
+    sound = [each for each in task.examples if each.line not in guarded.left_out]
+    kept = [each for each in sound if is_public(each, index)]
+    left_out = f"{len(sound) - len(kept)} examples left out: not everybody may read their evidence"
     asked = [Question(id=f"line {each.line}", input=each.messages) for each in kept]
     drafts = assemble(chosen, asked, project.workshop)
     samples = [
@@ -91,7 +94,7 @@ def hosted_export(
         held_out=len(held),
         tokens=tokens,
         cost=_bill(project, how, tokens),
-        notes=(*forced, *guarded.notes(), PLACES[how.provider].note, *_dates(how)),
+        notes=(*forced, *guarded.notes(), left_out, PLACES[how.provider].note, *_dates(how)),
         commands=_next(how, folder),
     )
 

@@ -114,9 +114,9 @@ def pull(
     project: Project, name: str, settings: dict[str, Any] | None = None, stack: str | Stack | None = None
 ) -> Pulled:
     """Pull one lever on a stack and put the better stack to use, unless the lever's own checks found it worse."""
-    chosen = lever(name)
-    check_pull(chosen, project.task, settings or {})
-    pulled = chosen.pull(_situation(project, _stack(project, stack)), settings or {})
+    chosen, base = lever(name), _stack(project, stack)
+    check_pull(chosen, project.task, settings or {}, base)
+    pulled = chosen.pull(_situation(project, base), settings or {})
     project.keep(pulled.stack, use=not pulled.worse)
     return pulled
 
@@ -140,8 +140,9 @@ def pilot(
     if len(set(shares)) < LEAST_POINTS or not all(0 < share <= 1 for share in shares):
         found, expected = ", ".join(f"{share:g}" for share in shares), "four different shares at least, each up to 1"
         raise UserError(Problem(file="levers pilot", field="shares", found=found, expected=expected))
-    check_pull(chosen, project.task, settings or {})
-    return chosen.pilot(_situation(project, _stack(project, stack)), settings or {}, shares)
+    base = _stack(project, stack)
+    check_pull(chosen, project.task, settings or {}, base)
+    return chosen.pilot(_situation(project, base), settings or {}, shares)
 
 
 def run(project: Project, on_step: OnStep | None = None, pilots: bool = False) -> Run:
