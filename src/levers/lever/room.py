@@ -23,12 +23,15 @@ def room_of_needs(situation: Situation, wanted: Wanted) -> Headroom:
     found = {case.case: case for case in situation.diagnosis.cases}
     some = sum(any(wanted(need) for need in case.needs) for case in situation.diagnosis.cases)
     room = room_of_cases(situation, lambda outcome: _cured(found.get(outcome.case), wanted))
-    return room.model_copy(update={"unlocks": some / len(situation.trial.outcomes)})
+    return room.model_copy(update={"unlocks": some / len(_scored(situation))})
 
 
 def room_of_cases(situation: Situation, mended: Callable[[Outcome], bool]) -> Headroom:
-    """Return what is gained if these outcomes of the trial pass instead, with full credit; it asks no model."""
-    outcomes = situation.trial.outcomes
+    """Return what is gained if these outcomes of the trial pass instead, with full credit; it asks no model.
+
+    Cases that no grader could score are left out.
+    """
+    outcomes = _scored(situation)
     gains = [float(mended(each)) for each in outcomes]
     credits = [gain * (1 - each.score) for gain, each in zip(gains, outcomes, strict=True)]
     share = sum(gains) / len(gains)
@@ -60,6 +63,10 @@ def not_worth(situation: Situation, saves: CostFigure) -> str:
     if yearly >= LEAST_YEARLY:
         return ""
     return f"it would save at most ${yearly:,.2f} a year at {traffic:,.0f} answers a day; under ${LEAST_YEARLY:,.0f}"
+
+
+def _scored(situation: Situation) -> list[Outcome]:
+    return [outcome for outcome in situation.trial.outcomes if outcome.scored]
 
 
 def _cured(case: CaseDiagnosis | None, wanted: Wanted) -> bool:
