@@ -142,7 +142,12 @@ def test_a_shape_is_read_from_a_models_own_config(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         shape_of_config(path)
     assert [problem.field for problem in caught.value.problems] == ["hidden_size", "vocab_size", "num_local_experts"]
-    for text in ("{", "[]"):
+    path.write_text(json.dumps({**config, "num_experts": "8", "vocab_size": True}))
+    with pytest.raises(UserError) as caught:
+        shape_of_config(path)
+    assert [problem.field for problem in caught.value.problems] == ["vocab_size", "num_experts"]
+    deep = ["[" * depth + "]" * depth for depth in (500, 990, 5000, 100_000)]
+    for text in ("{", "[]", *deep, *(f'{{"hidden_size": {each}}}' for each in deep)):
         path.write_text(text)
         with pytest.raises(UserError, match=r"config\.json"):
             shape_of_config(path)

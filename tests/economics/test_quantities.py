@@ -36,6 +36,12 @@ def test_what_is_read(read: str, text: str, value: float) -> None:
         ("share", "120%", "part of a whole"), ("share", "-0.1", "part of a whole"), ("seconds", "5", "write 5m"),
         ("seconds", "5 lightyears", "units: ms"), ("bytes", "24", "write 24GB"), ("bytes", "24 apples", "units: MB"),
         ("number", "ten", "without a unit"), ("number", "nan", "without a unit"), ("number", "-1", "never negative"),
+        ("number", "0,015", "write 0.015"), ("share", "0,8", "write 0.8"), ("seconds", "2,5s", "write 2.5s"),
+        ("bytes", "1,5GB", "write 1.5GB"), ("per_day", "1,5k/day", "write 1.5k/day"),
+        ("per_year", "0,5/year", "write 0.5"),
+        ("number", "3000,5000", "parts thousands"), ("number", "1,2,3", "parts thousands"),
+        ("number", "0,500", "write 0.500"), ("number", "1_0,000", "parts thousands"),
+        ("number", "1,000,00", "parts thousands"), ("number", "1.500,5", "parts thousands"),
         ("whole", "1.5", "counted"), ("per_year", "often", "how often"), ("per_year", "4", "how often"),
     ],
 )  # fmt: skip
@@ -54,6 +60,8 @@ def test_a_range_is_two_ends_in_order() -> None:
     reader.span("x", "30..15", "USD")
     reader.span("x", "a..b", "USD")
     assert [problem.hint for problem in reader.problems] == ["write 15..30", "write 15000 or 15000..30000"]
+    reader.span("x", "0,5..1,5", "USD")
+    assert "write 0.5..1.5" in reader.problems[-1].hint
 
 
 def test_all_problems_show_at_once() -> None:
@@ -88,6 +96,18 @@ def test_plain_numbers_come_back(value: int) -> None:
     assert reader.whole("x", str(value)) == value and reader.whole("x", f"{value:,}") == value
     assert reader.per_day("x", f"{value}/day") == value
     assert not reader.problems
+
+
+@given(st.from_regex(r"[0-9]{1,4}(,[0-9]{1,4}){1,3}(\.[0-9]{1,3})?", fullmatch=True))
+def test_a_comma_parts_thousands_or_is_refused(text: str) -> None:
+    reader = Reader()
+    value = reader.number("x", text)
+    whole = text.partition(".")[0]
+    if f"{int(whole.replace(',', '')):,}" == whole:
+        assert value == float(text.replace(",", "")) and not reader.problems
+    else:
+        (problem,) = reader.problems
+        assert text in problem.found and "parts thousands" in problem.hint
 
 
 def test_one_calendar_for_all_money() -> None:

@@ -7,7 +7,7 @@ import pytest
 from levers.diagnosis import reword
 from levers.economics import Usage
 from levers.ledger import Message
-from levers.lever.after import _by_grader, _compared, calibration_error
+from levers.lever.after import _by_grader, _compared, _passes, calibration_error
 from levers.lever.general import answers_right
 from levers.model.contract import Ask, Reply
 from levers.stack import Answer
@@ -33,6 +33,15 @@ def test_a_decisive_loss_is_told_from_chance() -> None:
     assert worse and note.startswith("after: refusals, 10 of 10 pass before, 3 now (p = 0.016)")
     assert not _compared("refusals", before, {str(at): at > 1 for at in range(10)})[1]
     assert not _compared("refusals", {"a": False}, {"a": True})[1]
+
+
+def test_what_one_side_could_not_score_is_no_loss() -> None:
+    before = [outcome(str(at), True) for at in range(10)]
+    broken = [each.model_copy(update={"passed": False, "score": 0.0, "scored": False}) for each in before]
+    note, worse = _compared("refusals", _passes(before), _passes([*before[:2], *broken[2:]]))
+    assert not worse and note.startswith("after: refusals, 2 of 2 pass before, 2 now")
+    note, worse = _compared("refusals", _passes(before), _passes(broken))
+    assert not worse and note == "after: refusals, no case was scored both before and now"
 
 
 def test_general_tasks_are_many_and_asked_without_the_project() -> None:

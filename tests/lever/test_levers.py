@@ -19,7 +19,7 @@ from levers.lever.examples import pick, showable
 from levers.lever.instruct import rules
 from levers.loop import Project
 from levers.model.contract import Compared
-from levers.plan import Attempt
+from levers.plan import Attempt, choose
 from levers.stack import Inline, ModelRef, Retrieve, Shots, Stack
 from levers.stack.workshop import as_in
 from levers.testing import HashEmbedder
@@ -66,6 +66,14 @@ def test_every_lever_quotes_and_names_measured_probes(start: Situation) -> None:
         assert quote.lever == each.name and quote.answers
         assert not each.probes or start.diagnosis.headroom_of(each.probes) is not None
         assert quote.per_answer and quote.per_answer.source and quote.one_time.source and quote.latency_ms.source
+
+
+def test_a_lever_of_unknown_headroom_waits_and_says_why(start: Situation) -> None:
+    blind = replace(start, diagnosis=start.diagnosis.model_copy(update={"headroom": ()}))
+    quoted = lever("instruct").quote(blind)
+    assert quoted.gain == 0 and quoted.blocked == "its headroom is not known: no answer could be scored under its probe"
+    plan = choose(start.stack.digest, [quoted], (), 1000.0)
+    assert plan.next is None and quoted.blocked in plan.options[0].why
 
 
 def test_quoting_touches_nothing(start: Situation) -> None:

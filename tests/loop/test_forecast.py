@@ -4,11 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from levers.diagnosis import CaseDiagnosis, Diagnosis
+from levers.diagnosis.records import Tried
 from levers.economics import CostFigure
-from levers.loop.forecast import forecasts
-from levers.loop.records import Step
+from levers.loop.forecast import Forecast, forecasts
+from levers.loop.records import Measured, Step
 from levers.plan import Option, Plan, Quote
-from levers.trial import Comparison, Interval
+from levers.stack import Answer, ModelRef, Stack
+from levers.trial import Comparison, Interval, Outcome, Trial
 
 NOTHING = CostFigure(value=0.0, provenance="assumed", source="none")
 
@@ -69,3 +72,40 @@ def test_every_forecast_has_one_verdict(gain: float, below: float, above: float,
     found = forecasts([a_step(1, a_quote("structure", gain, gain - below, gain + above), came)])
     assert found is not None and found.within + found.short + found.beyond == 1
     assert (found.steps[0].hit == "within") == (gain - below - 1e-12 <= came <= gain + above + 1e-12)
+
+
+def measured(signs: str) -> Measured:
+    """One outcome a sign: `+` passes, `-` fails, `?` could not be scored."""
+    outcomes = tuple(
+        Outcome(
+            case=str(place),
+            passed=sign == "+",
+            score=0.0,
+            grades=(),
+            answer=Answer(id="a", text=""),
+            scored=sign != "?",
+        )
+        for place, sign in enumerate(signs)
+    )
+    return Measured.model_construct(dev=Trial.model_construct(outcomes=outcomes))
+
+
+def test_a_case_that_could_not_be_scored_is_neither_missed_nor_lost_nor_extra() -> None:
+    tried = (Tried(probes=("format",), passed=True, score=1.0, answer=""),)
+    cured = tuple(CaseDiagnosis(case=str(place), needs=(), tried=tried) for place in range(3))
+    start = Stack(model=ModelRef(id="m"))
+    found = Diagnosis(stack=start.digest, measured=8, failures=4, needs={}, cases=cured, headroom=())
+
+    def told(before: str, now: str) -> Forecast:
+        first = START.model_copy(update={"stack": start, "measured": measured(before)})
+        step = a_step(1, a_quote("structure", 0.9, 0.8, 1.0), 0.1)
+        step = step.model_copy(update={"stack": start, "measured": measured(now), "diagnosis": found})
+        made = forecasts([first, step])
+        assert made is not None
+        return made.steps[0]
+
+    one = told("----++??", "+-?+-?+-")
+    assert (one.kept, one.missed, one.lost, one.extra) == (1, 1, 1, 1)
+    none = told("----++??", "??????++")
+    assert (none.kept, none.missed, none.lost, none.extra) == (0, 0, 0, 0)
+    assert none.why == "the product does less than its probe"

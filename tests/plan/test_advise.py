@@ -1,6 +1,7 @@
 """Advice without data: every row of the matrix leads to its lever and to no wrong one; conflicts are pointed out."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,51 @@ def test_every_problem_in_the_answers_shows_at_once(tmp_path: Path) -> None:
         path.write_bytes(text.encode("latin-1"))
         with pytest.raises(UserError, match=r"case\.yaml"):
             read_file(path)
+
+
+def test_a_list_of_two_is_a_range_and_never_one_number(tmp_path: Path) -> None:
+    path = tmp_path / "case.yaml"
+    path.write_text("week: [3000, 5000]\n")
+    week = read_file(path).week
+    assert week is not None and (week.low, week.high) == (3000, 5000)
+    path.write_text("week: [3000, 4000, 5000]\ncorpus: [60, 100]\nvolume: 1,5k/day\n")
+    with pytest.raises(UserError) as caught:
+        read_file(path)
+    assert [problem.field for problem in caught.value.problems] == ["corpus", "volume", "week"]
+
+
+def test_what_is_merged_in_is_read_and_refused_like_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "case.yaml"
+    path.write_text("symptoms: facts\n<<: {golden: 50}\n")
+    assert read_file(path).golden == 50
+    path.write_text("symptoms: facts\n<<: {golden: many}\n")
+    with pytest.raises(UserError, match=r"case\.yaml:\d+: golden"):
+        read_file(path)
+    for text in ("{[a]: b}: c\n", "? {a: 1}\n: 2\n", "[" * 5000, "a: " + "{b: " * 5000, "a: 2026-99-99\n"):
+        path.write_text(text)
+        with pytest.raises(UserError, match=r"case\.yaml"):
+            read_file(path)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from(sorted(QUESTIONS)),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+            st.lists,
+            max_leaves=4,
+        ),
+    )
+)
+def test_any_answers_file_is_read_or_refused(answers: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "case.yaml"
+        path.write_text(json.dumps(answers), encoding="utf-8")
+        try:
+            read_file(path)
+        except UserError as error:
+            assert all(problem.file == str(path) for problem in error.problems)
 
 
 def test_a_file_says_what_options_say(tmp_path: Path) -> None:

@@ -107,6 +107,11 @@ SELECT = "SELECT name, price FROM stock"
         (SELECT, "SELECT price, name FROM stock", False),
         (SELECT, f"{SELECT} WHERE price > 10", False),
         ("SELECT sum(price) FROM stock", "SELECT 228.5000000000001", True),
+        ("SELECT 20", "SELECT 20.0", True),
+        ("SELECT 9007199254740993", "SELECT 9007199254740992", False),
+        ("SELECT 12345678901 ORDER BY 1", "SELECT 12345678902", False),
+        ("SELECT 1.0", "SELECT 1.00000001", False),
+        ("SELECT 1.0", "SELECT 1.0000000001", True),
         (("SELECT 1", "SELECT 2"), "SELECT 2", True),
         (SELECT, "SELEC name", False),
         (SELECT, "DROP TABLE stock", False),
@@ -319,7 +324,7 @@ def test_a_judge_is_held_against_people_or_marked_so(tmp_path):
     held = a_spec("judge", model="openai/judge", labels="labels.jsonl")
     note = grader_notes([held], ["judge"], kit)["judge"]
     assert (note.agreement.labels, note.agreement.agreement, note.agreement.missed) == (4, 0.75, 1)
-    assert "agrees with people on 3 of 4" in note.note and note.version == grader_version(held)
+    assert "agrees with people on 3 of 4" in note.note and note.version == grader_version(held, kit)
     grader_notes([held], ["judge"], kit)
     assert len(model.asked) == 8, "it is measured once"
     assert grader_notes([a_spec("judge", **RUBRIC)], ["judge"], kit)["judge"].note == UNMEASURED
@@ -371,9 +376,3 @@ def test_a_grader_may_be_for_some_cases_only():
     other = grade(spec, a_case("yes"), answer.model_copy(update={"error": "down"}), Kit())
     assert meant.passed is False
     assert (other.passed, other.crashed, other.why) == (None, False, "only for cases tagged short or plain")
-
-
-def test_a_version_changes_with_the_settings():
-    one, same, other = a_spec("f1"), a_spec("f1"), a_spec("f1", threshold=0.5)
-    assert grader_version(one) == grader_version(same) != grader_version(other)
-    assert a_grade("f1", "x", "x").version == grader_version(one)

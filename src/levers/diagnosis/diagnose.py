@@ -30,8 +30,8 @@ def diagnose(bench: Bench, stack: Stack, trial: DevTrial, capped: bool = False, 
     ones; None looks at all. Whatever the bench, only its dev view is used.
     """
     bench, trial = bench.dev, as_dev(trial)
-    cases = bench.task.partition("dev")
     outcomes = {outcome.case: outcome for outcome in trial.outcomes}
+    cases = [case for case in bench.task.partition("dev") if outcomes[case.id].scored]
     failed = [case for case in cases if outcomes[case.id].failed]
     failing = failed if most is None or len(failed) <= most else _drawn(failed, most)
     runs = Runs(bench, stack, trial, capped)

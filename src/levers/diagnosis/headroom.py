@@ -1,4 +1,7 @@
-"""Headroom: what a set of probes, pulled perfectly, would gain over all measured cases, alone and beside another."""
+"""Headroom: what a set of probes, pulled perfectly, would gain over all measured cases, alone and beside another.
+
+A case that no grader could score under the probes is neither gained nor lost: it is no part of any share.
+"""
 
 import random
 from collections.abc import Sequence
@@ -7,7 +10,7 @@ from typing import Any, NamedTuple
 from levers.diagnosis.records import Headroom, Interaction, ProbeName
 from levers.diagnosis.runs import NOTHING, Probes, Runs
 from levers.task.records import DevCase
-from levers.trial.records import Interval
+from levers.trial.records import Interval, Outcome
 from levers.trial.statistics import paired_bootstrap, wilson
 
 # The sets of probes that a lever can stand for; every lever names one of these as what it would do if it were perfect.
@@ -27,7 +30,7 @@ PAIRS: tuple[tuple[tuple[ProbeName, ...], tuple[ProbeName, ...]], ...] = (
 
 
 class Ground(NamedTuple):
-    """What headroom is measured over: all dev cases, the failing ones that were probed, and what each of them needs.
+    """What headroom is measured over: all scored cases, the failing ones that were probed, and what each of them needs.
 
     `looked` is the share of the failing cases that were probed; what is found in them is carried over to all.
     """
@@ -42,11 +45,13 @@ class Ground(NamedTuple):
 def measure_headroom(ground: Ground, probes: tuple[ProbeName, ...]) -> Headroom | None:
     """Measure one set of probes on the failing cases; cases that pass already count as neither gained nor lost.
 
-    Failing cases that no probe may be tried on gain nothing. None where the cap ended the asking before all were asked.
+    Failing cases that no probe may be tried on gain nothing. None where the cap ended the asking before all were asked,
+    and where no answer could be scored.
     """
     before = ground.runs.run(NOTHING, ground.cases, "as it is")
-    after = ground.runs.run(frozenset(probes), ground.failing, "probe " + " + ".join(probes))
-    if len(after) < len(ground.failing):
+    ran = ground.runs.run(frozenset(probes), ground.failing, "probe " + " + ".join(probes))
+    after = _scored(ran)
+    if len(ran) < len(ground.failing) or (ran and not after):
         return None
     passes = {case: float(outcome.passed) for case, outcome in after.items()}
     scores = {case: outcome.score - before[case].score for case, outcome in after.items()}
@@ -74,18 +79,19 @@ def _harm(ground: Ground, probes: Probes) -> dict[str, Any] | None:
     if not passing:
         return {}
     drawn = passing if len(passing) <= PASSING else random.Random(_SEED).sample(passing, PASSING)
-    after = runs.run(probes, drawn, f"probe {' + '.join(sorted(probes))} on passing cases")
-    if len(after) < len(drawn):
+    ran = runs.run(probes, drawn, f"probe {' + '.join(sorted(probes))} on passing cases")
+    after = _scored(ran)
+    if len(ran) < len(drawn) or not after:
         return None
-    scale = len(passing) / len(ground.cases)
-    lost = sum(not after[case.id].passed for case in drawn)
-    credit = [before[case.id].score - after[case.id].score for case in drawn]
-    share, spread = wilson(lost, len(drawn)), paired_bootstrap(credit)
+    scale = _share(ground, len(drawn), len(after), len(drawn) / len(passing))
+    lost = sum(not outcome.passed for outcome in after.values())
+    credit = [before[case].score - outcome.score for case, outcome in after.items()]
+    share, spread = wilson(lost, len(after)), paired_bootstrap(credit)
     if len(drawn) == len(passing):  # nothing is left to chance
-        share = Interval(low=lost / len(drawn), high=lost / len(drawn))
+        share = Interval(low=lost / len(after), high=lost / len(after))
         spread = Interval(low=sum(credit) / len(credit), high=sum(credit) / len(credit))
     return {
-        "harm": lost / len(drawn) * scale,
+        "harm": lost / len(after) * scale,
         "harm_interval": Interval(low=share.low * scale, high=share.high * scale),
         "score_harm": sum(credit) / len(credit) * scale,
         "score_harm_interval": Interval(low=spread.low * scale, high=spread.high * scale),
@@ -97,7 +103,7 @@ def measure_interaction(
 ) -> Interaction | None:
     """Measure what two sets of probes gain together beyond what each gains alone, in passes, case by case.
 
-    None where the cap ended the asking before all were asked.
+    None where the cap ended the asking before all were asked, and where no case could be scored in all three runs.
     """
     alone, other = frozenset(first), frozenset(second)
     both = alone | other
@@ -107,7 +113,13 @@ def measure_interaction(
     }
     if any(len(outcomes) < len(ground.failing) for outcomes in ran.values()):
         return None
-    passed = {probes: {case: float(each.passed) for case, each in found.items()} for probes, found in ran.items()}
+    known = set.intersection(*(set(_scored(found)) for found in ran.values()))
+    if ground.failing and not known:
+        return None
+    passed = {
+        probes: {case: float(each.passed) for case, each in found.items() if case in known}
+        for probes, found in ran.items()
+    }
     extra = {case: value - passed[alone][case] - passed[other][case] for case, value in passed[both].items()}
     gain, interval = _mean(ground, extra)
     return Interaction(
@@ -115,13 +127,26 @@ def measure_interaction(
     )
 
 
+def _scored(outcomes: dict[str, Outcome]) -> dict[str, Outcome]:
+    return {case: outcome for case, outcome in outcomes.items() if outcome.scored}
+
+
+def _share(ground: Ground, asked: int, scored: int, looked: float) -> float:
+    """Return what share of all cases those are that were scored; they were asked of a share `looked` of their kind."""
+    return scored / looked / (len(ground.cases) - (asked - scored) / looked)
+
+
 def _mean(ground: Ground, found: dict[str, float]) -> tuple[float, Interval]:
-    """Return the mean over all dev cases with its interval; where failing cases were drawn, carried over to all."""
+    """Return the mean over all cases with its interval; where failing cases were drawn, carried over to all.
+
+    Failing cases that are not among the found could not be scored, and are left out.
+    """
+    unknown = {case.id for case in ground.failing} - found.keys()
     if ground.looked == 1.0:
-        values = [found.get(case.id, 0.0) for case in ground.cases]
+        values = [found.get(case.id, 0.0) for case in ground.cases if case.id not in unknown]
         return sum(values) / len(values), paired_bootstrap(values)
     # Passing cases gain nothing for sure: what is uncertain is the mean over the failing ones.
-    drawn = [found.get(case.id, 0.0) for case in ground.failing]
-    scale = len(drawn) / ground.looked / len(ground.cases)
+    drawn = list(found.values())
+    scale = _share(ground, len(ground.failing), len(drawn), ground.looked)
     interval = paired_bootstrap(drawn)
     return sum(drawn) / len(drawn) * scale, Interval(low=interval.low * scale, high=interval.high * scale)

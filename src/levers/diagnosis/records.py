@@ -116,12 +116,13 @@ class Interaction(Record):
 
 
 class Diagnosis(Record):
-    """A diagnosis of one stack on the development cases.
+    """A diagnosis of one stack on the development cases; `measured` counts those that a grader could score.
 
     `sampled` is the number of failing cases that were looked at where not all of them were: then `cases` holds those,
     and shares and headroom are estimates for all, with intervals that know it.
     `stopped` says why it ended early, empty when it did not: then some experiments were not run, and headroom that
-    could not be measured over all cases is left out. `spent` is USD paid for it, None where nobody counted.
+    could not be measured over all cases is left out; so is headroom where no grader could score an answer. `spent` is
+    USD paid for it, None where nobody counted.
     """
 
     stack: str

@@ -8,7 +8,10 @@ from levers.economics.ranges import Range
 from levers.economics.totals import DAYS_PER_MONTH, DAYS_PER_YEAR, MONTHS_PER_YEAR, WEEKS_PER_YEAR
 from levers.errors import Problem, UserError
 
-_NUMBER = re.compile(r"([+-]?(?:\d[\d,_]*\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([kKmMbB]?)", re.ASCII)
+# A comma is a decimal sign in half of the world: only where it can be nothing else it parts thousands.
+_GROUPED = r"[1-9]\d{0,2}(?:,\d{3})+"
+_NUMBER = re.compile(rf"([+-]?(?:(?:{_GROUPED}|\d[\d_]*)(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?)\s*([kKmMbB]?)", re.ASCII)
+_COMMAS = re.compile(rf"(?P<good>{_GROUPED}(?:\.\d+)?(?![\d,]))|\d+(?:\.\d+)*(?:,\d+)+(?:\.\d+)?", re.ASCII)
 _FACTORS = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9}
 SECONDS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "d": 86_400.0}
 BYTES = {
@@ -129,6 +132,7 @@ class Reader:
         )
 
     def _refuse(self, name: str, text: str | float, expected: str, hint: str) -> float:
+        hint = _comma_hint(str(text)) or hint
         self.refuse(name, repr(text) if isinstance(text, str) else str(text), expected, hint)
         return 0.0
 
@@ -146,3 +150,14 @@ def _number(text: str) -> float | None:
         return None
     value = float(found[1].replace(",", "").replace("_", "")) * _FACTORS[found[2].lower()]
     return value if math.isfinite(value) else None
+
+
+def _comma_hint(text: str) -> str:
+    """Return how to write the numbers whose commas part no thousands; empty where there are none."""
+    wrong = [found[0] for found in _COMMAS.finditer(text) if not found["good"]]
+    if not wrong:
+        return ""
+    if any("." in each or each.count(",") > 1 for each in wrong):
+        return "a comma parts thousands, as in 60,000; write decimals with a point, as in 0.015"
+    mended = _COMMAS.sub(lambda found: found[0] if found["good"] else found[0].replace(",", "."), text.strip())
+    return f"write {mended}; a comma parts thousands, as in 60,000"

@@ -94,7 +94,7 @@ def shape_of_config(path: Path) -> Shape:
     """Read a shape from a model's config.json in Hugging Face's layout. Raises UserError with every problem."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise UserError(Problem(file=str(path), found=why, expected="a model's config.json")) from None
     if not isinstance(config, dict):
@@ -102,17 +102,26 @@ def shape_of_config(path: Path) -> Shape:
     problems = [
         Problem(file=str(path), field=key, found=str(config.get(key, "nothing")), expected="a number above 0")
         for key in _CONFIG.values()
-        if not isinstance(config.get(key), int) or config[key] <= 0
+        if not _is_count(config.get(key)) or config[key] <= 0
     ]
-    experts = [key for key in _EXPERTS if (config.get(key) or 0) > 1]
-    if experts:
-        hint = "a mixture of experts keeps more weights than one token uses; its memory is not estimated here"
-        problems.append(
-            Problem(file=str(path), field=experts[0], found=str(config[experts[0]]), expected="one MLP", hint=hint)
-        )
+    for key in _EXPERTS:
+        problems += _expert_problems(path, key, config.get(key) or 0)
     if problems:
         raise UserError(problems)
     return _from_config(config, path)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _expert_problems(path: Path, key: str, value: Any) -> list[Problem]:
+    if not _is_count(value):
+        return [Problem(file=str(path), field=key, found=repr(value), expected="a whole number")]
+    if value <= 1:
+        return []
+    hint = "a mixture of experts keeps more weights than one token uses; its memory is not estimated here"
+    return [Problem(file=str(path), field=key, found=str(value), expected="one MLP", hint=hint)]
 
 
 def _from_config(config: dict[str, Any], path: Path) -> Shape:

@@ -90,14 +90,17 @@ def _by_grader(
 
 
 def _passes(outcomes: Sequence[Outcome]) -> dict[str, bool]:
-    return {each.case: each.passed for each in outcomes}
+    return {each.case: each.passed for each in outcomes if each.scored}
 
 
 def _compared(name: str, before: dict[str, bool], after: dict[str, bool]) -> tuple[str, bool]:
-    """Return a note on the passes of these cases, and whether they got decisively fewer (exact McNemar)."""
-    gained = sum(after[case] and not passed for case, passed in before.items())
-    lost = sum(passed and not after[case] for case, passed in before.items())
+    """Return a note on the passes of the cases on both sides, and whether they got decisively fewer (exact McNemar)."""
+    both = [(passed, after[case]) for case, passed in before.items() if case in after]
+    if not both:
+        return f"after: {name}, no case was scored both before and now", False
+    gained = sum(now and not passed for passed, now in both)
+    lost = sum(passed and not now for passed, now in both)
     p_value = mcnemar_exact(gained, lost)
-    passing = sum(before.values())
-    note = f"after: {name}, {passing} of {len(before)} pass before, {passing + gained - lost} now (p = {p_value:.3f})"
+    passing = sum(passed for passed, _ in both)
+    note = f"after: {name}, {passing} of {len(both)} pass before, {passing + gained - lost} now (p = {p_value:.3f})"
     return note, lost > gained and p_value < ALPHA

@@ -5,7 +5,6 @@ from typing import Any
 
 from levers.diagnosis import Headroom, ProbeName
 from levers.economics import CostFigure, Provenance, gate, project
-from levers.errors import LeversError
 from levers.lever.situation import Situation
 from levers.plan import Effort, GateCheck, Quote
 from levers.trial.records import Interval
@@ -13,6 +12,8 @@ from levers.tuning.pilot import Piloted
 
 # English text runs at about four characters a token; used for what is not built yet and therefore not measured.
 CHARACTERS_PER_TOKEN = 4
+_NONE = Interval(low=0.0, high=0.0)
+_UNKNOWN = Headroom(probes=(), gain=0.0, interval=_NONE, score_gain=0.0, score_interval=_NONE, unlocks=0.0)
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,13 @@ class Terms:
 
 
 def quote(name: str, probes: tuple[ProbeName, ...], situation: Situation, terms: Terms) -> Quote:
-    """Put a quote together from the headroom that the diagnosis measured and the lever's own terms."""
-    room = terms.room or headroom(situation, probes)
+    """Put a quote together from the headroom that the diagnosis measured and the lever's own terms.
+
+    Where it could measure none, the lever is blocked: nothing is forecast, and nothing pulled, on what is not known.
+    """
+    room = terms.room or situation.diagnosis.headroom_of(probes)
+    unknown = "" if room else "its headroom is not known: no answer could be scored under its probe"
+    room = room or _UNKNOWN
     return Quote(
         lever=name,
         answers=terms.answers,
@@ -54,7 +60,7 @@ def quote(name: str, probes: tuple[ProbeName, ...], situation: Situation, terms:
         effort=terms.effort,
         freshness=terms.freshness,
         settings=terms.settings,
-        blocked=terms.blocked,
+        blocked=terms.blocked or unknown,
         saves=terms.saves,
         pilot=terms.pilot,
         forecast=_up_to(room.forecast, terms.reach.interval if terms.reach else None),
@@ -64,14 +70,6 @@ def quote(name: str, probes: tuple[ProbeName, ...], situation: Situation, terms:
 
 def _up_to(forecast: Interval, reach: Interval | None) -> Interval:
     return forecast if reach is None else Interval(low=forecast.low, high=max(forecast.high, reach.high))
-
-
-def headroom(situation: Situation, probes: tuple[ProbeName, ...]) -> Headroom:
-    """Return the headroom of these probes. Raises LeversError when the diagnosis did not measure that set."""
-    found = situation.diagnosis.headroom_of(probes)
-    if found is None:
-        raise LeversError(f"the diagnosis measured no headroom for {' + '.join(probes)}")
-    return found
 
 
 def gate_check(goal: str, have: int) -> GateCheck:

@@ -20,19 +20,22 @@ def room_of_needs(situation: Situation, wanted: Wanted) -> Headroom:
     A case counts as gained when all its needs are of the kind: then perfect means that it passes. `unlocks` counts the
     cases that have such a need at all. Where failing cases were drawn, what is found in them is carried over to all.
     """
-    diagnosis, outcomes, scale = situation.diagnosis, situation.trial.outcomes, 1.0
+    diagnosis, outcomes, scale = situation.diagnosis, _scored(situation), 1.0
     found = {case.case: case for case in diagnosis.cases}
     if diagnosis.sampled:  # passing cases gain nothing for sure: what is uncertain is the mean over the failing ones
         scale = diagnosis.failures / len(outcomes)
-        outcomes = tuple(each for each in outcomes if each.case in found)
+        outcomes = [each for each in outcomes if each.case in found]
     some = sum(any(wanted(need) for need in case.needs) for case in diagnosis.cases)
     room = _room(outcomes, lambda outcome: _cured(found.get(outcome.case), wanted), scale)
     return room.model_copy(update={"unlocks": some / len(outcomes) * scale})
 
 
 def room_of_cases(situation: Situation, mended: Callable[[Outcome], bool]) -> Headroom:
-    """Return what is gained if these outcomes of the trial pass instead, with full credit; it asks no model."""
-    return _room(situation.trial.outcomes, mended)
+    """Return what is gained if these outcomes of the trial pass instead, with full credit; it asks no model.
+
+    Cases that no grader could score are left out.
+    """
+    return _room(_scored(situation), mended)
 
 
 def _room(outcomes: Sequence[Outcome], mended: Callable[[Outcome], bool], scale: float = 1.0) -> Headroom:
@@ -72,6 +75,10 @@ def not_worth(situation: Situation, saves: CostFigure) -> str:
     if yearly >= LEAST_YEARLY:
         return ""
     return f"it would save at most ${yearly:,.2f} a year at {traffic:,.0f} answers a day; under ${LEAST_YEARLY:,.0f}"
+
+
+def _scored(situation: Situation) -> list[Outcome]:
+    return [outcome for outcome in situation.trial.outcomes if outcome.scored]
 
 
 def _cured(case: CaseDiagnosis | None, wanted: Wanted) -> bool:

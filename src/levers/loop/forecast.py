@@ -105,15 +105,25 @@ def _forecast(step: Step, steps: Sequence[Step], measure: Literal["pass", "score
 
 
 def _cases(step: Step, steps: Sequence[Step]) -> dict[str, int]:
-    """Count what became of the cases that the lever's probes had cured, and of those that passed."""
+    """Count what became of the cases that the lever's probes had cured, and of those that passed.
+
+    Only cases that were scored then and now count; nothing is told where there are none.
+    """
     found = step.diagnosis
     start = next((each for each in steps if each.stack.digest == found.stack), None) if found else None
     if found is None or start is None:
         return {}
     probes = set(lever(step.lever).probes)
     cured = {each.case for each in found.cases if any(set(t.probes) == probes and t.passed for t in each.tried)}
-    now = {outcome.case for outcome in step.measured.dev.outcomes if outcome.passed}
-    passed = {outcome.case for outcome in start.measured.dev.outcomes if outcome.passed}
+    both = [
+        {outcome.case: outcome.passed for outcome in each.measured.dev.outcomes if outcome.scored}
+        for each in (start, step)
+    ]
+    known = both[0].keys() & both[1].keys()
+    if not known:
+        return {}
+    cured &= known
+    passed, now = ({case for case in known if side[case]} for side in both)
     return {
         "kept": len(cured & now),
         "missed": len(cured - now),

@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from levers.economics import Range, Reader
 from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.plan.facts import data, scorecard, signals
+from levers.task.config import line_of, parse_yaml
+from levers.task.text import read_text
 
 PRIVACY = ("none", "access", "on-premise")
 EXPERTISE = ("low", "medium", "high")
 STAGES = ("scratch", "retrieval", "tuned", "choosing")
+_SEVERAL = ("symptoms", "tried", "weights")  # questions that take a list
 LIVE = 100_000.0  # times a year: "live" is faster than any index is built
 
 
@@ -81,22 +81,18 @@ QUESTIONS: dict[str, str] = {
 
 def read_file(path: Path) -> Circumstances:
     """Read circumstances from a YAML file, keys as in `QUESTIONS`. Raises UserError with every problem, by line."""
-    try:
-        tree = YAML(typ="rt", pure=True).load(path.read_text(encoding="utf-8-sig"))
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        raise UserError(
-            Problem(file=str(path), line=mark.line + 1 if mark else None, found=str(error.problem))
-        ) from None
-    except (OSError, UnicodeDecodeError, YAMLError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise UserError(Problem(file=str(path), found=why, expected="a YAML file of answers")) from None
-    if not isinstance(tree, CommentedMap):
+    text, problem = read_text(path, str(path))
+    tree = None
+    if text is not None:
+        tree, problem = parse_yaml(text, str(path))
+    if problem:
+        raise UserError(problem)
+    if not isinstance(tree, dict):
         expected = f"answers by name: {', '.join(QUESTIONS)}"
         raise UserError(Problem(file=str(path), line=1, found="no mapping", expected=expected))
-    lines = {str(key): int(tree.lc.key(key)[0]) + 1 for key in tree}
+    lines = {str(key): line_of(tree, [key]) for key in tree}
     try:
-        return read({str(key): _written(value) for key, value in tree.items()})
+        return read({str(key): _written(str(key), value) for key, value in tree.items()})
     except UserError as error:
         raise UserError(
             [each.model_copy(update={"file": str(path), "line": lines.get(each.file), "field": each.file})
@@ -139,10 +135,10 @@ def _read_one(name: str, text: str, reader: Reader) -> Any:
         return _weights(text, reader)
     if name in {"p95_ms", "seconds"}:
         return reader.seconds(name, text, "1500ms") * (1000 if name == "p95_ms" else 1)
+    if name == "week":
+        return reader.span(name, text, "USD").model_copy(update={"name": "an engineer-week"})
     readers = {"volume": reader.per_day, "schema_failures": reader.share}
-    if name in readers:
-        return readers[name](name, text)
-    return reader.span("an engineer-week", text, "USD") if name == "week" else text
+    return readers[name](name, text) if name in readers else text
 
 
 def _one_of(name: str, text: str, known: tuple[str, ...], reader: Reader) -> str:
@@ -161,9 +157,11 @@ def _weights(text: str, reader: Reader) -> dict[str, float]:
     return found
 
 
-def _written(value: Any) -> str:
+def _written(name: str, value: Any) -> str:
     if isinstance(value, dict):
         return ",".join(f"{key}={each}" for key, each in value.items())
-    if isinstance(value, list):
-        return ",".join(str(each) for each in value)
+    if isinstance(value, list) and name == "week" and len(value) == 2:
+        return f"{value[0]}..{value[1]}"
+    if isinstance(value, list):  # where one answer is wanted, two stay a list, which is refused
+        return ",".join(str(each) for each in value) if name in _SEVERAL or len(value) < 2 else str(list(value))
     return "" if value is None else str(value)

@@ -83,7 +83,8 @@ def parse_yaml(text: str, shown: str) -> tuple[Any, Problem | None]:
             expected=f"valid YAML ({expected})" if expected else "valid YAML",
             hint=hint,
         )
-    except (YAMLError, ValueError, RecursionError) as error:
+    except (YAMLError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        # ruamel lets a few malformed scalars and keys (dates, unhashable keys) escape as plain errors
         reason = str(error).split("\n")[0] or "unreadable text"
         return None, Problem(file=shown, line=1, found=reason, expected="valid YAML", hint=hint)
 

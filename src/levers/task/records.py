@@ -1,11 +1,13 @@
 """The task: cases, graders, material, targets and traffic, as typed records."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NewType, get_args, overload
 
 from pydantic import ConfigDict, Field
 
 from levers.ledger import Message, Record, digest
+from levers.task.files import file_digests, lies_below
 from levers.task.references import split_reference
 
 Partition = Literal["dev", "test", "edge"]
@@ -120,6 +122,16 @@ class GraderSpec(Record):
         """Say whether the grader is for this case: for all of them, or for those with one of its tags."""
         return self.only is None or not set(self.only).isdisjoint(case.tags)
 
+    def files(self, root: Path, tables: str | None = None) -> dict[str, str]:
+        """Return the sha256 by name of every file that it reads, its command's words below the folder among them.
+
+        `tables` is the task's database, which a sql grader reads unless it names its own. Files that are not there are
+        left out.
+        """
+        database = self.database or (tables if self.kind == "sql" else None)
+        words = [word for word in self.command or () if lies_below(root, word)]
+        return file_digests(root, [name for name in (self.schema_file, self.labels, database, *words) if name])
+
 
 class Material(Record):
     """Where the knowledge lies, relative to the project's folder."""
@@ -197,8 +209,16 @@ class Task(Record):
 
     @property
     def digest(self) -> str:
-        """Name of the task's content: config, instructions, cases, examples and schemas, not the folder."""
-        return digest([self.config, self.instructions, self.cases, self.examples, self.schemas])
+        """Name of the task's content: config, instructions, cases, examples, graders' files, not the folder."""
+        files = [self.files] if self.files else []  # a task without any keeps the name that it always had
+        return digest([self.config, self.instructions, self.cases, self.examples, self.schemas, *files])
+
+    @cached_property
+    def files(self) -> dict[str, str]:
+        """The sha256 by name of every file that graders read, schemas apart; read once, so that a task stays one."""
+        tables = self.config.knowledge.tables
+        found = [spec.files(self.root, tables) for spec in self.config.graders]
+        return {name: sha256 for each in found for name, sha256 in each.items() if name not in self.schemas}
 
     @property
     def answer_schema(self) -> dict[str, Any] | None:

@@ -14,8 +14,8 @@ from levers.task.records import Partition
 class Grade(Record):
     """One grader's word on one answer. `credit` is 0 to 1; None means not scored (`why` says why), never zero.
 
-    `crashed`: the grader itself broke, which says nothing about the answer. `version` names the grader's code and
-    settings: grades of the same version may be compared, wherever the answers came from.
+    `crashed`: the grader itself broke, which says nothing about the answer. `version` names the grader's code,
+    settings and files: grades of the same version may be compared, wherever the answers came from.
     """
 
     grader: str

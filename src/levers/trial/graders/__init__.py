@@ -1,7 +1,8 @@
 """Graders: one verdict per grader and answer. Adding one is a function and a line in `GRADERS` or `BATCHED`.
 
 The number beside a kind is the version of its code: raise it with every change that can change a verdict. A grade's
-version joins it with a digest of the grader's settings, so that two grades are comparable exactly if theirs are equal.
+version joins it with a digest of the grader's settings and files, so that two grades are comparable exactly if theirs
+are equal.
 """
 
 import functools
@@ -39,14 +40,23 @@ GRADERS: dict[GraderKind, Grader] = {
     "code": code,
 }
 BATCHED: dict[GraderKind, BatchGrader] = {"semantic": semantic, "judge": judged}
-VERSIONS: dict[GraderKind, int] = {"numeric": 2, "citation": 2}
+VERSIONS: dict[GraderKind, int] = {"numeric": 2, "citation": 2, "sql": 2}
 """Versions of the graders' code; 1 where none is named."""
 
 
+def grader_version(spec: GraderSpec, kit: Kit) -> str:
+    """Name a grader's code, settings and the files it reads: `f1@1-3c9a1b20`. Files are read once for a kit."""
+    key = f"version {_version(spec)}"
+    if key not in kit.cache:
+        kit.cache[key] = _version(spec, tuple(spec.files(kit.root, kit.tables).items()))
+    found: str = kit.cache[key]
+    return found
+
+
 @functools.lru_cache(maxsize=256)
-def grader_version(spec: GraderSpec) -> str:
-    """Name a grader's code and settings: `f1@1-3c9a1b20`."""
-    settings = digest(spec.model_dump(mode="json", exclude_none=True), 8).removeprefix("sha256-")
+def _version(spec: GraderSpec, files: tuple[tuple[str, str], ...] = ()) -> str:
+    told = spec.model_dump(mode="json", exclude_none=True)
+    settings = digest([told, dict(files)] if files else told, 8).removeprefix("sha256-")
     return f"{spec.kind}@{VERSIONS.get(spec.kind, 1)}-{settings}"
 
 
@@ -61,12 +71,12 @@ def grade(spec: GraderSpec, case: Case, answer: Answer, kit: Kit) -> Grade:
 
 def grade_all(spec: GraderSpec, pairs: Sequence[tuple[Case, Answer]], kit: Kit) -> list[Grade]:
     """Grade many answers with one grader; as `grade`, in their order."""
-    grades = {place: _not_meant(spec) for place, (case, _) in enumerate(pairs) if not spec.grades(case)}
+    grades = {place: _not_meant(spec, kit) for place, (case, _) in enumerate(pairs) if not spec.grades(case)}
     failed = (place for place, (_, answer) in enumerate(pairs) if place not in grades and _failed(answer))
-    grades |= {place: _of_failure(spec, *pairs[place]) for place in failed}
+    grades |= {place: _of_failure(spec, *pairs[place], kit) for place in failed}
     rest = [place for place in range(len(pairs)) if place not in grades]
     for place, found in zip(rest, _attempt(spec, [pairs[place] for place in rest], kit), strict=True):
-        grades[place] = _crash(spec, found) if isinstance(found, Exception) else _grade(spec, found)
+        grades[place] = _crash(spec, found, kit) if isinstance(found, Exception) else _grade(spec, found, kit)
     return [grades[place] for place in range(len(pairs))]
 
 
@@ -85,35 +95,35 @@ def _attempt(spec: GraderSpec, pairs: Sequence[tuple[Case, Answer]], kit: Kit) -
     return found
 
 
-def _not_meant(spec: GraderSpec) -> Grade:
+def _not_meant(spec: GraderSpec, kit: Kit) -> Grade:
     why = f"only for cases tagged {' or '.join(spec.only or ())}"
-    return _grade(spec, Verdict(credit=None, passed=None, why=why))
+    return _grade(spec, Verdict(credit=None, passed=None, why=why), kit)
 
 
 def _failed(answer: Answer) -> bool:
     return answer.error is not None or answer.finish == "error"
 
 
-def _of_failure(spec: GraderSpec, case: Case, answer: Answer) -> Grade:
+def _of_failure(spec: GraderSpec, case: Case, answer: Answer, kit: Kit) -> Grade:
     verdict = Verdict.of(False, f"no answer: {clip(answer.error or 'the model gave an error')}")
     if spec.kind == "citation" and spec.support != "answer" and not case.evidence:
         verdict = Verdict(credit=None, passed=None, why=verdict.why)
-    return _grade(spec, verdict)
+    return _grade(spec, verdict, kit)
 
 
-def _grade(spec: GraderSpec, verdict: Verdict) -> Grade:
+def _grade(spec: GraderSpec, verdict: Verdict, kit: Kit) -> Grade:
     return Grade(
         grader=spec.name,
         credit=verdict.credit,
         passed=verdict.passed,
         why=verdict.why,
-        version=grader_version(spec),
+        version=grader_version(spec, kit),
     )
 
 
-def _crash(spec: GraderSpec, error: Exception) -> Grade:
+def _crash(spec: GraderSpec, error: Exception, kit: Kit) -> Grade:
     why = f"the grader broke: {type(error).__name__}: {clip(str(error))}"
-    return Grade(grader=spec.name, credit=None, passed=None, why=why, crashed=True, version=grader_version(spec))
+    return Grade(grader=spec.name, credit=None, passed=None, why=why, crashed=True, version=grader_version(spec, kit))
 
 
 __all__ = ["BATCHED", "GRADERS", "Kit", "Schemas", "Verdict", "grade", "grade_all", "grader_version"]

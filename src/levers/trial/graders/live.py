@@ -30,6 +30,6 @@ def grade_live(specs: Sequence[GraderSpec], question: Question, answer: Answer, 
     return [
         grade(spec, case, answer, kit)
         if scores_live(spec)
-        else Grade(grader=spec.name, credit=None, passed=None, why=why, version=grader_version(spec))
+        else Grade(grader=spec.name, credit=None, passed=None, why=why, version=grader_version(spec, kit))
         for spec in specs
     ]

@@ -20,7 +20,7 @@ def grader_notes(specs: Sequence[GraderSpec], names: Sequence[str], kit: Kit) ->
 
 
 def _note(spec: GraderSpec, kit: Kit) -> GraderNote:
-    version = grader_version(spec)
+    version = grader_version(spec, kit)
     key = f"note {version}"
     if key not in kit.cache:
         kit.cache[key] = _described(spec, kit, version)

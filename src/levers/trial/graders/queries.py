@@ -30,8 +30,9 @@ def sql(spec: GraderSpec, case: Case, answer: Answer, kit: Kit) -> Verdict:
     """Pass when the answer's query gives the same rows as an accepted one on `database` (default: the task's tables).
 
     Rows in any order, unless the accepted query ends in ORDER BY; column names do not matter, their order does;
-    numbers may differ by 1e-9 of their size. A fenced block is taken out of its fence. The database is SQLite, opened
-    read-only; anything but SELECT is refused, and so is a query of more than 5 seconds or 10,000 rows.
+    numbers may differ by 1e-9 of their size, but not two whole ones. A fenced block is taken out of its fence. The
+    database is SQLite, opened read-only; anything but SELECT is refused, and so is a query of more than 5 seconds or
+    10,000 rows.
     """
     name = spec.database or kit.tables
     if name is None:
@@ -107,15 +108,19 @@ def _same(found: list[tuple[Any, ...]], wanted: list[tuple[Any, ...]], ordered: 
 
 def _equal(left: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
     return all(
-        math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
-        if isinstance(a, int | float) and isinstance(b, int | float)
-        else a == b
+        math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12) if _near_is_enough(a, b) else a == b
         for a, b in zip(left, right, strict=True)
     )
 
 
+def _near_is_enough(a: Any, b: Any) -> bool:
+    """Two whole numbers may be ids, which name different things however near they are."""
+    numbers = isinstance(a, int | float) and isinstance(b, int | float)
+    return numbers and (isinstance(a, float) or isinstance(b, float))
+
+
 def _rounded(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(float(f"{value:.9g}") if isinstance(value, int | float) else value for value in row)
+    return tuple(float(f"{value:.12g}") if isinstance(value, float) else value for value in row)
 
 
 def _shown(rows: list[tuple[Any, ...]]) -> str:

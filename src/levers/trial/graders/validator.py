@@ -19,7 +19,8 @@ def code(spec: GraderSpec, case: Case, answer: Answer, kit: Kit) -> Verdict:
 
     The command runs in the project's folder, without a shell and without the environment's keys, and reads one JSON
     object on stdin: id, input, expected, answer, citations. It may print {"credit": 0 to 1, "why": "…"} as its last
-    line. It has 30 seconds.
+    line. It has 30 seconds. Words of the command that are files of the project are part of the grader's version; what
+    those read or import is not.
     """
     if not spec.command:
         raise ValueError("the grader names no command")
