@@ -109,15 +109,15 @@ def _task(expected: list[Any], graders: list[dict[str, Any]], schemas: dict[str,
     return Task(root=Path(), config=config, instructions="", cases=cases, schemas=schemas or {})
 
 
-def test_every_answer_is_guarded_but_labels_and_what_most_cases_share() -> None:
+def test_every_answer_is_guarded_but_labels_and_what_is_shared_or_says_nothing() -> None:
     plain = _task(["Paris", "14", ("blue moon", "Blue Moon."), *["I do not know"] * 4, "14"], [{"kind": "exact"}])
-    assert set(guarded_answers(plain)) == {"paris", "14", "blue moon", "i do not know"}
+    assert set(guarded_answers(plain)) == {"paris", "14", "blue moon"}
     refusing = _task(["Paris", *["I do not know"] * 4], [{"kind": "exact"}])
     assert guarded_answers(refusing) == ("paris",)
     rows = [{"answer": f"{at}0", "days": at, "topic": "money", "mood": "glad", "right": True} for at in (1, 2, 3)]
     graders = [{"kind": "exact", "field": "answer"}, {"kind": "choice", "field": "topic", "choices": ["money"]}]
     schema = {"properties": {"mood": {"enum": ["glad", "sad"]}, "enum": {"type": "string"}}}
-    assert set(guarded_answers(_task(rows, graders, {"s": schema}))) == {"10", "20", "30", "1", "2", "3"}
+    assert set(guarded_answers(_task(rows, graders, {"s": schema}))) == {"10", "20", "30"}
     assert guarded_answers(_task(["card", "loan", "fee"], [{"kind": "choice"}])) == ()
 
 

@@ -31,6 +31,8 @@ _READ = 1500  # tokens that a reflection reads, for quotes
 TEMPERATURE = 0.7  # the same question twice shall not bring the same proposal twice
 COMPONENT = "instructions"
 LEAST_DEV = 4
+SHARED = 3  # an answer of so many dev cases is a label or the house's refusal
+TELLING = 2  # characters
 ASKED = """Here are the instructions that an assistant works by:
 ```
 <curr_param>
@@ -208,7 +210,8 @@ def _halves(public: Sequence[DevCase], seed: int) -> tuple[list[DevCase], list[D
 def guarded_answers(task: Task) -> tuple[str, ...]:
     """Return the dev answers that instructions must not give away: every accepted one, single words and numbers too.
 
-    Not guarded are labels, which instructions have to name, and what most cases share.
+    Not guarded are labels, which instructions have to name, what several cases share, as refusals are, and what is so
+    short that it says nothing by itself: "no" and "2" stand in any instructions.
     """
     cases = task.partition("dev")
     choices = [spec for spec in task.config.graders if spec.kind == "choice"]
@@ -219,7 +222,9 @@ def guarded_answers(task: Task) -> tuple[str, ...]:
         chosen = {spec.field for spec in choices if spec.grades(case)}
         if None not in chosen:  # else the whole answer is a label
             counts.update({normalise(each) for each in _texts(case.expected, chosen)})
-    return tuple(text for text, count in counts.items() if text not in labels and 2 * count <= len(cases))
+    return tuple(
+        text for text, count in counts.items() if text not in labels and count < SHARED and len(text) >= TELLING
+    )
 
 
 def _texts(value: Any, chosen: Collection[str | None]) -> Iterator[str]:
