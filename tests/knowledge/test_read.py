@@ -124,6 +124,10 @@ def test_other_heads_are_left_alone(text):
         ("---\ntitle: S\n---\n\n---\ngroups: [staff]\n---\n# S\n", 6),
         ("\n---\n# who reads this\n\nGROUPS:\n  - staff\n---\n# S\n", 5),
         ("\n---\ngroups: [staff]\n\n# never closed\n", 3),
+        ("groups: [staff]\n# S\n", 1),
+        ("title: S\ngroups: [staff]\n---\n# S\n", 2),
+        ("\ufeff\r\nLast updated: 2026-02-03\r\nsupersedes:\r\n  - a.md\r\n# readers\r\n'Group': staff\r\nS\r\n", 6),
+        ("---\ntitle: S\n---\ngroups: [staff]\n\n# S\n", 4),
     ],
 )
 def test_groups_in_a_head_that_is_not_read_close_the_document(text, line):
@@ -141,6 +145,11 @@ def test_groups_in_a_head_that_is_not_read_close_the_document(text, line):
         "# A\n\n```yaml\n---\ngroups: [staff]\n---\n```\n",
         "---\ntitle: A\n---\n# A\n\n---\ngroups: are welcome\n",
         "\n---\nNote: see below\n---\n" + "word\n" * 200 + "groups: none\n---\n",
+        "# A\n\nWhom we guide.\n\ngroups: of ten at most\n",
+        "Note: see below.\nWe guide:\n\ngroups: of ten at most\n",
+        "Note: see below.\nPeople come alone or in\ngroups: of ten at most\n",
+        "title: A\nauthor: Eve\n\ntext\n",
+        '{"groups": "of ten at most"}\n',
     ],
 )
 def test_ordinary_rules_and_heads_without_groups_are_no_problem(text):

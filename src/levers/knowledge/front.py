@@ -4,6 +4,7 @@ import datetime
 import difflib
 import re
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Any
 
 from levers.errors import Problem
@@ -20,6 +21,8 @@ _CLOSING = re.compile(r"^(?:---|\.\.\.)[ \t]*(?:\r\n?|\n|\Z)", re.MULTILINE)
 _KEY_LINE = re.compile(r"\s*[\w-]+\s*:(?:\s|$)")
 _FENCE = re.compile(r"(---|\+\+\+|;;;)[^\S\r\n]*(\w*)[^\S\r\n]*(?:#[^\r\n]*)?(?:\r\n?|\n)")  # of YAML, TOML and JSON
 _FIELD = re.compile(r"""[ \t]*(?:-[ \t]+)?["'{[]*([\w-]+)["']?[ \t]*[:=]""")
+_BARE_KEY = re.compile(r"""["']?[\w-][\w -]*["']?[ \t]*:(?:\s|$)""")
+_BARE = re.compile(_BARE_KEY.pattern + r"|[ \t]+\S|-[ \t]|#")  # a key, what continues its value, or a comment
 _LINE = re.compile(r"\r\n?|\n")
 _UNSEEN = "\ufeff\u200b"
 _LONGEST = 100  # lines of what may be a head
@@ -65,21 +68,31 @@ def read_front(text: str, file: str) -> Front:
 def stray_groups(text: str, start: int = 0) -> int | None:
     """Return the line, from 1, of `groups` in what looks like a head and is not read as one, or None.
 
-    Such a head stands behind blank lines, comments or another head, is TOML or JSON, or in a kind of file without one.
+    Such a head stands behind blank lines, comments or another head, is TOML or JSON, lacks the `---` above it, or
+    stands in a kind of file without one.
     """
-    fence = _FENCE.match(text, _behind_comments(text, start))
-    if fence is None:
-        return None
+    start = _behind_comments(text, start)
+    fence = _FENCE.match(text, start)
+    lines = _LINE.split(text[fence.end() if fence else start :], maxsplit=_LONGEST)[:_LONGEST]
+    lines = _within(lines, fence) if fence else _unfenced(lines)
+    named = (at for at, line in enumerate(lines) if (field := _FIELD.match(line)) and _means_groups(field[1]))
+    return next((line_at(text, start) + bool(fence) + at for at in named), None)
+
+
+def _within(lines: list[str], fence: re.Match[str]) -> list[str]:
+    """Return the lines of a head behind its fence; none where the fence is a horizontal rule."""
     mark, kind = fence.groups()
-    lines = _LINE.split(text[fence.end() :], maxsplit=_LONGEST)[:_LONGEST]
     ends = [at for at, line in enumerate(lines) if line.rstrip() in (mark, "..." if mark == "---" else mark)]
     blank = (at for at, line in enumerate(lines) if not line.strip())
     lines = lines[: ends[0] if ends else next(blank, len(lines))]
     first = next((line.strip() for line in lines if line.strip()), "")
-    if mark == "---" and not kind and not first.startswith("#") and not _FIELD.match(first):
-        return None  # a horizontal rule
-    named = (at for at, line in enumerate(lines) if (field := _FIELD.match(line)) and _means_groups(field[1]))
-    return next((line_at(text, fence.start()) + 1 + at for at in named), None)
+    rule = mark == "---" and not kind and not first.startswith("#") and not _FIELD.match(first)
+    return [] if rule else lines
+
+
+def _unfenced(lines: list[str]) -> list[str]:
+    """Return the `key:` lines, with what belongs to them, that a text begins with; prose or a blank line ends them."""
+    return list(takewhile(_BARE.match, lines)) if _BARE_KEY.match(lines[0]) else []
 
 
 def _behind_comments(text: str, at: int) -> int:
