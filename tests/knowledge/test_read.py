@@ -81,6 +81,7 @@ def test_what_cannot_be_read_is_one_problem_each_and_the_rest_stays(tmp_path, sh
     ("head", "line", "readable"),
     [
         ("---\ngroups: [staff\ntitle: x\n---\n", 3, False),
+        ("---\ntitle: 'x\ngroups: [staff]\n---\n", 2, False),
         ("---\ntitle: x\ngroups: {a: b}\n---\n", 3, False),
         ("---\ntitle: x\ngroups: [1]\n---\n", 3, False),
         ("---\ntitle: x\ngroup: [staff]\n---\n", 3, False),
@@ -285,12 +286,20 @@ def test_access_problems_come_together_with_lines_and_hints(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "line"), [("groups: [\n", 2), ("- a\n", 1), ("groups: []\n", 1), ("groups: {}\nrules: {}\n", 2)]
+    ("text", "line", "found"),
+    [
+        ("groups: [\n", 1, "a bracket that is never closed"),
+        ("groups: {}\nrules: 1\nrules: 2\n", 3, 'duplicate key "rules"'),
+        ("groups: {a: [b]}\nrules:\n  - just text\n", 3, "'just text'"),
+        ("- a\n", 1, "a list"),
+        ("groups: []\n", 1, "a list"),
+        ("groups: {}\nrules: {}\n", 2, "a mapping"),
+    ],
 )
-def test_access_of_another_shape(tmp_path, text, line):
+def test_access_of_another_shape(tmp_path, text, line, found):
     with pytest.raises(UserError) as caught:
         access_of(tmp_path, text)
-    assert caught.value.problems[0].line == line
+    assert [(each.line, each.found) for each in caught.value.problems] == [(line, found)]
 
 
 def test_access_files_that_cannot_be_read(tmp_path):

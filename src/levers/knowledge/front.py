@@ -11,8 +11,8 @@ from levers.errors import Problem
 from levers.knowledge.access import did_you_mean
 from levers.knowledge.outline import line_at
 from levers.knowledge.reading import one_line, whole
-from levers.knowledge.yaml import YamlFault, line_of, parse
 from levers.ledger import Record
+from levers.ledger.yaml import describe, line_of, parse_yaml
 
 _KEYS = ("title", "updated", "supersedes", "groups")
 _LEFT_OUT = "until this is mended the document is left out, since nobody can tell who may read it"
@@ -53,13 +53,13 @@ def read_front(text: str, file: str) -> Front:
         if not _KEY_LINE.match(text, opening.end()):
             return _without(text, file)  # a horizontal rule
         return _closed(file, 1, "front matter without an end", "a line of --- after it")
-    try:
-        content = parse(text[opening.end() : closing.start()])
-    except YamlFault as error:
-        return _closed(file, (error.line or 0) + 1, whole(str(error)), "valid YAML between the --- lines")
+    content, problem = parse_yaml(text[opening.end() : closing.start()], file)
+    if problem:
+        hint = f"{problem.hint}; {_LEFT_OUT}"
+        return _closed(file, (problem.line or 1) + 1, whole(problem.found), whole(problem.expected), hint)
     if content is not None and not isinstance(content, Mapping):
         if _KEY_LINE.match(text, opening.end()):
-            return _closed(file, 2, type(content).__name__, "keys such as title: and groups:")
+            return _closed(file, 2, describe(content), "keys such as title: and groups:")
         return _without(text, file)  # text between two horizontal rules
     second = _without(text, file, closing.end())
     return second if second.problems else _fields(content or {}, file, closing.end())
@@ -114,8 +114,8 @@ def _without(text: str, file: str, start: int = 0) -> Front:
     return _closed(file, line, "groups outside of the head", "one head, in YAML between --- lines, from line 1 on")
 
 
-def _closed(file: str, line: int, found: str, expected: str) -> Front:
-    problem = Problem(file=file, line=line, found=found, expected=expected, hint=_LEFT_OUT)
+def _closed(file: str, line: int, found: str, expected: str, hint: str = _LEFT_OUT) -> Front:
+    problem = Problem(file=file, line=line, found=found, expected=expected, hint=hint)
     return Front(readable=False, problems=(problem,))
 
 

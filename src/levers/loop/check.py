@@ -63,14 +63,15 @@ def _library(root: Path, written: Written, problems: list[Problem]) -> Library |
     What `levers.yaml` names is read although something else in it is wrong, so that everything is named at once.
     """
     documents, rules = written.text("knowledge", "documents"), written.text("knowledge", "access")
-    access = Access()
+    access = None if rules else Access()
     if rules and (root / rules).exists():
         problems += _attempt(lambda: load_access(root / rules, rules))
-        access = Access() if problems else load_access(root / rules, rules)
+        access = None if problems else load_access(root / rules, rules)
     if not documents or not (root / documents).is_dir():
         return None  # the task's own check names a folder that is not there
     library = read_library(root / documents, documents, access)
-    problems += library.problems
+    # Without the access file no group is known, so a group that a head names says nothing; faults of heads have lines.
+    problems += (each for each in library.problems if access or each.line or each.field != "groups")
     return library
 
 

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from levers.economics import Range, Reader
 from levers.errors import Problem, UserError
 from levers.ledger import Record
+from levers.ledger.yaml import parse_yaml
 from levers.plan.facts import data, scorecard, signals
 
 PRIVACY = ("none", "access", "on-premise")
@@ -82,15 +81,12 @@ QUESTIONS: dict[str, str] = {
 def read_file(path: Path) -> Circumstances:
     """Read circumstances from a YAML file, keys as in `QUESTIONS`. Raises UserError with every problem, by line."""
     try:
-        tree = YAML(typ="rt", pure=True).load(path.read_text(encoding="utf-8-sig"))
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        raise UserError(
-            Problem(file=str(path), line=mark.line + 1 if mark else None, found=str(error.problem))
-        ) from None
-    except (OSError, UnicodeDecodeError, YAMLError, ValueError) as error:
+        tree, problem = parse_yaml(path.read_text(encoding="utf-8-sig"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise UserError(Problem(file=str(path), found=why, expected="a YAML file of answers")) from None
+    if problem:
+        raise UserError(problem)
     if not isinstance(tree, CommentedMap):
         expected = f"answers by name: {', '.join(QUESTIONS)}"
         raise UserError(Problem(file=str(path), line=1, found="no mapping", expected=expected))

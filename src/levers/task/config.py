@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from levers.errors import Problem
+from levers.ledger.yaml import parse_yaml
 from levers.task.records import GraderSpec, TaskConfig
 from levers.task.text import read_text, show
 from levers.task.wording import FIELDS, explain, unwritten
@@ -60,32 +61,6 @@ def line_of(tree: Any, path: Sequence[str | int]) -> int:
             break
         line = position[0] + 1
     return line
-
-
-def parse_yaml(text: str, shown: str) -> tuple[Any, Problem | None]:
-    """Parse YAML 1.2 into a ruamel tree that keeps line numbers. The tree is None where there is a problem."""
-    from ruamel.yaml import YAML  # imported here: `import levers` stays light
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    hint = "look at indentation, colons and quotes around this line; indent with spaces"
-    try:
-        return YAML(typ="rt").load(text), None
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        reason = " ".join((error.problem or error.context or "unreadable text").split())
-        if "duplicate key" in reason:
-            reason, hint = reason.split(" with value")[0], "keep one of the two"
-        expected, _, found = reason.rpartition(", but found ")
-        return None, Problem(
-            file=shown,
-            line=mark.line + 1 if mark else 1,
-            found=found.removeprefix("found "),
-            expected=f"valid YAML ({expected})" if expected else "valid YAML",
-            hint=hint,
-        )
-    except (YAMLError, ValueError, RecursionError) as error:
-        reason = str(error).split("\n")[0] or "unreadable text"
-        return None, Problem(file=shown, line=1, found=reason, expected="valid YAML", hint=hint)
 
 
 def read_config(root: Path) -> tuple[Written | None, TaskConfig | None, list[Problem]]:

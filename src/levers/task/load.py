@@ -7,7 +7,8 @@ from typing import Any
 
 from levers.errors import Problem, UserError
 from levers.ledger import Record
-from levers.task.config import NAME, Written, line_of, parse_yaml, read_config
+from levers.ledger.yaml import parse_yaml
+from levers.task.config import NAME, Written, line_of, read_config
 from levers.task.examples import read_examples
 from levers.task.golden import Golden, cap, read_golden
 from levers.task.leaks import check_leaks
