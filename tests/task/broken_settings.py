@@ -24,6 +24,14 @@ BROKEN = [
     ),
     Broken("bad YAML", {"levers.yaml": config("graders:", "graders: [")}, "levers.yaml", 8, "", "indentation"),
     Broken(
+        "quote left open",
+        {"levers.yaml": config("name: shop", 'name: "shop')},
+        "levers.yaml",
+        1,
+        "a quote that is never closed",
+        "quotes",
+    ),
+    Broken(
         "YAML key twice",
         {"levers.yaml": CONFIG + "name: again\n"},
         "levers.yaml",
@@ -249,6 +257,22 @@ BROKEN = [
         "answer.schema.json",
         2,
         "column 9",
+        "quotes",
+    ),
+    Broken(
+        "schema never ends",
+        {"levers.yaml": SCHEMA_CONFIG, "answer.schema.json": '{\n"type": "object"\n\n\n'},
+        "answer.schema.json",
+        2,
+        "the end of the file",
+        "brackets",
+    ),
+    Broken(
+        "schema with an open quote",
+        {"levers.yaml": SCHEMA_CONFIG, "answer.schema.json": '{\n"type": "object\n}\n'},
+        "answer.schema.json",
+        2,
+        "a quote that is never closed",
         "quotes",
     ),
     Broken(
