@@ -218,8 +218,10 @@ class Project:
         )
 
     def _price(self, model: str) -> Callable[[Usage], float]:
-        price = at_lifetime(self.prices.price(model), self.task.config.models.cache)
-        return partial(answer_cost, price=price)
+        price = self.prices.find(model)
+        if price is None:
+            raise UserError(self.prices.uncapped(model, self.task.config.prices))
+        return partial(answer_cost, price=at_lifetime(price, self.task.config.models.cache))
 
     def _named(self, name: str) -> Path:
         found = sorted((self.task.state / STACKS).glob(f"{_safe(name)}*.json"))
