@@ -14,7 +14,7 @@ from levers.model import billed, from_hub, is_hosted, known_reference
 from levers.plan import GateCheck
 from levers.task import check as check_task
 from levers.task import load as load_task
-from levers.task.config import Written, read_config
+from levers.task.config import NAME, Written, read_config
 from levers.task.records import Example
 from levers.task.references import split_reference
 from levers.trial import Kit, detectable_difference
@@ -34,7 +34,7 @@ class Checked(Record):
 
 def check(path: Path | str) -> Checked:
     """Check a project's folder (or its `levers.yaml`) and return all that is wrong with it."""
-    root = Path(path) if Path(path).is_dir() else Path(path).parent
+    root = Path(path).parent if Path(path).name == NAME else Path(path)
     written, _, _ = read_config(root)
     problems: list[Problem] = []
     library = _library(root, written, problems) if written else None

@@ -112,10 +112,12 @@ def _read(path: Path, known: KnownReference | None, sections: Sections | None, e
     root = path.parent if path.name == NAME else path
     reading = _Reading(root)
     if not (root / NAME).is_file():
-        found = f"no {NAME}" if root.is_dir() else "no such folder"
+        found = f"no {NAME}" if root.is_dir() else "a file" if root.exists() else "no such folder"
         taken = root.exists() and (not root.is_dir() or any(root.iterdir()))
         hint = f"`levers init {'my-project' if taken else path}` writes a project to start from"
         hint += " into a new folder" if taken else ""
+        if (root.parent / NAME).is_file():
+            hint = f"did you mean {root.parent}?"
         reading.problems.append(Problem(file=str(path), found=found, expected=f"a folder with {NAME}", hint=hint))
         return reading
     written, reading.config, problems = read_config(root)

@@ -201,6 +201,10 @@ def ledger(project: Project, action: str = "show", file: Path | str | None = Non
 def lint(path: Path | str = ".", stack: str | None = None) -> Linted:
     """Lint the prompt of a project's stack, or a prompt in a file of text; asks no model."""
     given = Path(path)
+    if not given.exists():
+        expected = "a prompt in a file of text, or a project's folder"
+        hint = "check the path; without one, lint takes the project that you stand in"
+        raise UserError(Problem(file=str(path), found="no such file or folder", expected=expected, hint=hint))
     if given.is_file() and given.suffix not in {".yaml", ".yml"}:
         prompt = prompt_of_file(given)
     else:
