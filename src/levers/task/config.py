@@ -12,7 +12,7 @@ from levers.errors import Problem
 from levers.ledger.yaml import parse_yaml
 from levers.task.records import GraderSpec, TaskConfig
 from levers.task.text import read_text, show
-from levers.task.wording import FIELDS, explain, unwritten
+from levers.task.wording import FIELDS, explain, hint_of, unwritten
 
 NAME = "levers.yaml"
 
@@ -84,11 +84,11 @@ def read_config(root: Path) -> tuple[Written | None, TaskConfig | None, list[Pro
             [Problem(file=NAME, line=1, found=found, expected="keys such as name, golden, graders", hint=hint)],
         )
     written = Written(NAME, data, tree)
-    problems = [_odd(written, path, value) for path, value in _leaves(data) if _is_odd(value)]
+    problems = [_odd(written, path, value) for path, value in _leaves(data) if _is_odd(path, value)]
     try:
         config = TaskConfig.model_validate(data)
     except ValidationError as error:
-        return written, None, problems + explain(error, TaskConfig, data, NAME, written.line)
+        return written, None, explain(error, TaskConfig, data, NAME, written.line) + problems
     return written, None if problems else config, problems
 
 
@@ -116,19 +116,20 @@ def _leaves(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple
         yield path, data
 
 
-def _is_odd(value: Any) -> bool:
+def _is_odd(path: tuple[str | int, ...], value: Any) -> bool:
     """Say whether pydantic would take the value for a number although nobody means it so: true, .nan, .inf."""
-    return isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value))
+    truth = isinstance(value, bool) and path[-1:] != ("pairwise",)
+    return truth or (isinstance(value, float) and not math.isfinite(value))
 
 
 def _odd(written: Written, path: tuple[str | int, ...], value: Any) -> Problem:
     name = str(path[-1])
-    expected = next((text for key, text in FIELDS.items() if key.split(".")[1] == name), "a text or a number")
+    key = next((key for key in FIELDS if key.split(".")[1] == name), "")
     return Problem(
         file=written.file,
         line=written.line(path),
         field=unwritten(path),
         found=show(value),
-        expected=expected,
-        hint="no field of this file takes such a value",
+        expected=FIELDS.get(key, "a text or a number"),
+        hint=hint_of(key),
     )

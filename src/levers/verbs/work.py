@@ -38,10 +38,9 @@ def load(path: Path | str = ".", progress: Progress = silent) -> Project:
 def import_project(kind: str, path: Path | str, into: Path | str) -> Written:
     """Make a project of what another tool wrote; `kind` names the tool. Nothing is written unless it is sound."""
     if kind not in READERS:
-        hint = did_you_mean(kind, READERS)
-        raise UserError(
-            Problem(file="levers import", found=repr(kind), expected=f"one of {', '.join(READERS)}", hint=hint)
-        )
+        expected = f"one of {', '.join(READERS)}"
+        hint = did_you_mean(kind, READERS, expected)
+        raise UserError(Problem(file="levers import", found=repr(kind), expected=expected, hint=hint))
     return write_project(READERS[kind](Path(path)), Path(into), Path(path).absolute().stem)
 
 
