@@ -76,6 +76,17 @@ def test_a_project_that_cannot_be_read_shows_its_problem_only(tmp_path: Path) ->
     assert "data gates" not in text and "smallest difference" not in text and "0 cases" not in text
 
 
+def test_a_problem_is_one_line_and_its_hint_another_however_narrow_the_pipe(
+    films: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console.out, "_width", 60)
+    (films / "levers.yaml").write_text(CONFIG + "colour: blue\n")
+    lines = levers("check", films)[1].splitlines()
+    keys = "name, instructions, golden, knowledge, examples, models, graders, targets, traffic, prices"
+    at = lines.index(f'levers.yaml:6: colour: found unknown key "colour", expected one of {keys}')
+    assert lines[at + 1] == "  hint: remove it: nothing reads it"
+
+
 def test_a_path_in_the_wrong_place_is_called_what_it_is(films: Path) -> None:
     code, text = levers("lint", films / "no.txt")
     assert code == 2 and "no.txt: found no such file or folder, expected a prompt in a file of text" in text, text
