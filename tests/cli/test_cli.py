@@ -192,9 +192,11 @@ def test_import_makes_a_project_or_says_what_is_wrong(tmp_path: Path) -> None:
     for arguments, says in (
         (("opnai", path), 'did you mean "openai"'),
         (("openai", tmp_path / "no.jsonl"), "no.jsonl"),
+        (("foo", path), "tensorzero, otel\n"),
     ):
         result = levers("import", *arguments, "--into", tmp_path / "third")
         assert result.exit_code == 2 and says in result.stderr and not (tmp_path / "third").exists()
+        assert "choose from" not in result.stderr
 
 
 def test_every_verb_refuses_a_broken_project(tmp_path: Path) -> None:

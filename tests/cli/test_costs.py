@@ -164,7 +164,7 @@ def test_advice_from_a_file(tmp_path: Path) -> None:
         ("cost tco tuning --volume 1/day --changes quarterly", ["--week", "no source gives one"]),
         ("cost breakeven prompting tuning", ["--volume"]),
         ("cost vram 70b --card 24", ["--card", "write 24GB"]),
-        ("cost vram 71b --rank 0", ["one of"]),
+        ("cost vram 71b --rank 0", ["MODEL: found", "one of", "8b, 13b, 65b, 70b"]),
         ("cost vram 7b --method lore --batch 0 --bits 5", ["--method", "--batch", "--bits"]),
         ("cost vram 7b --method lora --precision mixed", ["mixed precision is for full tuning"]),
         ("cost latency --target 800", ["--target", "write 800ms"]),

@@ -76,6 +76,37 @@ def test_a_project_that_cannot_be_read_shows_its_problem_only(tmp_path: Path) ->
     assert "data gates" not in text and "smallest difference" not in text and "0 cases" not in text
 
 
+def test_a_problem_is_one_line_and_its_hint_another_however_narrow_the_pipe(
+    films: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console.out, "_width", 60)
+    (films / "levers.yaml").write_text(CONFIG + "colour: blue\n")
+    lines = levers("check", films)[1].splitlines()
+    keys = "name, instructions, golden, knowledge, examples, models, graders, targets, traffic, prices"
+    at = lines.index(f'levers.yaml:6: colour: found unknown key "colour", expected one of {keys}')
+    assert lines[at + 1] == "  hint: remove it: nothing reads it"
+
+
+def test_a_path_in_the_wrong_place_is_called_what_it_is(films: Path) -> None:
+    code, text = levers("lint", films / "no.txt")
+    assert code == 2 and "no.txt: found no such file or folder, expected a prompt in a file of text" in text, text
+    assert "levers init" not in text
+    (films / "levers.yaml").write_text(CONFIG + "knowledge: {documents: docs/}\n")
+    (films / "docs").mkdir()
+    (films / "docs" / "a.md").write_text("---\ngroups: [a\n---\n# A\n\nText.\n")
+    code, text = levers("check", films / "golden.jsonl")
+    assert code == 2 and "golden.jsonl: found a file, expected a folder with levers.yaml" in text, text
+    assert f"did you mean {films}?" in text and "1 problem to mend" in text, text
+
+
+def test_a_stack_that_is_not_there_says_what_is(films: Path) -> None:
+    code, text = levers("trial", "zzz", "-p", films)
+    assert code == 2 and "expected `start`; no other stack has been kept yet" in text, text
+    (films / ".levers" / "stacks").mkdir(parents=True)
+    (films / ".levers" / "stacks" / "sha256-12.json").write_text("{}")
+    assert "expected `start` or sha256-12\n" in levers("trial", "zzz", "-p", films)[1]
+
+
 def test_the_hint_for_a_folder_of_other_things_can_be_followed(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("here already")
     assert "`levers init my-project` writes a project" in levers("check", tmp_path)[1]

@@ -81,6 +81,7 @@ def test_what_cannot_be_read_is_one_problem_each_and_the_rest_stays(tmp_path, sh
     ("head", "line", "readable"),
     [
         ("---\ngroups: [staff\ntitle: x\n---\n", 3, False),
+        ("---\ntitle: 'x\ngroups: [staff]\n---\n", 2, False),
         ("---\ntitle: x\ngroups: {a: b}\n---\n", 3, False),
         ("---\ntitle: x\ngroups: [1]\n---\n", 3, False),
         ("---\ntitle: x\ngroup: [staff]\n---\n", 3, False),
@@ -124,6 +125,10 @@ def test_other_heads_are_left_alone(text):
         ("---\ntitle: S\n---\n\n---\ngroups: [staff]\n---\n# S\n", 6),
         ("\n---\n# who reads this\n\nGROUPS:\n  - staff\n---\n# S\n", 5),
         ("\n---\ngroups: [staff]\n\n# never closed\n", 3),
+        ("groups: [staff]\n# S\n", 1),
+        ("title: S\ngroups: [staff]\n---\n# S\n", 2),
+        ("\ufeff\r\nLast updated: 2026-02-03\r\nsupersedes:\r\n  - a.md\r\n# readers\r\n'Group': staff\r\nS\r\n", 6),
+        ("---\ntitle: S\n---\ngroups: [staff]\n\n# S\n", 4),
     ],
 )
 def test_groups_in_a_head_that_is_not_read_close_the_document(text, line):
@@ -141,6 +146,11 @@ def test_groups_in_a_head_that_is_not_read_close_the_document(text, line):
         "# A\n\n```yaml\n---\ngroups: [staff]\n---\n```\n",
         "---\ntitle: A\n---\n# A\n\n---\ngroups: are welcome\n",
         "\n---\nNote: see below\n---\n" + "word\n" * 200 + "groups: none\n---\n",
+        "# A\n\nWhom we guide.\n\ngroups: of ten at most\n",
+        "Note: see below.\nWe guide:\n\ngroups: of ten at most\n",
+        "Note: see below.\nPeople come alone or in\ngroups: of ten at most\n",
+        "title: A\nauthor: Eve\n\ntext\n",
+        '{"groups": "of ten at most"}\n',
     ],
 )
 def test_ordinary_rules_and_heads_without_groups_are_no_problem(text):
@@ -276,12 +286,20 @@ def test_access_problems_come_together_with_lines_and_hints(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "line"), [("groups: [\n", 2), ("- a\n", 1), ("groups: []\n", 1), ("groups: {}\nrules: {}\n", 2)]
+    ("text", "line", "found"),
+    [
+        ("groups: [\n", 1, "a bracket that is never closed"),
+        ("groups: {}\nrules: 1\nrules: 2\n", 3, 'duplicate key "rules"'),
+        ("groups: {a: [b]}\nrules:\n  - just text\n", 3, "'just text'"),
+        ("- a\n", 1, "a list"),
+        ("groups: []\n", 1, "a list"),
+        ("groups: {}\nrules: {}\n", 2, "a mapping"),
+    ],
 )
-def test_access_of_another_shape(tmp_path, text, line):
+def test_access_of_another_shape(tmp_path, text, line, found):
     with pytest.raises(UserError) as caught:
         access_of(tmp_path, text)
-    assert caught.value.problems[0].line == line
+    assert [(each.line, each.found) for each in caught.value.problems] == [(line, found)]
 
 
 def test_access_files_that_cannot_be_read(tmp_path):

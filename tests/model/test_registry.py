@@ -69,6 +69,7 @@ def test_a_hub_id_that_is_not_cached_says_so(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(ModelError, match="not to be had") as raised:
         open_model("hf/nobody/nothing-at-all")
     assert "HF_HUB_OFFLINE" in raised.value.hint
+    assert "set …)" in str(raised.value), "cut between words"
 
 
 def test_an_adapter_needs_a_local_model(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ BROKEN = [
         "golden.jsonl",
         6,
         '"bot"',
-        "choose from",
+        "user",
         "input[0].role",
     ),
     Broken(

@@ -3,7 +3,7 @@
 import pytest
 from tests.task import broken_cases, broken_settings
 from tests.task.broken import Broken, config, golden
-from tests.task.conftest import Make, case, tree_hash
+from tests.task.conftest import CONFIG, Make, case, tree_hash
 
 from levers.errors import UserError
 from levers.task import check, load
@@ -27,6 +27,24 @@ def test_named_with_file_line_and_hint_and_nothing_written(broken: Broken, make:
     assert broken.found in problem.found, problem
     assert broken.hint in problem.hint, problem
     assert problem.hint and problem.expected, "every problem says what was expected and what to do"
+
+
+def test_a_truth_stands_where_a_grader_takes_one(make: Make) -> None:
+    judge = "- {kind: judge, model: openai/gpt-4o, pairwise: %s}"
+    assert check(make({"levers.yaml": config("- kind: exact", judge % "true")})).problems == ()
+    (problem,) = check(make({"levers.yaml": config("- kind: exact", judge % "perhaps")})).problems
+    assert problem.hint == "write true or false"
+
+
+def test_a_list_of_choices_is_given_once(make: Make) -> None:
+    for files in (
+        {"golden.jsonl": golden(case(6, "training"))},
+        {"levers.yaml": CONFIG + "zzz: 1\n"},
+        {"levers.yaml": config("kind: exact", "kind: zzz")},
+        {"examples.csv": "prompt,completion,zzz\na,b,c\n", "levers.yaml": CONFIG.replace(".jsonl\nm", ".csv\nm")},
+    ):
+        problems = check(make(files)).problems
+        assert problems and not any("choose from" in each.hint for each in problems), problems
 
 
 def test_all_problems_of_all_files_at_once(make: Make) -> None:

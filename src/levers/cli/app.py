@@ -100,7 +100,7 @@ def check(folder: Folder = HERE, as_json: Json = False) -> None:
     """Validate everything at once; writes nothing."""
     with guarded(as_json):
         found = verbs.check(folder)
-        emit(as_json, lambda: shapes.plain(found), lambda: views.checked(found))
+        emit(as_json, lambda: shapes.plain(found), lambda: views.checked(found), whole=True)
     raise typer.Exit(MEND if found.problems else DONE)
 
 

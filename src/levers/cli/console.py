@@ -17,12 +17,14 @@ out = Console()
 err = Console(stderr=True)
 
 
-def emit(as_json: bool, shape: Callable[[], dict[str, Any]], table: Callable[[], RenderableType]) -> None:
-    """Print the result: its JSON shape, or a table for people."""
+def emit(
+    as_json: bool, shape: Callable[[], dict[str, Any]], table: Callable[[], RenderableType], whole: bool = False
+) -> None:
+    """Print the result: its JSON shape, or a table for people. `whole` breaks no line, so that grep finds its end."""
     if as_json:
         sys.stdout.write(json.dumps(shape(), indent=2, ensure_ascii=False) + "\n")
     else:
-        out.print(table())
+        out.print(table(), soft_wrap=whole)
 
 
 @contextmanager

@@ -46,8 +46,6 @@ from levers.plan.facts import tables
 if TYPE_CHECKING:
     from levers.cli.costs import LatencyOptions, OfferOptions, VramOptions
 
-SHORT = {"0.5b": "qwen2.5-0.5b", "1b": "tinyllama-1.1b", "3b": "qwen2.5-3b", "7b": "llama-2-7b", "8b": "llama-3-8b",
-         "13b": "llama-2-13b", "65b": "llama-65b", "70b": "llama-2-70b"}  # fmt: skip
 NO_MAINTENANCE = "maintenance of {} is not in these figures: give --changes (how often requirements change) and --week"
 MAINTAINED = "maintenance: prompts take minutes and an index builds itself; only tuned models go round (S2)"
 CHECKPOINTING, OVERHEAD = True, "1GB"  # what `cost vram` takes unless told
@@ -158,7 +156,7 @@ def vram(model: str, given: "VramOptions") -> Held:
     """Read `levers cost vram`."""
     reader = Reader()
     path = Path(model)
-    size = shape_of_config(path) if path.suffix == ".json" else shape(SHORT.get(model.lower(), model.lower()))
+    size = shape_of_config(path) if path.suffix == ".json" else shape(model)
     whole = {name: reader.whole(f"--{name}", getattr(given, name), low=1) for name in ("batch", "tokens")}
     card = None if given.card is None else reader.bytes("--card", given.card)
     overhead = reader.bytes("--overhead", given.overhead or OVERHEAD) if card is not None else 0.0

@@ -68,6 +68,17 @@ class PriceBook(Record):
             hint=f"add a line {entry}{meant}",
         )
 
+    def uncapped(self, model: str, file: str | None) -> Problem:
+        """Say that a cap cannot hold this model, for it has no price. `file` is the project's own prices, if any."""
+        place = file or "prices.yaml (and write `prices: prices.yaml` in levers.yaml)"
+        return Problem(
+            file="levers.yaml",
+            field="models.cap",
+            found=f"no price for {model}",
+            expected="one, for a cap counts prices",
+            hint=f"in {place} {self.missing(model).hint}",
+        )
+
 
 def _match(prices: dict[str, Price], model: str) -> Price | None:
     if model in prices:

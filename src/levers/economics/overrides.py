@@ -2,16 +2,14 @@
 
 import difflib
 import math
-import warnings
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 
 from levers.economics.price import BUCKETS, EXTRAS, Bucket, Extra, Origin, Price
 from levers.errors import Problem, UserError
+from levers.ledger.yaml import describe, line_of, parse_yaml
 
 CACHE_READ_SHARE = 0.10
 """A cached token read costs about this share of an input token, where a provider's own figure is not known (S0)."""
@@ -34,7 +32,7 @@ def read_overrides(path: Path, shown: str) -> dict[str, Price]:
     if tree is None:
         return {}
     if not isinstance(tree, CommentedMap):
-        raise UserError(Problem(file=shown, line=1, found=_kind(tree), expected=f"model ids, each with {_SHAPE}"))
+        raise UserError(Problem(file=shown, line=1, found=describe(tree), expected=f"model ids, each with {_SHAPE}"))
     origin = Origin(provenance="price book", source=shown)
     problems: list[Problem] = []
     prices: dict[str, Price] = {}
@@ -59,33 +57,23 @@ def _parse(path: Path, shown: str) -> Any:
         why = error.strerror or type(error).__name__
         hint = "write it, or take `prices:` out of levers.yaml"
         raise UserError(Problem(file=shown, found=why, expected="a readable file", hint=hint)) from error
-    try:
-        with warnings.catch_warnings():  # a repeated anchor is legal YAML
-            warnings.simplefilter("ignore", ReusedAnchorWarning)
-            return YAML(typ="rt", pure=True).load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        what = (error.problem or error.context or "broken YAML").splitlines()[0].removeprefix("but found ")
-        what = what.removeprefix("found ")
-        problem = Problem(file=shown, line=mark.line + 1 if mark else None, found=what, expected="YAML", hint=_SHAPE)
-    except (YAMLError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        # ruamel lets a few malformed scalars and keys (dates, unhashable keys) escape as plain errors
-        what = (str(error) or type(error).__name__).splitlines()[0]
-        problem = Problem(file=shown, found=what, expected="YAML", hint=_SHAPE)
-    raise UserError(problem)
+    tree, problem = parse_yaml(text, shown)
+    if problem:
+        raise UserError(problem)
+    return tree
 
 
 def _entry_problems(shown: str, tree: CommentedMap, model: Any, entry: Any) -> list[Problem]:
-    line = _line(tree, model, 1)
+    line = line_of(tree, model) or 1
     if not isinstance(model, str) or not model or "*" in model[:-1]:
         expected = "a model id such as openai/gpt-4o, or a pattern with one * at its end, such as hf/*"
-        return [Problem(file=shown, line=line, field=str(model), found=_kind(model), expected=expected)]
+        return [Problem(file=shown, line=line, field=str(model), found=describe(model), expected=expected)]
     if not isinstance(entry, CommentedMap):
-        return [Problem(file=shown, line=line, field=model, found=_kind(entry), expected=_SHAPE)]
+        return [Problem(file=shown, line=line, field=model, found=describe(entry), expected=_SHAPE)]
     problems = [
         problem
         for key, value in entry.items()
-        for problem in _field_problems(shown, _line(entry, key, line), f"{model}.{key}", key, value)
+        for problem in _field_problems(shown, line_of(entry, key) or line, f"{model}.{key}", key, value)
     ]
     names = set(entry)
     if not names & set(BUCKETS):
@@ -113,15 +101,8 @@ def _field_problems(shown: str, line: int, field: str, key: Any, value: Any) -> 
     if isinstance(value, bool) or not isinstance(value, int | float) or not _payable(value):
         hint = "write the bare number, without a currency sign" if isinstance(value, str) else ""
         expected = f"{_UNITS.get(key, 'USD')}, a number that is 0 or more"
-        return [Problem(file=shown, line=line, field=field, found=_kind(value), expected=expected, hint=hint)]
+        return [Problem(file=shown, line=line, field=field, found=describe(value), expected=expected, hint=hint)]
     return []
-
-
-def _line(mapping: CommentedMap, key: Any, otherwise: int) -> int:
-    try:
-        return int(mapping.lc.key(key)[0]) + 1
-    except (KeyError, TypeError):  # a key that a merge (`<<`) or an ordered map brought has no place of its own
-        return otherwise
 
 
 def _payable(value: int | float) -> bool:
@@ -142,12 +123,3 @@ def _price(model: str, entry: CommentedMap, origin: Origin) -> Price:
                 source = f"{share:g} x the input price in {origin.source}; S0"
                 origins[bucket] = Origin(provenance="assumed", source=source)
     return Price(model=model, origins=origins, **{str(bucket): value for bucket, value in figures.items()})
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, dict | list):
-        return "a list" if isinstance(value, list) else "a mapping"
-    text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= 60 else text[:57] + "…"

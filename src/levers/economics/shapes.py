@@ -16,6 +16,8 @@ _CONFIG = {
     "hidden": "hidden_size", "layers": "num_hidden_layers", "heads": "num_attention_heads",
     "inner": "intermediate_size", "vocabulary": "vocab_size",
 }  # fmt: skip
+_SHORT = {"0.5b": "qwen2.5-0.5b", "1b": "tinyllama-1.1b", "3b": "qwen2.5-3b", "7b": "llama-2-7b", "8b": "llama-3-8b",
+          "13b": "llama-2-13b", "65b": "llama-65b", "70b": "llama-2-70b"}  # fmt: skip
 _EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts")
 
 
@@ -82,12 +84,13 @@ def shapes() -> dict[str, Shape]:
 
 
 def shape(name: str) -> Shape:
-    """Return the shape of that name. Raises UserError naming the known ones."""
+    """Return the shape of that name, or of a size such as 70b. Raises UserError naming the known ones."""
     known = _packaged()
-    if name not in known:
-        hint = "or give the model's own config.json"
-        raise UserError(Problem(file="--model", found=repr(name), expected=f"one of {', '.join(known)}", hint=hint))
-    return known[name]
+    found = known.get(_SHORT.get(name.lower(), name.lower()))
+    if found is None:
+        expected, hint = f"one of {', '.join([*known, *_SHORT])}", "or give the model's own config.json"
+        raise UserError(Problem(file="MODEL", found=repr(name), expected=expected, hint=hint))
+    return found
 
 
 def shape_of_config(path: Path) -> Shape:

@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import Field
 
 from levers.errors import Problem, UserError
-from levers.knowledge.yaml import YamlFault, line_of, parse
 from levers.ledger import Record
+from levers.ledger.yaml import describe, line_of, parse_yaml
 
 Outline = tuple[tuple[str, ...], ...]
 """A document's sections, each as its slug and those of the headings above it."""
@@ -168,14 +168,14 @@ def load_access(path: Path | None, name: str | None = None) -> Access:
         return Access()
     file = name or path.name
     try:
-        content = parse(path.read_bytes().decode("utf-8-sig"))
+        content, problem = parse_yaml(path.read_bytes().decode("utf-8-sig"), file)
     except OSError as error:
         found = error.strerror or "an unreadable file"
         raise UserError(Problem(file=file, found=found, expected="a YAML file")) from error
     except UnicodeDecodeError as error:
         raise UserError(Problem(file=file, found="bytes that are not UTF-8", hint="save the file as UTF-8")) from error
-    except YamlFault as error:
-        raise UserError(Problem(file=file, line=error.line, found=str(error), expected="valid YAML")) from error
+    if problem:
+        raise UserError(problem)
     reader = _Reader(file)
     access = reader.read({} if content is None else content)
     if reader.problems:
@@ -192,13 +192,13 @@ class _Reader:
 
     def read(self, content: Any) -> Access:
         if not isinstance(content, Mapping):
-            self._add(1, None, type(content).__name__, "the keys groups and rules")
+            self._add(1, None, describe(content), "the keys groups and rules")
             return Access(file=self.file)
         self._unknown(content, _FILE_KEYS, "")
         groups = self._groups(content)
         rules = content.get("rules")
         if rules is not None and not isinstance(rules, list):
-            self._add(line_of(content, "rules"), "rules", type(rules).__name__, "a list of {path, groups}")
+            self._add(line_of(content, "rules"), "rules", describe(rules), "a list of {path, groups}")
         elif rules:
             kept = [self._rule(rule, line_of(rules, at), groups) for at, rule in enumerate(rules)]
             return Access(groups=groups, rules=tuple(rule for rule in kept if rule), file=self.file)
@@ -209,7 +209,7 @@ class _Reader:
         if groups is None:
             return {}
         if not isinstance(groups, Mapping):
-            self._add(line_of(content, "groups"), "groups", type(groups).__name__, "a mapping of group names to users")
+            self._add(line_of(content, "groups"), "groups", describe(groups), "a mapping of group names to users")
             return {}
         read: dict[str, tuple[str, ...]] = {}
         for name, users in groups.items():
@@ -222,7 +222,7 @@ class _Reader:
 
     def _rule(self, rule: Any, line: int | None, groups: Mapping[str, Any]) -> Rule | None:
         if not isinstance(rule, Mapping):
-            self._add(line, "rules", type(rule).__name__, "{path: …, groups: […]}")
+            self._add(line, "rules", describe(rule), "{path: …, groups: […]}")
             return None
         self._unknown(rule, _RULE_KEYS, "rules.")
         path = rule.get("path")

@@ -4,14 +4,15 @@ import datetime
 import difflib
 import re
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Any
 
 from levers.errors import Problem
 from levers.knowledge.access import did_you_mean
 from levers.knowledge.outline import line_at
 from levers.knowledge.reading import one_line, whole
-from levers.knowledge.yaml import YamlFault, line_of, parse
 from levers.ledger import Record
+from levers.ledger.yaml import describe, line_of, parse_yaml
 
 _KEYS = ("title", "updated", "supersedes", "groups")
 _LEFT_OUT = "until this is mended the document is left out, since nobody can tell who may read it"
@@ -20,6 +21,8 @@ _CLOSING = re.compile(r"^(?:---|\.\.\.)[ \t]*(?:\r\n?|\n|\Z)", re.MULTILINE)
 _KEY_LINE = re.compile(r"\s*[\w-]+\s*:(?:\s|$)")
 _FENCE = re.compile(r"(---|\+\+\+|;;;)[^\S\r\n]*(\w*)[^\S\r\n]*(?:#[^\r\n]*)?(?:\r\n?|\n)")  # of YAML, TOML and JSON
 _FIELD = re.compile(r"""[ \t]*(?:-[ \t]+)?["'{[]*([\w-]+)["']?[ \t]*[:=]""")
+_BARE_KEY = re.compile(r"""["']?[\w-][\w -]*["']?[ \t]*:(?:\s|$)""")
+_BARE = re.compile(_BARE_KEY.pattern + r"|[ \t]+\S|-[ \t]|#")  # a key, what continues its value, or a comment
 _LINE = re.compile(r"\r\n?|\n")
 _UNSEEN = "\ufeff\u200b"
 _LONGEST = 100  # lines of what may be a head
@@ -50,13 +53,13 @@ def read_front(text: str, file: str) -> Front:
         if not _KEY_LINE.match(text, opening.end()):
             return _without(text, file)  # a horizontal rule
         return _closed(file, 1, "front matter without an end", "a line of --- after it")
-    try:
-        content = parse(text[opening.end() : closing.start()])
-    except YamlFault as error:
-        return _closed(file, (error.line or 0) + 1, whole(str(error)), "valid YAML between the --- lines")
+    content, problem = parse_yaml(text[opening.end() : closing.start()], file)
+    if problem:
+        hint = f"{problem.hint}; {_LEFT_OUT}"
+        return _closed(file, (problem.line or 1) + 1, whole(problem.found), whole(problem.expected), hint)
     if content is not None and not isinstance(content, Mapping):
         if _KEY_LINE.match(text, opening.end()):
-            return _closed(file, 2, type(content).__name__, "keys such as title: and groups:")
+            return _closed(file, 2, describe(content), "keys such as title: and groups:")
         return _without(text, file)  # text between two horizontal rules
     second = _without(text, file, closing.end())
     return second if second.problems else _fields(content or {}, file, closing.end())
@@ -65,21 +68,31 @@ def read_front(text: str, file: str) -> Front:
 def stray_groups(text: str, start: int = 0) -> int | None:
     """Return the line, from 1, of `groups` in what looks like a head and is not read as one, or None.
 
-    Such a head stands behind blank lines, comments or another head, is TOML or JSON, or in a kind of file without one.
+    Such a head stands behind blank lines, comments or another head, is TOML or JSON, lacks the `---` above it, or
+    stands in a kind of file without one.
     """
-    fence = _FENCE.match(text, _behind_comments(text, start))
-    if fence is None:
-        return None
+    start = _behind_comments(text, start)
+    fence = _FENCE.match(text, start)
+    lines = _LINE.split(text[fence.end() if fence else start :], maxsplit=_LONGEST)[:_LONGEST]
+    lines = _within(lines, fence) if fence else _unfenced(lines)
+    named = (at for at, line in enumerate(lines) if (field := _FIELD.match(line)) and _means_groups(field[1]))
+    return next((line_at(text, start) + bool(fence) + at for at in named), None)
+
+
+def _within(lines: list[str], fence: re.Match[str]) -> list[str]:
+    """Return the lines of a head behind its fence; none where the fence is a horizontal rule."""
     mark, kind = fence.groups()
-    lines = _LINE.split(text[fence.end() :], maxsplit=_LONGEST)[:_LONGEST]
     ends = [at for at, line in enumerate(lines) if line.rstrip() in (mark, "..." if mark == "---" else mark)]
     blank = (at for at, line in enumerate(lines) if not line.strip())
     lines = lines[: ends[0] if ends else next(blank, len(lines))]
     first = next((line.strip() for line in lines if line.strip()), "")
-    if mark == "---" and not kind and not first.startswith("#") and not _FIELD.match(first):
-        return None  # a horizontal rule
-    named = (at for at, line in enumerate(lines) if (field := _FIELD.match(line)) and _means_groups(field[1]))
-    return next((line_at(text, fence.start()) + 1 + at for at in named), None)
+    rule = mark == "---" and not kind and not first.startswith("#") and not _FIELD.match(first)
+    return [] if rule else lines
+
+
+def _unfenced(lines: list[str]) -> list[str]:
+    """Return the `key:` lines, with what belongs to them, that a text begins with; prose or a blank line ends them."""
+    return list(takewhile(_BARE.match, lines)) if _BARE_KEY.match(lines[0]) else []
 
 
 def _behind_comments(text: str, at: int) -> int:
@@ -101,8 +114,8 @@ def _without(text: str, file: str, start: int = 0) -> Front:
     return _closed(file, line, "groups outside of the head", "one head, in YAML between --- lines, from line 1 on")
 
 
-def _closed(file: str, line: int, found: str, expected: str) -> Front:
-    problem = Problem(file=file, line=line, found=found, expected=expected, hint=_LEFT_OUT)
+def _closed(file: str, line: int, found: str, expected: str, hint: str = _LEFT_OUT) -> Front:
+    problem = Problem(file=file, line=line, found=found, expected=expected, hint=hint)
     return Front(readable=False, problems=(problem,))
 
 

@@ -133,8 +133,9 @@ class Guarded(Record):
             if each.kind != "fact"
         ]
         if facts and not self.grounded:
-            share = f"{len(facts)} of {self.examples} examples teach facts that the documents hold (first: line "
-            lines.append(f"{share}{facts[0].line}): retrieve them instead, what is learnt goes stale")
+            share = f"{len(facts)} of {self.examples} examples hold facts of the documents"
+            advice = "retrieve before you tune, so that the facts stand in their prompts"
+            lines.append(f"{share} (first: line {facts[0].line}): {advice}")
         lines += [f"label {name}: {count} examples only" for name, count in self.labels if count < self._least_label]
         return tuple(lines)
 

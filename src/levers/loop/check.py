@@ -10,11 +10,11 @@ from levers.knowledge.chunk import sections
 from levers.ledger import Record
 from levers.lever.figures import gate_check
 from levers.lever.gates import inspect
-from levers.model import known_reference
+from levers.model import billed, from_hub, is_hosted, known_reference
 from levers.plan import GateCheck
 from levers.task import check as check_task
 from levers.task import load as load_task
-from levers.task.config import Written, read_config
+from levers.task.config import NAME, Written, read_config
 from levers.task.records import Example
 from levers.task.references import split_reference
 from levers.trial import Kit, detectable_difference
@@ -34,20 +34,20 @@ class Checked(Record):
 
 def check(path: Path | str) -> Checked:
     """Check a project's folder (or its `levers.yaml`) and return all that is wrong with it."""
-    root = Path(path) if Path(path).is_dir() else Path(path).parent
+    root = Path(path).parent if Path(path).name == NAME else Path(path)
     written, _, _ = read_config(root)
     problems: list[Problem] = []
     library = _library(root, written, problems) if written else None
     report = check_task(path, known_reference=known_reference, sections=_slugs(library) if library else None)
-    if written and (prices := written.text("prices")):
-        problems += _attempt(lambda: PriceBook.load(root / prices, prices))
+    problems += _prices(root, written) if written else ()
     examples = report.counts["examples"]
     gates = [gate_check("golden set", report.counts["cases"])]
     if examples:
         gates += [gate_check("few-shot", examples), gate_check("structured output", examples)]
     sizes = {name: report.counts[name] for name in ("dev", "test", "edge")}
     found = [*report.problems, *(problem for problem in problems if problem not in report.problems)]
-    notes = [*report.notes, *_training(root, library)] if examples and not found else report.notes
+    notes = [*report.notes, *(_on_the_hub(root, written) if written else ())]
+    notes += _training(root, library) if examples and not found else ()
     return Checked(
         problems=tuple(found),
         gates=tuple(gates),
@@ -63,15 +63,45 @@ def _library(root: Path, written: Written, problems: list[Problem]) -> Library |
     What `levers.yaml` names is read although something else in it is wrong, so that everything is named at once.
     """
     documents, rules = written.text("knowledge", "documents"), written.text("knowledge", "access")
-    access = Access()
+    access = None if rules else Access()
     if rules and (root / rules).exists():
         problems += _attempt(lambda: load_access(root / rules, rules))
-        access = Access() if problems else load_access(root / rules, rules)
+        access = None if problems else load_access(root / rules, rules)
     if not documents or not (root / documents).is_dir():
         return None  # the task's own check names a folder that is not there
     library = read_library(root / documents, documents, access)
-    problems += library.problems
+    # Without the access file no group is known, so a group that a head names says nothing; faults of heads have lines.
+    problems += (each for each in library.problems if access or each.line or each.field != "groups")
     return library
+
+
+def _prices(root: Path, written: Written) -> list[Problem]:
+    """Read the team's prices, and name hosted models that a cap cannot hold because they have none."""
+    name, models = written.text("prices"), written.data.get("models")
+    try:
+        book = PriceBook.load(root / name if name else None, name)
+    except UserError as error:
+        return list(error.problems)
+    if not isinstance(models, dict) or models.get("cap") is None:
+        return []
+    used = [written.text("models", "answer"), written.text("models", "reference")]
+    used += [spec.model for _, spec in written.graders()]
+    line = written.line(("models", "cap"))
+    return [
+        book.uncapped(model, name).model_copy(update={"line": line})
+        for model in dict.fromkeys(filter(None, used))
+        if is_hosted(model) and book.find(billed(model)) is None
+    ]
+
+
+def _on_the_hub(root: Path, written: Written) -> list[str]:
+    """Name local models that are no folder of the project: a hub id, or a folder that was forgotten."""
+    named = ((f"models.{role}", written.text("models", role)) for role in ("answer", "reference", "embed", "rerank"))
+    return [
+        f"{field}: {model}: no such folder here; it will be looked for on the hub"
+        for field, model in named
+        if model and from_hub(model, root)
+    ]
 
 
 def _training(root: Path, library: Library | None) -> list[str]:

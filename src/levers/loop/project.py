@@ -218,18 +218,19 @@ class Project:
         )
 
     def _price(self, model: str) -> Callable[[Usage], float]:
-        price = at_lifetime(self.prices.price(model), self.task.config.models.cache)
-        return partial(answer_cost, price=price)
+        price = self.prices.find(model)
+        if price is None:
+            raise UserError(self.prices.uncapped(model, self.task.config.prices))
+        return partial(answer_cost, price=at_lifetime(price, self.task.config.models.cache))
 
     def _named(self, name: str) -> Path:
         found = sorted((self.task.state / STACKS).glob(f"{_safe(name)}*.json"))
         if len(found) == 1:
             return found[0]
-        known = ", ".join(path.stem for path in sorted((self.task.state / STACKS).glob("*.json"))) or "none yet"
+        known = ", ".join(path.stem for path in sorted((self.task.state / STACKS).glob("*.json")))
+        expected = f"`start` or {known}" if known else "`start`; no other stack has been kept yet"
         problem = f"{name}, the beginning of {len(found)} stacks" if found else f"{name}, no such stack"
-        raise UserError(
-            Problem(file=str(self.task.state.name), field="stack", found=problem, expected=f"start or: {known}")
-        )
+        raise UserError(Problem(file=str(self.task.state.name), field="stack", found=problem, expected=expected))
 
 
 def _safe(name: str) -> str:

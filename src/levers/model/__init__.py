@@ -18,6 +18,7 @@ from levers.model.contract import (
 )
 from levers.model.registry import (
     billed,
+    from_hub,
     is_hosted,
     known_reference,
     open_embedder,
@@ -51,6 +52,7 @@ __all__ = [
     "ToolCall",
     "Turn",
     "billed",
+    "from_hub",
     "is_hosted",
     "known_reference",
     "open_embedder",

@@ -102,6 +102,12 @@ def is_hosted(reference: str) -> bool:
     return reference.partition("/")[0] in HOSTED
 
 
+def from_hub(reference: str, root: Path | None) -> bool:
+    """Tell whether a local model is no folder here, so that it is looked for on the hub."""
+    provider, _, name = reference.partition("/")
+    return provider == "hf" and bool(name) and not looks_local(name) and not _exists(name, root)
+
+
 def billed(reference: str) -> str:
     """Return the id that a model's prices stand under: one model costs the same over both protocols of OpenAI."""
     return reference.replace("openai-responses/", "openai/", 1)

@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+import textwrap
 from pathlib import Path
 
 from levers.errors import MissingExtra, ModelError
@@ -83,7 +84,8 @@ def _from_hub(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        said = str(error).strip() or type(error).__name__
+        reason = textwrap.shorten(said.splitlines()[0], 200, placeholder=" …")
         hint = "check the name; with HF_HUB_OFFLINE=1 only models already in the local cache can be used"
         raise ModelError(f"hf/{name}: not a folder, and not to be had from the hub ({reason})", hint) from error
 

@@ -10,8 +10,9 @@ from pydantic import Field
 from levers.economics import Range, Reader
 from levers.errors import Problem, UserError
 from levers.ledger import Record
+from levers.ledger.yaml import parse_yaml
 from levers.plan.facts import data, scorecard, signals
-from levers.task.config import line_of, parse_yaml
+from levers.task.config import line_of
 from levers.task.text import read_text
 
 PRIVACY = ("none", "access", "on-premise")

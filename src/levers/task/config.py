@@ -9,9 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from levers.errors import Problem
+from levers.ledger.yaml import parse_yaml
 from levers.task.records import GraderSpec, TaskConfig
 from levers.task.text import read_text, show
-from levers.task.wording import FIELDS, explain, unwritten
+from levers.task.wording import FIELDS, explain, hint_of, unwritten
 
 NAME = "levers.yaml"
 
@@ -62,33 +63,6 @@ def line_of(tree: Any, path: Sequence[str | int]) -> int:
     return line
 
 
-def parse_yaml(text: str, shown: str) -> tuple[Any, Problem | None]:
-    """Parse YAML 1.2 into a ruamel tree that keeps line numbers. The tree is None where there is a problem."""
-    from ruamel.yaml import YAML  # imported here: `import levers` stays light
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    hint = "look at indentation, colons and quotes around this line; indent with spaces"
-    try:
-        return YAML(typ="rt").load(text), None
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        reason = " ".join((error.problem or error.context or "unreadable text").split())
-        if "duplicate key" in reason:
-            reason, hint = reason.split(" with value")[0], "keep one of the two"
-        expected, _, found = reason.rpartition(", but found ")
-        return None, Problem(
-            file=shown,
-            line=mark.line + 1 if mark else 1,
-            found=found.removeprefix("found "),
-            expected=f"valid YAML ({expected})" if expected else "valid YAML",
-            hint=hint,
-        )
-    except (YAMLError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        # ruamel lets a few malformed scalars and keys (dates, unhashable keys) escape as plain errors
-        reason = str(error).split("\n")[0] or "unreadable text"
-        return None, Problem(file=shown, line=1, found=reason, expected="valid YAML", hint=hint)
-
-
 def read_config(root: Path) -> tuple[Written | None, TaskConfig | None, list[Problem]]:
     """Read the project's `levers.yaml`: as written if it is a mapping, typed if it is right, and all that is wrong."""
     text, problem = read_text(root / NAME, NAME)
@@ -110,11 +84,11 @@ def read_config(root: Path) -> tuple[Written | None, TaskConfig | None, list[Pro
             [Problem(file=NAME, line=1, found=found, expected="keys such as name, golden, graders", hint=hint)],
         )
     written = Written(NAME, data, tree)
-    problems = [_odd(written, path, value) for path, value in _leaves(data) if _is_odd(value)]
+    problems = [_odd(written, path, value) for path, value in _leaves(data) if _is_odd(path, value)]
     try:
         config = TaskConfig.model_validate(data)
     except ValidationError as error:
-        return written, None, problems + explain(error, TaskConfig, data, NAME, written.line)
+        return written, None, explain(error, TaskConfig, data, NAME, written.line) + problems
     return written, None if problems else config, problems
 
 
@@ -142,19 +116,20 @@ def _leaves(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple
         yield path, data
 
 
-def _is_odd(value: Any) -> bool:
+def _is_odd(path: tuple[str | int, ...], value: Any) -> bool:
     """Say whether pydantic would take the value for a number although nobody means it so: true, .nan, .inf."""
-    return isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value))
+    truth = isinstance(value, bool) and path[-1:] != ("pairwise",)
+    return truth or (isinstance(value, float) and not math.isfinite(value))
 
 
 def _odd(written: Written, path: tuple[str | int, ...], value: Any) -> Problem:
     name = str(path[-1])
-    expected = next((text for key, text in FIELDS.items() if key.split(".")[1] == name), "a text or a number")
+    key = next((key for key in FIELDS if key.split(".")[1] == name), "")
     return Problem(
         file=written.file,
         line=written.line(path),
         field=unwritten(path),
         found=show(value),
-        expected=expected,
-        hint="no field of this file takes such a value",
+        expected=FIELDS.get(key, "a text or a number"),
+        hint=hint_of(key),
     )

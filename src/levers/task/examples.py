@@ -183,7 +183,7 @@ def _check_header(header: list[str], shown: str, number: int, separator: str) ->
             field=name,
             found=f'unknown column "{name}"',
             expected=f"columns {known}",
-            hint=did_you_mean(name, names),
+            hint=did_you_mean(name, names, known) or "remove the column: nothing reads it",
         )
         for name in header
         if name not in names

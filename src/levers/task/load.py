@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from levers.errors import Problem, UserError
 from levers.ledger import Record
-from levers.task.config import NAME, Written, line_of, parse_yaml, read_config
+from levers.ledger.yaml import parse_yaml
+from levers.task.config import NAME, Written, line_of, read_config
 from levers.task.examples import read_examples
 from levers.task.golden import Golden, cap, read_golden
 from levers.task.leaks import check_leaks
@@ -24,6 +25,7 @@ from levers.task.text import parse_json, read_text, show
 from levers.task.wording import nearest, unwritten
 
 _FILES = (("instructions",), ("golden",), ("examples",), ("prices",), ("knowledge", "tables"), ("knowledge", "access"))
+_SQLITE = b"SQLite format 3\0"
 
 Sections = Callable[[str], Collection[str]]
 
@@ -110,10 +112,12 @@ def _read(path: Path, known: KnownReference | None, sections: Sections | None, e
     root = path.parent if path.name == NAME else path
     reading = _Reading(root)
     if not (root / NAME).is_file():
-        found = f"no {NAME}" if root.is_dir() else "no such folder"
+        found = f"no {NAME}" if root.is_dir() else "a file" if root.exists() else "no such folder"
         taken = root.exists() and (not root.is_dir() or any(root.iterdir()))
         hint = f"`levers init {'my-project' if taken else path}` writes a project to start from"
         hint += " into a new folder" if taken else ""
+        if (root.parent / NAME).is_file():
+            hint = f"did you mean {root.parent}?"
         reading.problems.append(Problem(file=str(path), found=found, expected=f"a folder with {NAME}", hint=hint))
         return reading
     written, reading.config, problems = read_config(root)
@@ -149,6 +153,8 @@ def _check_files(reading: _Reading, written: Written) -> set[str]:
             continue
         if (reading.root / name).is_file():
             there.add(dotted)
+            if dotted == "knowledge.tables":
+                reading.problems += _no_database(reading.root, written, path, name)
         else:
             reading.problems.append(_absent(reading.root, written, path, name, "a file"))
     documents = written.text("knowledge", "documents")
@@ -173,6 +179,21 @@ def _absent(root: Path, written: Written, path: tuple[str | int, ...], name: str
         expected=f"{kind} of the project",
         hint=hint,
     )
+
+
+def _no_database(root: Path, written: Written, path: tuple[str | int, ...], name: str) -> list[Problem]:
+    """Name a file of figures that is no SQLite database. Only its head is read: opening one may write beside it."""
+    why = "is no SQLite database"
+    try:
+        with (root / name).open("rb") as file:
+            if file.read(len(_SQLITE)) in (_SQLITE, b""):  # a database without a table may be an empty file
+                return []
+    except OSError as error:
+        why = f"cannot be read ({error.strerror})"
+    found, expected = f"{show(name)}, which {why}", "a SQLite database"
+    hint = f"make one of a CSV file: sqlite3 tables.db '.import --csv {PurePath(name).stem}.csv figures'"
+    line, field = written.line(path), unwritten(path)
+    return [Problem(file=written.file, line=line, field=field, found=found, expected=expected, hint=hint)]
 
 
 def _read_files(reading: _Reading, written: Written, there: set[str]) -> None:
@@ -200,6 +221,8 @@ def _read_files(reading: _Reading, written: Written, there: set[str]) -> None:
         for option, named in (("labels", spec.labels), ("database", spec.database)):
             if named and not (root / named).is_file():
                 reading.problems.append(_absent(root, written, ("graders", place, option), named, "a file"))
+            elif named and option == "database":
+                reading.problems += _no_database(root, written, ("graders", place, option), named)
 
 
 def _read_schema(reading: _Reading, written: Written, place: int, name: str) -> None:

@@ -77,10 +77,7 @@ def parse_json(text: str, shown: str, first_line: int = 1) -> tuple[Any, Problem
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
         _examine(value)
     except json.JSONDecodeError as error:
-        line = first_line + error.lineno - 1
-        near = error.doc[error.pos : error.pos + 20].split("\n")[0]
-        found = (show(near) if near.strip() else "the end of the line") + f" at column {error.colno}"
-        return None, _json_problem(shown, line, found, f"valid JSON ({error.msg.lower()})")
+        return None, _syntax_problem(error, shown, first_line)
     except _Unwelcome as error:
         return None, _json_problem(shown, first_line, str(error))
     except RecursionError:
@@ -88,6 +85,20 @@ def parse_json(text: str, shown: str, first_line: int = 1) -> tuple[Any, Problem
     except ValueError as error:  # integers of thousands of digits
         return None, _json_problem(shown, first_line, str(error).split(";")[0])
     return value, None
+
+
+def _syntax_problem(error: json.JSONDecodeError, shown: str, first_line: int) -> Problem:
+    before, after = error.doc[: error.pos], error.doc[error.pos :]
+    if not after.strip():
+        before = before.rstrip()  # behind the last line there is none to look at
+    line = first_line + before.count("\n")
+    near = after[:20].split("\n")[0]
+    if error.msg.startswith("Unterminated") or (error.msg.startswith("Invalid control") and not near.strip()):
+        return _json_problem(shown, line, "a quote that is never closed")
+    found = (show(near) if near.strip() else "the end of the line") + f" at column {error.colno}"
+    if not after.strip() and error.lineno > 1:
+        found = "the end of the file"
+    return _json_problem(shown, line, found, f"valid JSON ({error.msg.lower()})")
 
 
 def _json_problem(shown: str, line: int, found: str, expected: str = "valid JSON") -> Problem:

@@ -1,6 +1,7 @@
 """Plain words for what a field holds and for what pydantic found wrong; problems and the JSON Schema share them."""
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, get_args
 
@@ -79,14 +80,39 @@ FIELDS: dict[str, str] = {
 }
 
 _HINTS: dict[str, str] = {
+    "TaskConfig.knowledge": "write {documents: docs/}",
+    "TaskConfig.models": "write {answer: pocket}",
+    "TaskConfig.graders": "write - {kind: exact}",
+    "TaskConfig.targets": "write {quality: 0.9}",
+    "TaskConfig.traffic": "write {answers_per_day: 10000}",
+    "Models.cap": "write a number, such as 5.00",
     "Targets.quality": "write 90 % as 0.9",
+    "Targets.cost_per_answer": "write a number, such as 0.004",
+    "Targets.p95_ms": "write a number, such as 1500",
     "Targets.freshness": "write an hour as 1h, ten minutes as 10m",
-    "GraderSpec.only": "the tags of the cases it grades; all cases unless given",
+    "Traffic.answers_per_day": "write a number, such as 10000",
+    "GraderSpec.kind": "contains is a start: the answer holds the expected text",
+    "GraderSpec.only": "write the tags in square brackets",
+    "GraderSpec.choices": "write a list: [first, second]",
     "GraderSpec.threshold": "write 80 % as 0.8",
+    "GraderSpec.tolerance": "write a number, such as 0.5",
+    "GraderSpec.relative": "write 5 % as 0.05",
+    "GraderSpec.rules": "write {max_words: 60}",
+    "GraderSpec.command": "write a list of words: [python, check.py]",
+    "GraderSpec.pairwise": "write true or false",
+    "ToneRules.min_words": "write a whole number, 1 or more",
+    "ToneRules.max_words": "write a whole number, 1 or more",
+    "ToneRules.max_sentences": "write a whole number, 1 or more",
+    "ToneRules.require": "write a list of patterns in square brackets",
+    "ToneRules.forbid": "write a list of patterns in square brackets",
+    "Case.input": "write it as text, in quotes",
     "Case.expected": 'put a number in quotes: "42"',
     "Case.evidence": "put it in square brackets",
     "Example.evidence": "put it in square brackets",
     "Case.tags": "put it in square brackets",
+    "Example.messages": 'write [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]',
+    "Message.role": "the one who asks is user, the one who answers is assistant",
+    "Message.content": "write it as text, in quotes",
     "Case.partition": "levers may look at dev, test is opened only to confirm a step, edge is adversarial or off topic",
 }
 
@@ -98,24 +124,18 @@ def nearest(word: str, options: Iterable[str]) -> str | None:
     return names[found[0]] if found else None
 
 
-def did_you_mean(word: str, options: Iterable[str]) -> str:
-    """Return 'did you mean …?', or the whole choice when nothing comes near."""
+def did_you_mean(word: str, options: Iterable[str], expected: str = "") -> str:
+    """Return 'did you mean …?', or the whole choice when nothing comes near and `expected` does not list it."""
     choice = list(options)
     close = nearest(word, choice)
-    return f'did you mean "{close}"?' if close else f"choose from: {', '.join(choice)}"
+    if close:
+        return f'did you mean "{close}"?'
+    return "" if all(option in expected for option in choice) else f"choose from: {', '.join(choice)}"
 
 
-def _kind(value: Any) -> str:
-    """Name the kind of a JSON value in plain words."""
-    names = {
-        dict: "an object",
-        list: "a list",
-        str: "a text",
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-    }
-    return "nothing" if value is None else names.get(type(value), "something else")
+def hint_of(key: str) -> str:
+    """Return how to write a field, `Record.field`, that holds a value of another kind."""
+    return _HINTS.get(key, "write it as text, in quotes")
 
 
 def unwritten(path: Sequence[str | int]) -> str:
@@ -210,33 +230,25 @@ def _problem(detail: ErrorDetails, owner: type[BaseModel], path: Sequence[str | 
     written = FIELDS.get(key, "")
     field = unwritten(path)
     if kind == "extra_forbidden":
-        options = _names(owner)
-        return Problem(
-            file="",
-            field=field,
-            found=f'unknown key "{name}"',
-            expected=f"one of {', '.join(options)}",
-            hint=did_you_mean(name, options),
-        )
+        expected = f"one of {', '.join(_names(owner))}"
+        hint = did_you_mean(name, _names(owner), expected) or "remove it: nothing reads it"
+        return Problem(file="", field=field, found=f'unknown key "{name}"', expected=expected, hint=hint)
     if kind == "missing":
         return Problem(file="", field=field, found="nothing", expected=written, hint=f'add "{name}"')
     if kind == "literal_error":
-        allowed = [str(option) for option in get_args(owner.model_fields[name].annotation)]
-        hint = did_you_mean(value, allowed) if isinstance(value, str) else f"choose from: {', '.join(allowed)}"
+        allowed = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
+        hint = did_you_mean(str(value), allowed, written) or hint_of(key)
         return Problem(file="", field=field, found=show(value), expected=written, hint=hint)
     inside = bool(path) and isinstance(path[-1], int)
     if kind == "string_type":
         expected = "a text" if inside or not written else written
-        hint = (
-            _TEXT_HINT.format(value)
-            if isinstance(value, int | float)
-            else _HINTS.get(key, "write it as text, in quotes")
-        )
+        hint = _TEXT_HINT.format(show(value)) if isinstance(value, int | float) else hint_of(key)
         return Problem(file="", field=field, found=show(value), expected=expected, hint=hint)
     if kind in ("too_short", "string_too_short"):
         return Problem(file="", field=field, found=show(value), expected=written, hint="fill it in")
-    bounds = kind.startswith(("greater", "less"))
-    hint = _HINTS.get(key, "choose a number in that range" if bounds else f"here stands {_kind(value)}")
+    hint = hint_of(key)
+    if key == "TaskConfig.graders" and value in GRADER_KINDS:
+        hint = f"write - {{kind: {value}}}"
     if inside:
         return Problem(file="", field=field, found=show(value), expected=f"an entry of {written}", hint=hint)
     return Problem(file="", field=field, found=show(value), expected=written or detail["msg"], hint=hint)

@@ -38,10 +38,9 @@ def load(path: Path | str = ".", progress: Progress = silent) -> Project:
 def import_project(kind: str, path: Path | str, into: Path | str) -> Written:
     """Make a project of what another tool wrote; `kind` names the tool. Nothing is written unless it is sound."""
     if kind not in READERS:
-        hint = did_you_mean(kind, READERS)
-        raise UserError(
-            Problem(file="levers import", found=repr(kind), expected=f"one of {', '.join(READERS)}", hint=hint)
-        )
+        expected = f"one of {', '.join(READERS)}"
+        hint = did_you_mean(kind, READERS, expected)
+        raise UserError(Problem(file="levers import", found=repr(kind), expected=expected, hint=hint))
     return write_project(READERS[kind](Path(path)), Path(into), Path(path).absolute().stem)
 
 
@@ -202,6 +201,10 @@ def ledger(project: Project, action: str = "show", file: Path | str | None = Non
 def lint(path: Path | str = ".", stack: str | None = None) -> Linted:
     """Lint the prompt of a project's stack, or a prompt in a file of text; asks no model."""
     given = Path(path)
+    if not given.exists():
+        expected = "a prompt in a file of text, or a project's folder"
+        hint = "check the path; without one, lint takes the project that you stand in"
+        raise UserError(Problem(file=str(path), found="no such file or folder", expected=expected, hint=hint))
     if given.is_file() and given.suffix not in {".yaml", ".yml"}:
         prompt = prompt_of_file(given)
     else:

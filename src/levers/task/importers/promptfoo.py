@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from levers.errors import Problem, UserError
-from levers.task.config import parse_yaml
+from levers.ledger.yaml import parse_yaml
 from levers.task.importers.assertions import Assertions
 from levers.task.importers.records import Imported, missing, text_of
 
