@@ -5,9 +5,9 @@ from types import SimpleNamespace
 from typing import cast
 
 from levers.lever.situation import Situation
-from levers.lever.variants import Variant, best_of, climb
-from levers.stack import Instruct, ModelRef, Stack
-from levers.trial.records import Trial
+from levers.lever.variants import Variant, best_of, climb, unless_better
+from levers.stack import Answer, Instruct, ModelRef, Stack
+from levers.trial.records import Outcome, Trial
 
 PLAIN = Stack(model=ModelRef(id="openai/any"))
 
@@ -38,6 +38,24 @@ def test_the_best_has_most_passes_and_credit_decides_between_equals() -> None:
     assert stack.part("instruct") == Instruct(text="c")
     assert len(measured) == 3
     assert notes[2] == "c: dev 0.600 passing, 0.800 credit (chosen)"
+
+
+def graded(passes: int) -> Trial:
+    outcomes = tuple(
+        Outcome(case=str(at), passed=at < passes, score=float(at < passes), grades=(), answer=Answer(id="", text=""))
+        for at in range(40)
+    )
+    share = passes / 40
+    return Trial.model_construct(task="t", outcomes=outcomes, quality=share, score=share)
+
+
+def test_the_usual_variant_stays_unless_the_other_is_better_by_more_than_chance() -> None:
+    usual, other = variants("brief and rules", "rules alone")
+    for passes, taken in ((18, "brief and rules"), (22, "brief and rules"), (30, "rules alone")):
+        place, _ = situation(merits(0), [graded(20), graded(passes)])
+        stack, notes = unless_better(place, "instruct", usual, other)
+        assert stack.part("instruct") == Instruct(text=taken)
+        assert [note.endswith("(chosen)") for note in notes] == [taken == "brief and rules", taken == "rules alone"]
 
 
 def test_a_climb_stops_at_the_first_that_is_worse_and_says_what_it_left() -> None:

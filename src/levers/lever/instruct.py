@@ -13,7 +13,7 @@ from levers.ledger import Record
 from levers.lever.figures import Terms, quote, tokens
 from levers.lever.reflect import price_of, reflect
 from levers.lever.situation import Material, Pulled, Situation
-from levers.lever.variants import best_of, parse
+from levers.lever.variants import best_of, parse, unless_better
 from levers.plan import Quote
 from levers.stack import Instruct, Stack
 from levers.task.records import Task
@@ -24,7 +24,7 @@ LEAST_REFUSALS = 3  # the same answer to so many dev cases without evidence is t
 
 
 class Settings(Record):
-    """Whether the brief's own words stay before the rules; None tries both on dev.
+    """Whether the brief's own words stay before the rules; None leaves them out only if dev is decisively better so.
 
     With `reflect` the reference model then rewrites what is best so far, for at most so many graded answers, and at
     most `usd` USD where that is given.
@@ -64,14 +64,15 @@ class InstructLever:
             raise UserError(Problem(file="levers.yaml", field="graders", expected=expected))
 
     def pull(self, situation: Situation, settings: dict[str, Any]) -> Pulled:
-        """Put the rules after the brief, or in its place where that measures better."""
+        """Put the rules after the brief, or in its place where that measures decisively better."""
         chosen = parse(Settings, self.name, settings)
         written = rules(situation.bench.task)
         self.check(situation.bench.task, settings, situation.stack)
-        both = (True, False) if written else (True,)
-        kept = both if chosen.keep_brief is None else (chosen.keep_brief,)
-        variants = [("brief and rules" if keep else "rules alone", _written(situation, keep)) for keep in kept]
-        stack, notes = best_of(situation, self.name, variants)
+        with_brief, alone = (_written(situation, keep) for keep in (True, False))
+        stack, notes = (alone if chosen.keep_brief is False else with_brief), ()
+        if written and chosen.keep_brief is None:
+            usual, other = ("brief and rules", with_brief), ("rules alone", alone)
+            stack, notes = unless_better(situation, self.name, usual, other)
         material, text = "the graders and the answer's schema", _text(stack)
         brief = situation.bench.task.instructions
         left_out = "" if not brief or text.startswith(brief) else "; the rules replace the brief, which is left out"

@@ -13,6 +13,7 @@ from levers.lever.situation import Checking, Lever, Material, Situation
 from levers.stack import Stack
 from levers.task.records import Task
 from levers.task.wording import nearest
+from levers.trial import compare
 from levers.trial.records import Trial
 
 Variant = tuple[str, Stack]
@@ -29,6 +30,15 @@ def best_of(situation: Situation, lever: str, variants: Sequence[Variant]) -> tu
         return variants[0][1], ()
     measured = [(label, stack, _measure(situation, lever, label, stack)) for label, stack in variants]
     return _choose(measured)
+
+
+def unless_better(situation: Situation, lever: str, usual: Variant, other: Variant) -> tuple[Stack, tuple[str, ...]]:
+    """Measure two variants on dev; return the usual one unless the other passes or earns more by more than chance."""
+    pair = [(label, stack, _measure(situation, lever, label, stack)) for label, stack in (usual, other)]
+    first, second = pair[0][2], pair[1][2]
+    found = [compare(first, second, "pass"), compare(first, second, "score")]
+    better = any(each.decisive and each.difference > 0 for each in found) and _merit(second) > _merit(first)
+    return _noted(pair, pair[better])
 
 
 def climb(
@@ -70,7 +80,12 @@ def _merit(trial: Trial) -> tuple[float, float]:
 
 
 def _choose(measured: Sequence[tuple[str, Stack, Trial]]) -> tuple[Stack, tuple[str, ...]]:
-    best = max(measured, key=lambda each: _merit(each[2]))
+    return _noted(measured, max(measured, key=lambda each: _merit(each[2])))
+
+
+def _noted(
+    measured: Sequence[tuple[str, Stack, Trial]], best: tuple[str, Stack, Trial]
+) -> tuple[Stack, tuple[str, ...]]:
     notes = tuple(
         f"{label}: dev {trial.quality:.3f} passing, {trial.score:.3f} credit"
         + (" (chosen)" if stack is best[1] else "")
