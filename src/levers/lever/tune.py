@@ -124,9 +124,8 @@ class TuneLever:
 
     def pilot(self, situation: Situation, settings: dict[str, Any], shares: Sequence[float] = SHARES) -> Piloted:
         """Tune on growing parts of the examples and forecast what all of them, and more, would bring."""
-        ready = _prepare(
-            situation, settings, _gates(situation.bench.task)
-        )  # what earlier pilots foresaw stops no others
+        data = _gates(situation.bench.task)  # what earlier pilots foresaw stops no others
+        ready = _prepare(situation, settings, data)
         held = ready.samples[::HELD_OUT]
         return run_pilots(situation, (_teaching(ready.samples), ready.rehearsed), held, ready.recipe, shares)
 
