@@ -69,7 +69,7 @@ class InstructLever:
         written = rules(situation.bench.task)
         self.check(situation.bench.task, settings, situation.stack)
         with_brief, alone = (_written(situation, keep) for keep in (True, False))
-        stack, notes = (alone if chosen.keep_brief is False else with_brief), ()
+        stack, notes = alone if chosen.keep_brief is False else with_brief, tuple[str, ...]()
         if written and chosen.keep_brief is None:
             usual, other = ("brief and rules", with_brief), ("rules alone", alone)
             stack, notes = unless_better(situation, self.name, usual, other)
