@@ -36,7 +36,7 @@ def test_no_held_out_wording_is_an_example_and_the_guard_sees_facts(script: Modu
     assert len(asked) == 32 and not asked & {case.question for case in task.cases}
     found = levers.check(folder)
     assert found.problems == ()
-    assert any("32 of 32 examples teach facts that the documents hold" in note for note in found.notes)
+    assert any("32 of 32 examples hold facts of the documents" in note for note in found.notes)
 
 
 def test_a_short_run_measures_both_versions(script: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:

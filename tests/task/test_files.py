@@ -19,6 +19,7 @@ GRADERS = """\
   - {kind: sql, database: own.db}
   - {kind: sql, named: other}
 """
+SQLITE = "SQLite format 3\0"
 FILES = ("check.py", "tone.jsonl", "judged.jsonl", "own.db", "tables.db")
 
 
@@ -26,7 +27,7 @@ def project(make: Make) -> Path:
     config = CONFIG.replace("documents: docs/", "documents: docs/, tables: tables.db").replace(
         "  - kind: exact\n", GRADERS
     )
-    return make({"levers.yaml": config, **dict.fromkeys(FILES, "one")})
+    return make({"levers.yaml": config, **dict.fromkeys(FILES, f"{SQLITE}one")})
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -34,7 +35,7 @@ def test_a_changed_file_of_a_grader_makes_another_task(make: Make, name: str) ->
     root = project(make)
     before = load(root)
     assert load(root).digest == before.digest and set(before.files) == set(FILES)
-    (root / name).write_text("two")
+    (root / name).write_text(f"{SQLITE}two")
     assert load(root).digest != before.digest, name
 
 
