@@ -71,7 +71,10 @@ def test_every_lever_quotes_and_names_measured_probes(start: Situation) -> None:
 def test_a_lever_of_unknown_headroom_waits_and_says_why(start: Situation) -> None:
     blind = replace(start, diagnosis=start.diagnosis.model_copy(update={"headroom": ()}))
     quoted = lever("instruct").quote(blind)
-    assert quoted.gain == 0 and quoted.blocked == "its headroom is not known: no answer could be scored under its probe"
+    assert (
+        quoted.gain == 0
+        and quoted.blocked == "its headroom is not known: the cap ended its probe, or no answer could be scored"
+    )
     plan = choose(start.stack.digest, [quoted], (), 1000.0)
     assert plan.next is None and quoted.blocked in plan.options[0].why
 

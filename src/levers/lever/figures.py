@@ -43,7 +43,7 @@ def quote(name: str, probes: tuple[ProbeName, ...], situation: Situation, terms:
     Where it could measure none, the lever is blocked: nothing is forecast, and nothing pulled, on what is not known.
     """
     room = terms.room or situation.diagnosis.headroom_of(probes)
-    unknown = "" if room else "its headroom is not known: no answer could be scored under its probe"
+    unknown = "" if room else "its headroom is not known: the cap ended its probe, or no answer could be scored"
     room = room or _UNKNOWN
     return Quote(
         lever=name,
