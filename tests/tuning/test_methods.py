@@ -53,6 +53,19 @@ def shapes_of(folder: Path) -> Shapes:
     return Shapes(linears, config.num_hidden_layers, config.hidden_size, width, weights)
 
 
+def test_lora_plus_moves_b_at_its_own_rate(bases: dict[str, Path], tmp_path: Path, pairs: Pairs) -> None:
+    from safetensors.torch import load_file
+
+    reached = {}
+    for times in (1.0, 8.0):
+        recipe = quick("lora", epochs=1, learning_rate=1e-3, lora_plus=times)
+        fitted = fit(str(bases["llama"]), pairs(1), [], recipe, tmp_path)
+        weights = load_file(fitted.adapter / "adapter_model.safetensors")
+        reached[times] = max(float(weight.abs().max()) for name, weight in weights.items() if "lora_B" in name)
+    assert reached[1.0] == pytest.approx(1e-3, rel=1e-3)  # B begins at zero, and Adam's first step is the rate
+    assert reached[8.0] == pytest.approx(8e-3, rel=1e-3)
+
+
 class _Stop(Exception):
     pass
 

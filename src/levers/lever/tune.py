@@ -42,6 +42,7 @@ class Settings(Record):
     r: int | None = Field(default=None, ge=1)
     alpha: int | None = Field(default=None, ge=1)
     learning_rate: float | None = Field(default=None, gt=0)
+    lora_plus: float | None = Field(default=None, ge=1)
     epochs: int | None = Field(default=None, ge=1)
     virtual_tokens: int | None = Field(default=None, ge=1)
     micro_batch: int | None = Field(default=None, ge=1)

@@ -99,6 +99,12 @@ class Recipe(Record):
         description="weight of a local teacher's probabilities beside its answers (Hinton et al. 2015)",
         exclude_if=lambda value: value == 0,
     )
+    lora_plus: float = Field(
+        default=1.0,
+        ge=1,
+        description="rate of B over that of A (LoRA+, Hayou et al. 2024, who find 16 at a lower rate); 1 is plain LoRA",
+        exclude_if=lambda value: value == 1,
+    )
     taught: str = Field(
         default="",
         description="the file beside the adapter with the teacher's probabilities, as `soften` names it",

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -47,9 +48,7 @@ class _Run:
     def __init__(self, job: Job, on_progress: OnProgress | None) -> None:
         self.job, self.recipe, self.on_progress = job, job.recipe, on_progress
         self.adapter = job.base.adapter()
-        self.optimizer = torch.optim.AdamW(
-            self.adapter.values(), lr=self.recipe.learning_rate, weight_decay=self.recipe.weight_decay
-        )
+        self.optimizer = torch.optim.AdamW(_groups(self.adapter, self.recipe), weight_decay=self.recipe.weight_decay)
         lengths = [item.length for item in job.train]
         self.plan = schedule(lengths, self.recipe.batch_size, self.recipe.epochs, self.recipe.seed)
         self.per_epoch = len(self.plan[0])
@@ -98,7 +97,7 @@ class _Run:
         torch.manual_seed(self.recipe.seed * _SEED_STRIDE + step)
         rate = self.recipe.learning_rate * rate_share(step, self.steps, self.recipe.warmup)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["times"]
         mean, total = 0.0, sum(len(item.answer) for item in batch)
         size = self.recipe.micro_batch or len(batch)
         for start in range(0, len(batch), size):
@@ -142,6 +141,17 @@ class _Run:
         save_checkpoint(self.job.checkpoint, self.state, self.adapter, self.optimizer, self.best)
         self.saved_at = time.perf_counter()
         self.save_seconds = self.saved_at - begun
+
+
+def _groups(adapter: dict[str, torch.nn.Parameter], recipe: Recipe) -> list[dict[str, Any]]:
+    """Return what learns, with the times of the rate that it learns at."""
+    ahead = [weight for name, weight in adapter.items() if "lora_B" in name]
+    rest = [weight for name, weight in adapter.items() if "lora_B" not in name]
+    return [
+        {"params": weights, "lr": recipe.learning_rate, "times": times}
+        for weights, times in ((rest, 1.0), (ahead, recipe.lora_plus))
+        if weights
+    ]
 
 
 def rate_share(step: int, steps: int, warmup: float) -> float:
