@@ -191,6 +191,27 @@ def test_retrieval_names_the_reranker_it_was_measured_with(start: Situation) -> 
         as_in(index, part.model_copy(update={"rerank": "other"}))
 
 
+def test_a_second_pull_of_retrieve_changes_only_what_it_is_told(start: Situation) -> None:
+    there = replace(start, index=lambda: index)
+    index = start.index()
+    assert index is not None
+    index = index.reranked(Named())
+    first = Retrieve(index="old", k=4, mode="bm25", order="ends", around=True, sentences=2, rewrites=1, words=90)
+
+    def again(**told: object) -> Retrieve:
+        part = lever("retrieve").pull(situation_of_same(there, stack), told).stack.part("retrieve")
+        assert isinstance(part, Retrieve)
+        return part
+
+    stack = start.stack.with_part(first)
+    assert again(k=3) == first.model_copy(update={"index": index.digest, "k": 3})
+    told = again(k=3, mode="hybrid", rerank=True, hops=2, words=None)
+    assert (told.mode, told.rerank, told.hops, told.words) == ("hybrid", "named", 2, None)
+    assert (told.order, told.around, told.sentences, told.rewrites) == ("ends", True, 2, 1)
+    stack = start.stack.with_part(first.model_copy(update={"rerank": "older"}))
+    assert again(k=3).rerank == "named" and again(k=3, rerank=False).rerank is None
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "says"),
     [

@@ -7,6 +7,7 @@ from pydantic import Field
 from levers.diagnosis import ProbeName
 from levers.economics import CostFigure, latency, threshold
 from levers.errors import Problem, UserError
+from levers.knowledge import Index
 from levers.ledger import Record
 from levers.lever.cutting import Wanted, cut
 from levers.lever.figures import Terms, quote, tokens
@@ -14,7 +15,7 @@ from levers.lever.inline import overkill
 from levers.lever.situation import Material, Pulled, Situation
 from levers.lever.variants import Variant, climb, parse
 from levers.plan import Quote
-from levers.stack import Retrieve
+from levers.stack import Retrieve, Stack
 
 TRIED = (1, 2, 4)
 
@@ -26,7 +27,7 @@ class Settings(Record):
     ask again, for questions that need two. `rewrites`: so many other wordings of the question, written by the answering
     model, are searched too; for conversations, and words that documents do not use. `words`: the most that the passages
     of a question hold together. `chunking`: how documents are cut, by its label; None compares all of them on dev where
-    the stack does not retrieve yet, "keep" compares none.
+    the stack does not retrieve yet, "keep" compares none. Of a stack that retrieves, what is not set stays.
     """
 
     k: int | None = Field(default=None, ge=1, le=20)
@@ -77,17 +78,26 @@ class RetrieveLever:
         index, cuts = cut(situation, index, chosen.chunking, chosen.mode, chosen.rerank)
         counts = TRIED if chosen.k is None else (chosen.k,)
         bare = situation.stack.without("inline")  # passages take the place of whole documents
-        reranker = index.reranker.id if index.reranker and chosen.rerank else None
-        asked = chosen.model_dump(include={"mode", "hops", "rewrites", "words"})
-        part = Retrieve(index=index.digest, rerank=reranker, **asked)
+        part = _part(situation.stack, index, chosen)
         variants: list[Variant] = [(f"k={k}", bare.with_part(part.model_copy(update={"k": k}))) for k in counts]
         stack, notes = climb(situation, self.name, variants)
         k = next(each.k for each in stack.parts if isinstance(each, Retrieve))
         documents = {each.document for each in index.chunks()}
-        how = f"{chosen.mode} search, reranked" if reranker else f"{chosen.mode} search"
+        how = f"{part.mode} search, reranked" if part.rerank else f"{part.mode} search"
         changed = f"{k} passage{'s come' if k > 1 else ' comes'} before each question ({how})"
         material = f"{len(documents)} documents, {len(index.chunks())} passages, index {index.digest}"
         return Pulled(stack=stack, changed=changed, material=material, notes=(*cuts, *notes))
+
+
+def _part(stack: Stack, index: Index, chosen: Settings) -> Retrieve:
+    """Return what to retrieve from this index: as the stack does already, but for what this pull sets."""
+    before = stack.part("retrieve")
+    known = before if isinstance(before, Retrieve) else None
+    told = chosen.model_dump(include={"mode", "hops", "rewrites", "words"}, exclude_unset=known is not None)
+    reranked = known.rerank is not None if known and "rerank" not in chosen.model_fields_set else chosen.rerank
+    reranker = index.reranker.id if index.reranker and reranked else None
+    part = known or Retrieve(index=index.digest)
+    return part.model_copy(update={**told, "index": index.digest, "rerank": reranker})
 
 
 def _next_settings(situation: Situation) -> dict[str, Any]:
