@@ -157,6 +157,12 @@ def test_facts_point_to_retrieval_until_the_stack_retrieves(task: Task) -> None:
         assert len(found.of("fact")) > 400
 
 
+def test_examples_that_say_nothing_are_no_facts_of_their_evidence(task: Task) -> None:
+    silent = [Example(messages=(Message(role="user", content=text),), answer="{}") for text in ("Any?", "And you?")]
+    shown = silent[0].model_copy(update={"evidence": task.examples[0].evidence})
+    assert max(lines_after(task, guarded(task, [shown, silent[1]]), "fact")) < 1
+
+
 def test_rare_labels_are_named(task: Task) -> None:
     few = [each for each in task.examples if '"handover": "no"' in each.answer]
     rare = [each for each in task.examples if '"handover": "yes"' in each.answer][:4]

@@ -295,6 +295,8 @@ def _facts(examples: Sequence[Example], said: dict[int, str]) -> list[Finding]:
     findings = []
     for example in examples:
         value = plain(first_value(example.answer))
+        if not value or not example.evidence or not said[example.line]:
+            continue
         if len(places[value]) == 1 and f" {value} " in f" {plain(said[example.line])} ":
             findings.append(
                 Finding(kind="fact", line=example.line, detail=f"{value!r} stands in {example.evidence[0]}")
