@@ -80,6 +80,7 @@ def test_it_waits_for_retrieval_and_is_quoted_then(project: Project, retrieving:
     assert "does not retrieve" in at_start.blocked
     quote = lever("sharpen").quote(retrieving)
     assert quote.blocked == "" and [check.need for check in quote.gates] == [1000]
+    assert quote.gates[0].have == len(project.task.examples) - 1  # the repeated one makes no pair
     words = retrieving.stack.with_part(Retrieve(index=retrieving.stack.part("retrieve").index, mode="bm25"))  # type: ignore[union-attr]
     assert "bm25" in lever("sharpen").quote(replace(retrieving, stack=words)).blocked
 

@@ -97,6 +97,24 @@ def test_the_quote_shows_every_guard(clean: Situation, faulty: Situation) -> Non
     assert "examples.jsonl:65" in unmet[0].source
 
 
+def repeated(folder: Path, count: int) -> Path:
+    """Write the project with its first example alone, so many times."""
+    file = write_project(folder, []) / "examples.jsonl"
+    file.write_text(file.read_text().splitlines(keepends=True)[0] * count)
+    return folder
+
+
+def test_one_example_many_times_does_not_pass_the_data_gate(tmp_path: Path) -> None:
+    there = situation(repeated(tmp_path, 300))
+    gate = lever("tune").quote(there).gates[0]
+    assert (gate.goal, gate.have, gate.met) == ("style", 1, False)
+    assert gate.source.endswith("; 299 of 300 examples are left out")
+    with pytest.raises(UserError, match="found 1 examples, expected at least 50 for style"):
+        check_pull(lever("tune"), there.bench.task, {}, there.stack)
+    with pytest.raises(UserError, match="found 1 to tune on, expected two at least"):
+        lever("tune").pull(there, {"force": True})
+
+
 def test_examples_beyond_the_window_are_told(clean: Situation, faulty: Situation) -> None:
     inside, beyond = check_lengths(clean, 256), check_lengths(clean, 10)
     assert inside.met and "256 tokens fit, the longest prompt on dev has" in inside.source

@@ -13,7 +13,7 @@ from pathlib import Path
 from levers.economics import Usage
 from levers.errors import Problem, UserError
 from levers.ledger import Record
-from levers.lever.figures import CHARACTERS_PER_TOKEN
+from levers.lever.figures import CHARACTERS_PER_TOKEN, gate_check
 from levers.lever.situation import Situation
 from levers.plan import GateCheck
 from levers.stack import Answer, Stack
@@ -174,6 +174,15 @@ def inspect(task: Task, kit: Kit, texts: Texts, grounded: bool = False) -> Guard
         labels=_labels(task, examples),
         grounded=grounded,
     )
+
+
+def data_gate(task: Task, usable: int) -> GateCheck:
+    """Set the examples that are left to tune on against the field's data gate for answers of this form."""
+    found = gate_check("structured output" if task.answer_schema else "style", usable)
+    if usable == len(task.examples):
+        return found
+    left_out = f"{len(task.examples) - usable} of {len(task.examples)} examples are left out"
+    return found.model_copy(update={"source": f"{found.source}; {left_out}"})
 
 
 def check_lengths(situation: Situation, window: int) -> GateCheck:

@@ -21,7 +21,7 @@ from levers.plan import Quote
 from levers.stack import Retrieve
 from levers.stack.workshop import EMBEDDERS, as_in
 from levers.task.references import split_reference
-from levers.tuning import Pair, Sharpened, SharpenRecipe, sharpen, split
+from levers.tuning import Finding, Pair, Sharpened, SharpenRecipe, sharpen, split
 
 BASE = "minilm"
 LEAST_PAIRS = 200  # its held-out tenth, 20 questions, is the least that tells an epoch from chance
@@ -49,7 +49,9 @@ class SharpenLever:
 
     def quote(self, situation: Situation) -> Quote:
         """Quote from the knowledge probe: where the stack retrieves, what it cures are failures of retrieval."""
-        have = sum(bool(example.evidence) for example in situation.bench.task.examples)
+        examples = situation.bench.task.examples
+        out = _left_out(situation) if examples else {}
+        have = sum(bool(example.evidence) and example.line not in out for example in examples)
         terms = Terms(
             answers="retrieval",
             settings={},
@@ -162,10 +164,15 @@ def _searched(situation: Situation) -> tuple[Retrieve, Index]:
     return part, index
 
 
+def _left_out(situation: Situation) -> dict[int, Finding]:
+    """Return what the guards found in the examples that make no pair, by line."""
+    return {each.line: each for each in guard(situation).of("empty", "duplicate", "leak")}
+
+
 def _pairs(situation: Situation, index: Index) -> tuple[list[Pair], NDArray[np.float32], tuple[str, ...]]:
     """Turn examples into pairs, with the vectors of all passages; name what is left out. No golden case takes part."""
     task = situation.bench.task
-    out = {each.line: each for each in guard(situation).of("empty", "duplicate", "leak")}
+    out = _left_out(situation)
     notes = [f"line {line} left out: {each.kind}, {each.detail}" for line, each in sorted(out.items())]
     passages = index.chunks()
     places = {(each.document, each.start): place for place, each in enumerate(passages)}

@@ -9,8 +9,8 @@ from levers.diagnosis import ProbeName
 from levers.errors import LeversError, Problem, UserError
 from levers.ledger import Record
 from levers.lever.after import check_after
-from levers.lever.figures import Terms, gate_check, quote
-from levers.lever.gates import check_force, check_lengths, guard, inspect, record_force
+from levers.lever.figures import Terms, quote
+from levers.lever.gates import check_force, check_lengths, data_gate, guard, inspect, record_force
 from levers.lever.pilots import known_pilots, pilot_gates, run_pilots
 from levers.lever.room import room_of_needs
 from levers.lever.samples import lay_out
@@ -18,6 +18,7 @@ from levers.lever.situation import Material, Pulled, Situation
 from levers.lever.variants import parse
 from levers.plan import GateCheck, Quote
 from levers.stack import Stack
+from levers.stack.shared import is_public
 from levers.stack.workshop import ADAPTERS
 from levers.task.records import Task
 from levers.trial import Kit
@@ -73,7 +74,7 @@ class TuneLever:
             effort="days to weeks",
             freshness="until retrained",
             gates=(
-                *_gates(task, piloted),
+                *_gates(situation, piloted),
                 *(guard(situation).checks() if task.examples else ()),
                 *_lengths(situation),
             ),
@@ -86,14 +87,15 @@ class TuneLever:
     def check(self, task: Task, settings: dict[str, Any], stack: Stack) -> None:
         """Refuse what guards and data gates stop, unless it is forced; what pilots foresee is the pull's to ask."""
         guarded = inspect(task, Kit(schemas=task.schemas, root=task.root), lambda _: "")
-        gates = () if known_pilots(task.state, stack, task) else _gates(task)
+        usable = len(task.examples) - len(guarded.left_out)
+        gates = () if known_pilots(task.state, stack, task) else (data_gate(task, usable),)
         check_force(guarded, gates, parse(Settings, self.name, settings).force)
 
     def pull(self, situation: Situation, settings: dict[str, Any]) -> Pulled:
         """Tune on the examples whose facts stand in their prompts, and load the adapter in the stack."""
         task = situation.bench.task
         piloted = known_pilots(situation.workshop.state, situation.stack, task)
-        ready = _prepare(situation, settings, _gates(task, piloted))
+        ready = _prepare(situation, settings, _gates(situation, piloted))
         base, samples, recipe = situation.stack.model.id, ready.samples, ready.recipe
         fitted = fit(
             base,
@@ -125,7 +127,7 @@ class TuneLever:
 
     def pilot(self, situation: Situation, settings: dict[str, Any], shares: Sequence[float] = SHARES) -> Piloted:
         """Tune on growing parts of the examples and forecast what all of them, and more, would bring."""
-        data = _gates(situation.bench.task)  # what earlier pilots foresaw stops no others
+        data = _gates(situation)  # what earlier pilots foresaw stops no others
         ready = _prepare(situation, settings, data)
         held = ready.samples[::HELD_OUT]
         return run_pilots(situation, (_teaching(ready.samples), ready.rehearsed), held, ready.recipe, shares)
@@ -158,8 +160,10 @@ def _prepare(situation: Situation, settings: dict[str, Any], gates: Sequence[Gat
     forced = check_force(guarded, gates, chosen.force)
     record_force(situation.workshop.state, TuneLever.name, situation.stack, forced)
     laid = lay_out(situation, [each for each in task.examples if each.line not in guarded.left_out])
-    if not laid.samples:
-        raise UserError(Problem(file=task.config.examples or "levers.yaml", expected="examples to tune on"))
+    if not _teaching(laid.samples):
+        found, expected = f"{len(laid.samples)} to tune on", "two at least: to learn from, and to decide by"
+        hint = "bring more reviewed examples; those that are left out teach nothing"
+        raise UserError(Problem(file=task.config.examples or "levers.yaml", found=found, expected=expected, hint=hint))
     notes = (
         *forced,
         *guarded.notes(),
@@ -209,11 +213,14 @@ def _blocked(situation: Situation) -> str:
     return ""
 
 
-def _gates(task: Task, piloted: Piloted | None = None) -> tuple[GateCheck, ...]:
-    """Return what pilots foresee; the field's data gate for such a goal where none are known."""
+def _gates(situation: Situation, piloted: Piloted | None = None) -> tuple[GateCheck, ...]:
+    """Return what pilots foresee; where none are known the field's data gate, for the examples that may be learnt."""
     if piloted:
         return pilot_gates(piloted)
-    return (gate_check("structured output" if task.answer_schema else "style", len(task.examples)),)
+    task, index = situation.bench.task, situation.index()
+    left_out = guard(situation).left_out if task.examples else frozenset()
+    usable = sum(each.line not in left_out and is_public(each, index) for each in task.examples)
+    return (data_gate(task, usable),)
 
 
 def _lengths(situation: Situation) -> tuple[GateCheck, ...]:

@@ -9,8 +9,7 @@ from pydantic import Field
 from levers.economics import CostFigure, training_cost
 from levers.errors import ModelError, UserError
 from levers.ledger import Record
-from levers.lever.figures import gate_check
-from levers.lever.gates import check_force, inspect, record_force
+from levers.lever.gates import check_force, data_gate, inspect, record_force
 from levers.loop import Project
 from levers.stack import Question, Stack, assemble, messages
 from levers.stack.shared import is_public
@@ -69,11 +68,10 @@ def hosted_export(
         return "\n".join(each.text for each in found)
 
     guarded = inspect(task, project.bench.tools, texts, chosen.part("retrieve") is not None)
-    goal = "structured output" if task.answer_schema else "style"
-    forced = check_force(guarded, [gate_check(goal, len(task.examples))], force)
-    record_force(task.state, "hosted", chosen, forced)
     sound = [each for each in task.examples if each.line not in guarded.left_out]
     kept = [each for each in sound if is_public(each, index)]
+    forced = check_force(guarded, [data_gate(task, len(kept))], force)
+    record_force(task.state, "hosted", chosen, forced)
     left_out = f"{len(sound) - len(kept)} examples left out: not everybody may read their evidence"
     asked = [Question(id=f"line {each.line}", input=each.messages) for each in kept]
     drafts = assemble(chosen, asked, project.workshop)
