@@ -3,10 +3,13 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from story import Story
+from story import Story, few_items
 
+from levers.errors import Problem, UserError
+from levers.lever import lever
 from levers.loop import Loop, Project, Run, forecasts
 
 
@@ -112,3 +115,20 @@ def test_a_target_that_is_met_ends_the_run(tmp_path: Path) -> None:
     assert run.targets_met and len(run.steps) == 1 and run.after.failures == 0
     assert run.final.test is not None and run.steps[0].measured.test is not None
     assert [opening.reason for opening in run.openings] == ["to report the end"]
+
+
+def test_a_pull_that_a_lever_refuses_is_a_rejected_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(name: str) -> SimpleNamespace:
+        def pull(*given: object) -> None:
+            raise UserError(Problem(file="examples.jsonl", found="1 to tune on", expected="two at least"))
+
+        return SimpleNamespace(pull=pull, probes=lever(name).probes)
+
+    monkeypatch.setattr("levers.loop.run.lever", refusing)
+    monkeypatch.setattr("levers.loop.run.MOST_STEPS", 1)
+    with Story(tmp_path / "huts", few_items()) as story:
+        run = Loop(Project(story.folder)).run()
+    start, refused = run.steps
+    assert refused.verdict == "rejected" and refused.stack == start.stack == run.stack
+    assert refused.why == "it cannot be pulled: examples.jsonl: found 1 to tune on, expected two at least"
+    assert not list((story.folder / ".levers").rglob("pull-*"))  # what is mended is pulled when the run goes on

@@ -44,7 +44,8 @@ class Situation:
 class Pulled(Record):
     """What a pull made: the better stack (one for each variant tried, best first), what changed, the material used.
 
-    `worse` says what got decisively worse by the lever's own checks: such a stack is not put to use.
+    `worse` says what got decisively worse by the lever's own checks: such a stack is not put to use. `refused` says why
+    a run's pull came to nothing; the stack is then the one it started from.
     """
 
     stack: Stack
@@ -52,6 +53,7 @@ class Pulled(Record):
     material: str
     notes: tuple[str, ...] = ()
     worse: tuple[str, ...] = ()
+    refused: str = ""
 
 
 Material = Literal["documents", "examples"]

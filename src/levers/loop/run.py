@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from levers.diagnosis import Diagnosis, ProbeName, apply_probes, diagnose
+from levers.errors import UserError
 from levers.ledger import digest
 from levers.lever import LEVERS, Piloting, Pulled, Situation, lever
 from levers.loop.memo import Memo
@@ -131,7 +132,10 @@ class Loop:
     def _pull(self, stack: Stack, dev: Trial, found: Diagnosis, chosen: Quote) -> Pulled:
         name = f"pull-{stack.digest}-{chosen.lever}-{digest(chosen.settings, 8)}"
         situation = self._situation(stack, dev, found)
-        return self.memo.keep(name, Pulled, lambda: lever(chosen.lever).pull(situation, chosen.settings))
+        try:
+            return self.memo.keep(name, Pulled, lambda: lever(chosen.lever).pull(situation, chosen.settings))
+        except UserError as error:  # not kept: what is mended is pulled when the run goes on
+            return Pulled(stack=stack, changed="nothing", material="", refused=" ".join(str(error).split()))
 
     def _judge(self, current: Stack, measured: Measured, pulled: Pulled, chosen: Quote) -> Judged:
         number, candidate = len(self.steps), pulled.stack
@@ -150,8 +154,9 @@ class Loop:
         )
         after = self.trial(candidate, "dev")
         earlier = [step.dev_score.strict_p for step in self.steps if step.dev_score]
-        if pulled.worse:
-            return refuse(measured.dev, after, earlier, f"worse {'; '.join(pulled.worse)}")
+        if pulled.refused or pulled.worse:
+            why = f"it cannot be pulled: {pulled.refused}" if pulled.refused else f"worse {'; '.join(pulled.worse)}"
+            return refuse(measured.dev, after, earlier, why)
         if chosen.saves is not None:
             return judge_saving(measured, after, start_edge, opener)
         return judge(measured, after, earlier, start_edge, opener)
