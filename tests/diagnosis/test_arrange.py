@@ -173,4 +173,4 @@ def test_another_version_is_told_from_a_neighbour() -> None:
     neighbour = passage("docs/boots.md", "A boot may be returned within 14 days, unused and with its receipt.")
     copy = passage("docs/copy.md", own.text)
     other = passage("docs/tents.md", "Every tent comes with pegs. It may be long; look at the table of sizes.")
-    assert rivals(case, [own, old, neighbour, copy, other], [own]) == (old,)
+    assert rivals(case, [own, old, neighbour, copy, other], [own], ()) == (old,)

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from levers.ledger import Message
 from levers.task.golden import Golden
-from levers.task.leaks import check_leaks
+from levers.task.leaks import check_leaks, first_value
 from levers.task.records import Case, Example
 from levers.task.rules import plain
 
@@ -78,3 +78,10 @@ def test_many_examples_are_compared_in_blocks(monkeypatch: pytest.MonkeyPatch) -
         Example(messages=(Message(role="user", content=text),), answer="x", line=n) for n, text in enumerate(texts)
     ]
     assert [each.line for each in check_leaks(Golden("g", (case,), (1,), ()), asked, "e")] == [4]
+
+
+def test_the_fact_of_an_answer_is_its_first_text_or_number() -> None:
+    assert first_value('{"found": true, "amount": 42.5, "unit": "EUR"}') == "42.5"
+    assert first_value('{"found": true}') == "True" and first_value('{"found": null}') == ""
+    assert first_value('{"found": {}, "notes": ["a", "b"]}') == "['a', 'b']"
+    assert first_value("42.5 EUR") == "42.5 EUR" and first_value("7") == "7"

@@ -12,7 +12,7 @@ from rapidfuzz import fuzz
 from levers.diagnosis.probes import evidence_of, expected_texts
 from levers.diagnosis.runs import NOTHING, Probes, Runs
 from levers.stack import Passage
-from levers.task.records import Case, DevCase
+from levers.task.records import Case, DevCase, GraderSpec
 
 STALE = "outdated passages replaced by the evidence"
 FIRST = "evidence first among the passages shown"
@@ -31,7 +31,8 @@ def arrange(runs: Runs, cases: Sequence[DevCase], needed: dict[str, Probes]) -> 
         for case in cases
         if (outcome := runs.run(NOTHING, [case], "as it is").get(case.id)) and outcome.answer.passages
     }
-    held = {case.id: evidence_of(case, runs.bench.library) for case in cases}
+    graders = runs.bench.task.config.graders
+    held = {case.id: evidence_of(case, runs.bench.library, graders) for case in cases}
     cured: dict[str, str] = {}
     for what, rearranged in ((STALE, _replaced), (FIRST, _first)):
         waiting = [case for case in cases if case.id in shown and case.id not in cured and held[case.id]]
@@ -39,7 +40,7 @@ def arrange(runs: Runs, cases: Sequence[DevCase], needed: dict[str, Probes]) -> 
             case.id: changed
             for case in waiting
             if _findable(runs, case, shown[case.id], held[case.id], what)
-            and (changed := rearranged(case, shown[case.id], held[case.id]))
+            and (changed := rearranged(case, shown[case.id], held[case.id], graders))
         }
         groups: dict[Probes, list[DevCase]] = {}
         for case in waiting:
@@ -58,13 +59,15 @@ def _findable(runs: Runs, case: Case, shown: Sequence[Passage], held: Sequence[P
     return runs.bench.library.rank(case, runs.stack) is not None
 
 
-def rivals(case: Case, shown: Sequence[Passage], held: Sequence[Passage]) -> tuple[Passage, ...]:
+def rivals(
+    case: Case, shown: Sequence[Passage], held: Sequence[Passage], graders: Sequence[GraderSpec]
+) -> tuple[Passage, ...]:
     """Return passages that say of the same thing something else: another version of the evidence, without the answer.
 
     The same thing: of the question's words, all that the evidence holds. Another version: texts that agree in four
     fifths once the accepted answers are cut out.
     """
-    accepted = [text.casefold() for text in expected_texts(case) if text]
+    accepted = [text.casefold() for text in expected_texts(case, graders) if text]
     found = []
     for each in shown:
         text = each.text.casefold()
@@ -85,9 +88,11 @@ def _versions(case: Case, other: str, own: str, accepted: Sequence[str]) -> bool
     return fuzz.ratio(bare, other.casefold()) >= _ALIKE
 
 
-def _replaced(case: Case, shown: Sequence[Passage], held: Sequence[Passage]) -> tuple[Passage, ...]:
+def _replaced(
+    case: Case, shown: Sequence[Passage], held: Sequence[Passage], graders: Sequence[GraderSpec]
+) -> tuple[Passage, ...]:
     """Return the passages with the evidence in the place of its other versions; empty when there are none."""
-    gone = rivals(case, shown, held)
+    gone = rivals(case, shown, held, graders)
     if not gone:
         return ()
     if any(same_place(each, own) for each in shown for own in held):
@@ -96,9 +101,11 @@ def _replaced(case: Case, shown: Sequence[Passage], held: Sequence[Passage]) -> 
     return (*shown[:place], *held, *(each for each in shown[place:] if each not in gone))
 
 
-def _first(case: Case, shown: Sequence[Passage], held: Sequence[Passage]) -> tuple[Passage, ...]:
+def _first(
+    case: Case, shown: Sequence[Passage], held: Sequence[Passage], graders: Sequence[GraderSpec]
+) -> tuple[Passage, ...]:
     """Return the passages with the evidence moved, or put, to the front; empty when it stands there already."""
-    del case
+    del case, graders
     others = [each for each in shown if not any(same_place(each, own) for own in held)]
     own = [each for each in shown if each not in others] or list(held)
     changed = (*own, *others)[: max(len(shown), len(own))]

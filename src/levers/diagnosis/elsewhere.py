@@ -46,10 +46,10 @@ def elsewhere(runs: Runs, cases: Sequence[DevCase]) -> dict[str, tuple[Need, ...
 
 
 def _attempts(runs: Runs, cases: Sequence[DevCase]) -> Iterator[tuple[str, Passages]]:
-    library = runs.bench.library
+    library, graders = runs.bench.library, runs.bench.task.config.graders
     bare = [case for case in cases if not case.evidence]
-    held = {case.id: library.holding(case, expected_texts(case), TRIED) for case in bare}
-    told = {case.id: (stated(case),) for case in cases if _may_be_told(runs, case, held.get(case.id, ()))}
+    held = {case.id: library.holding(case, expected_texts(case, graders), TRIED) for case in bare}
+    told = {case.id: (stated(case, graders),) for case in cases if _may_be_told(runs, case, held.get(case.id, ()))}
     yield _STATED, told
     for place in range(max((len(each) for each in held.values()), default=0)):
         passages = {case: (each[place],) for case, each in held.items() if place < len(each)}
@@ -58,13 +58,14 @@ def _attempts(runs: Runs, cases: Sequence[DevCase]) -> Iterator[tuple[str, Passa
 
 def _may_be_told(runs: Runs, case: DevCase, held: Sequence[Passage]) -> bool:
     """Say whether stating the fact proves anything: not where the documents hold it, nor for a label or a refusal."""
-    readable = evidence_of(case, runs.bench.library)
-    if case.evidence:
-        return bool(readable) and not holds_answer(case, readable)
     task = runs.bench.task
+    readable = evidence_of(case, runs.bench.library, task.config.graders)
+    if case.evidence:
+        return bool(readable) and not holds_answer(case, readable, task.config.graders)
     if held or task.config.knowledge.documents is None or answer_label(task.config.graders):
         return False
-    same = sum(expected_texts(other) == expected_texts(case) for other in task.partition("dev"))
+    texts = expected_texts(case, task.config.graders)
+    same = sum(expected_texts(other, task.config.graders) == texts for other in task.partition("dev"))
     return same == 1  # what several cases without evidence expect is the house's refusal, no fact
 
 

@@ -10,6 +10,7 @@ Where a label is the whole answer, handing it over would prove nothing: then eve
 
 import json
 import random
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from rapidfuzz import fuzz, process
 
 from levers.diagnosis.records import ProbeName
 from levers.stack import Given, Passage, Stack
+from levers.task.leaks import first_value, said_fields
 from levers.task.records import Case, DevCase, GraderSpec, Task
 from levers.trial.shown import Library
 
@@ -45,7 +47,7 @@ def apply_probes(
     `arranged` are passages to hand over for `knowledge` in place of the evidence alone. What a case's user may not read
     is handed to nobody.
     """
-    passages = arranged or {case.id: evidence_of(case, library) for case in cases}
+    passages = arranged or {case.id: evidence_of(case, library, task.config.graders) for case in cases}
     material = Given(
         passages=dict(passages) if "knowledge" in probes else {},
         pairs={case.id: _similar(case, task) for case in cases} if "tone" in probes else {},
@@ -58,14 +60,43 @@ def apply_probes(
     return bare.model_copy(update={"parts": (*bare.parts, material)})
 
 
-def expected_texts(case: Case) -> tuple[str, ...]:
-    """Return the accepted answers of a case as texts; for JSON, the first string field's accepted values."""
+def expected_texts(case: Case, graders: Sequence[GraderSpec]) -> tuple[str, ...]:
+    """Return the accepted answers of a case as texts; for JSON, the accepted values of the first field of facts."""
     value: Any = case.expected
     if isinstance(value, dict):
-        value = next((each for each in value.values() if isinstance(each, str | list | tuple)), "")
+        value = value[fields[0]] if (fields := _fact_fields(case, graders)) else ""
     if isinstance(value, list | tuple):
         return tuple(str(each) for each in value)
     return (str(value),)
+
+
+def said_text(answer: str, case: Case, graders: Sequence[GraderSpec]) -> str:
+    """Return what an answer says where the case's expected texts stand."""
+    try:
+        parsed = json.loads(answer)
+    except ValueError:
+        return answer.strip()
+    if not isinstance(parsed, dict):
+        return str(parsed)
+    fields = _fact_fields(case, graders)
+    return str(parsed.get(fields[0], "")).strip() if fields else first_value(answer).strip()
+
+
+def _fact_fields(case: Case, graders: Sequence[GraderSpec]) -> tuple[str, ...]:
+    """Return the fields of a JSON expectation that hold its facts: those that graders of facts compare.
+
+    All that are no labels where such a grader reads the whole answer; the first of text or number where there is none.
+    """
+    if not isinstance(case.expected, dict):
+        return ()
+    own = [spec for spec in graders if spec.kind in CONTENT and spec.grades(case)]
+    named = dict.fromkeys(spec.field for spec in own if spec.field is not None and spec.field in case.expected)
+    if named:
+        return tuple(named)
+    fields = said_fields(case.expected)
+    labels = {spec.field for spec in graders if spec.kind == "choice"}
+    facts = [name for name in fields if name not in labels]
+    return tuple(facts if own and facts else fields[:1])
 
 
 def first_answer(case: Case) -> str:
@@ -79,25 +110,35 @@ def _first(value: Any) -> Any:
     return value[0] if isinstance(value, list | tuple) and value else value
 
 
-def evidence_of(case: Case, library: Library) -> tuple[Passage, ...]:
+def evidence_of(case: Case, library: Library, graders: Sequence[GraderSpec]) -> tuple[Passage, ...]:
     """Return the case's evidence that its user may read; the expected fact itself where no document holds any."""
     found = library.evidence(case)
     if found or not case.evidence:
         return tuple(each for each in found if library.may_find(each, case.user))
     # The documents do not hold the evidence: state the fact itself, to see whether knowing it would have been enough.
-    return (stated(case),)
+    return (stated(case, graders),)
 
 
-def stated(case: Case) -> Passage:
-    """Return the expected fact itself as a passage."""
-    text = f"{case.question.rstrip('?. ')}: {expected_texts(case)[0]}."
+def stated(case: Case, graders: Sequence[GraderSpec]) -> Passage:
+    """Return the expected fact itself as a passage; where it has many fields, each under its name."""
+    fields = _fact_fields(case, graders)
+    said = expected_texts(case, graders)[0]
+    if isinstance(case.expected, dict) and len(fields) > 1:
+        said = ", ".join(f"{name} {_first(case.expected[name])}" for name in fields)
+    text = f"{case.question.rstrip('?. ')}: {said}."
     return Passage(document=STATED, section="", heading="", text=text, start=0, end=len(text))
 
 
-def holds_answer(case: Case, passages: Sequence[Passage]) -> bool:
-    """Say whether an accepted answer stands in the passages, whatever its case."""
-    text = " ".join(each.text for each in passages).casefold()
-    return any(accepted.casefold() in text for accepted in expected_texts(case) if accepted)
+def holds_answer(case: Case, passages: Sequence[Passage], graders: Sequence[GraderSpec]) -> bool:
+    """Say whether an accepted answer stands in the passages."""
+    return any(stands(accepted, passages) for accepted in expected_texts(case, graders) if accepted)
+
+
+def stands(text: str, passages: Sequence[Passage]) -> bool:
+    """Say whether a text stands in the passages, whatever its case; a number not within a longer one."""
+    before, after = r"(?<!\d)" if text[:1].isdigit() else "", r"(?!\d)" if text.isdigit() else ""
+    pattern = f"{before}{re.escape(text.casefold())}{after}"
+    return re.search(pattern, " ".join(each.text for each in passages).casefold()) is not None
 
 
 def answer_label(graders: Sequence[GraderSpec]) -> GraderSpec | None:
@@ -152,7 +193,7 @@ def _told(cases: Sequence[DevCase], task: Task) -> dict[str, str]:
             if spec is whole:
                 lines.append(_meanings(spec, case, known))
             elif spec.kind == "choice" and spec.field is None:
-                lines.append(f"Answer with exactly: {expected_texts(case)[0]}")
+                lines.append(f"Answer with exactly: {expected_texts(case, task.config.graders)[0]}")
             if spec.kind == "regex" and spec.pattern:
                 lines.append(f"The answer must match the pattern {spec.pattern}")
         if lines:

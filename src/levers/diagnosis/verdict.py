@@ -1,11 +1,10 @@
 """Name the need behind what a case could not do without, and say in a sentence why the experiments mean that."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 
 from levers.diagnosis.arrange import FIRST, STALE, rivals
-from levers.diagnosis.probes import evidence_of, expected_texts, holds_answer
+from levers.diagnosis.probes import evidence_of, expected_texts, holds_answer, said_text, stands
 from levers.diagnosis.records import Need
 from levers.diagnosis.runs import NOTHING, Probes, Runs
 from levers.stack import Inline, Passage, Stack
@@ -41,7 +40,7 @@ def decided(case: Case, bench: Bench) -> Need | None:
             return Need(name="label", detail="outdated evidence", because=because)
     if not held or any(bench.library.may_find(passage, case.user) for passage in held):
         return None
-    if not holds_answer(case, held):
+    if not holds_answer(case, held, bench.task.config.graders):
         return None  # the golden answer is a refusal: whether the model can be brought to it is for the probes to show
     because = (
         f"{_who(case)} may not read {held[0].document}, so a refusal is the right answer; the golden answer expects "
@@ -59,7 +58,7 @@ def _knowledge(case: DevCase, runs: Runs, arrangement: str | None) -> Need:
     tables = bench.task.config.knowledge.tables
     if tables and any(reference.split("#")[0] == tables for reference in case.evidence):
         return Need(name="tool", detail="in the tables", because="stating the figure from the tables made it pass")
-    held, readable = bench.library.evidence(case), evidence_of(case, bench.library)
+    held, readable = bench.library.evidence(case), evidence_of(case, bench.library, bench.task.config.graders)
     inlined = _inlined(case, stack)
     retrieves = stack.part("retrieve") is not None
     if held and not readable:
@@ -115,7 +114,7 @@ def _retrieval(case: DevCase, held: Sequence[Passage], runs: Runs, arrangement: 
 
 def _stale(case: DevCase, held: Sequence[Passage], runs: Runs) -> Need:
     shown = runs.run(NOTHING, [case], "as it is")[case.id].answer.passages
-    names = dict.fromkeys(each.document for each in rivals(case, shown, held))
+    names = dict.fromkeys(each.document for each in rivals(case, shown, held, runs.bench.task.config.graders))
     because = (
         f"{' and '.join(names)} says nearly the same as {held[0].document}, but not the accepted answer; with the "
         "evidence in its place the case passed: one of them is outdated"
@@ -131,31 +130,22 @@ def suspect_label(case: Case, said: Sequence[str], reference: str | None, bench:
     Suspect is what most of them say, where it stands in the evidence while no accepted answer does; and, where there is
     no evidence to look into, where the reference model says it as well.
     """
-    counts = Counter(text for each in said if (text := _first_text(each)))
+    graders = bench.task.config.graders
+    counts = Counter(text for each in said if (text := said_text(each, case, graders)))
     first, same = counts.most_common(1)[0] if counts else ("", 0)
     if same * 2 <= len(said):
         return None
-    agreed = reference is not None and _first_text(reference).casefold() == first.casefold()
+    agreed = reference is not None and said_text(reference, case, graders).casefold() == first.casefold()
     told = f"{same} of {len(said)} answers" + (" and the reference model" if agreed else "")
     held = bench.library.evidence(case)
-    if held and not holds_answer(case, held) and first.casefold() in " ".join(each.text for each in held).casefold():
+    if held and not holds_answer(case, held, graders) and stands(first, held):
         because = f"no accepted answer stands in the evidence the case names, but “{first}” does; {told} say it"
         return Need(name="label", because=because)
-    accepted = {text.casefold() for text in expected_texts(case)}
+    accepted = {text.casefold() for text in expected_texts(case, graders)}
     if not held and agreed and first.casefold() not in accepted:
         because = f"with everything given the model says “{first}”: {told}; look at the golden answer"
         return Need(name="label", because=because)
     return None
-
-
-def _first_text(answer: str) -> str:
-    try:
-        parsed = json.loads(answer)
-    except ValueError:
-        return answer.strip()
-    if isinstance(parsed, dict):
-        return next((value.strip() for value in parsed.values() if isinstance(value, str)), "")
-    return str(parsed)
 
 
 def unexplained(runs: Runs, case: Case, ruled_out: Sequence[str]) -> Need:

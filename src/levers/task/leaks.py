@@ -3,8 +3,8 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from levers.errors import Problem
 from levers.task.golden import Golden
@@ -96,17 +96,28 @@ def find_source_leaks(cases: Sequence[Case], examples: Sequence[Example]) -> lis
 
 
 def first_value(answer: str) -> str:
-    """Return what an answer says: the first value of a JSON object, any other answer as it is."""
+    """Return what an answer says: the first text or number of a JSON object, any other answer as it is."""
     try:
         parsed = json.loads(answer)
     except ValueError:
         return answer
-    return str(next(iter(parsed.values()), "")) if isinstance(parsed, dict) else str(parsed)
+    return str(_first(parsed)) if isinstance(parsed, dict) else str(parsed)
+
+
+def said_fields(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the fields of a JSON answer that hold a text, a number or a list; yes and no where nothing else is said."""
+    said = [name for name, value in fields.items() if isinstance(value, str | int | float | list | tuple)]
+    told = [name for name in said if not isinstance(fields[name], bool)]
+    return tuple(told or said)
+
+
+def _first(fields: Mapping[str, Any]) -> Any:
+    return next((fields[name] for name in said_fields(fields)), "")
 
 
 def _accepted(case: Case) -> set[str]:
     wanted = case.expected
-    value = next(iter(wanted.values()), "") if isinstance(wanted, dict) else wanted
+    value = _first(wanted) if isinstance(wanted, dict) else wanted
     return {plain(str(each)) for each in (value if isinstance(value, list | tuple) else [value])}
 
 
