@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from story import STAFF_HUT, TOPICS, Item, Story, fact, few_items
 
 from levers.diagnosis import diagnose
-from levers.economics import threshold
+from levers.economics import PriceBook, Usage, threshold
 from levers.errors import LeversError, UserError
 from levers.knowledge import Access, build
 from levers.lever import LEVERS, Situation, lever
 from levers.lever.examples import pick, showable
+from levers.lever.figures import Terms
+from levers.lever.figures import quote as make_quote
 from levers.lever.instruct import rules
 from levers.loop import Project
 from levers.model.contract import Compared
@@ -189,6 +191,20 @@ def test_retrieval_names_the_reranker_it_was_measured_with(start: Situation) -> 
     assert "rerank" not in bare.model_dump()  # stacks from before there was a reranker keep their names
     with pytest.raises(LeversError, match="reranks with other"):
         as_in(index, part.model_copy(update={"rerank": "other"}))
+
+
+def test_added_prompt_tokens_are_paid_as_prompt_tokens(start: Situation) -> None:
+    count = len(start.trial.outcomes)
+    usage = Usage(input=100 * count, output=1000 * count)
+    trial = start.trial.model_copy(update={"usage": usage, "cost_per_answer": 0.01025, "cost_source": "price book: x"})
+    terms = Terms(answers="format", settings={}, added_tokens=1000)
+    for price, cost in ((PriceBook.load().price("openai/gpt-4o"), 0.01275), (None, 0.11275)):
+        there = replace(start, trial=trial, bench=replace(start.bench, price=price))
+        found = make_quote("inline", ("knowledge",), there, terms).per_answer
+        assert found is not None and found.value == pytest.approx(cost) and found.provenance == "assumed"
+        assert found.source == "price book: x" + (
+            "; 1,000 more prompt tokens" if price else "; scaled by 11.00 for the longer prompt"
+        )
 
 
 def test_a_second_pull_of_retrieve_changes_only_what_it_is_told(start: Situation) -> None:

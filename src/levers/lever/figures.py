@@ -116,7 +116,12 @@ def _per_answer(situation: Situation, terms: Terms) -> CostFigure | None:
         return None
     if terms.saves is not None:
         return CostFigure(value=max(0.0, now - terms.saves.value), provenance="assumed", source=terms.saves.source)
-    factor = _factor(situation, terms)
+    price = situation.bench.price
+    if price is not None and price.input and terms.added_tokens:
+        value = terms.calls * (now + terms.added_tokens * price.input / 1e6)
+        source = f"{situation.trial.cost_source}; {terms.added_tokens:,.0f} more prompt tokens"
+        return CostFigure(value=value, provenance="assumed", source=source)
+    factor = _factor(situation, terms)  # a machine is paid by the hour: its answers cost what they take in time
     origin: Provenance = "assumed" if factor > 1 else "measured"
     why = "for more calls" if terms.calls > 1 else "for the longer prompt"
     source = f"{situation.trial.cost_source}; scaled by {factor:.2f} {why}" if factor > 1 else "this trial"
