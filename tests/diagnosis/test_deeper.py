@@ -1,6 +1,7 @@
 """Facts from elsewhere, wording, thought, a brief that breaks itself, interaction, harm, and sampling of large sets."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from story import HUTS, Item, Story, sentence
@@ -141,6 +142,7 @@ class _Held:
 
     def __init__(self, text: str) -> None:
         self.library = self
+        self.task = SimpleNamespace(config=SimpleNamespace(graders=()))
         self._text = text
 
     def evidence(self, case: Case) -> tuple[Passage, ...]:
