@@ -153,3 +153,13 @@ def test_a_rejected_lever_may_try_once_more_on_another_stack_and_an_accepted_one
     assert choose("sha256-next", [a_quote()], [an_attempt(accepted=False)], 0).next == "instruct"
     assert choose(STACK, [a_quote(settings={"k": 2})], [an_attempt(k=4)], 0).next == "instruct"
     assert choose(STACK, [a_quote(settings={"k": 4})], [an_attempt(k=4)], 0).next is None
+
+
+def test_a_lever_whose_whole_forecast_is_a_loss_is_out() -> None:
+    loss, none = Interval(low=-0.2, high=-0.05), Interval(low=-0.1, high=0.0)
+    for passes, credit, out in ((loss, none, True), (loss, loss, True), (none, none, False), (None, None, False)):
+        plan = choose(STACK, [a_quote(forecast=passes, score_forecast=credit)], (), 1000.0)
+        assert (plan.next is None) == out
+        assert plan.options[0].why.startswith("its forecast is a loss: -0.20 to -0.05 passes, ") == out
+    gains = a_quote(forecast=loss, score_forecast=Interval(low=-0.1, high=0.1))
+    assert choose(STACK, [gains], (), 1000.0).next == gains.lever

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from levers.economics import DAYS_PER_YEAR
 from levers.plan.records import EFFORTS, Attempt, GateCheck, Option, Plan, Quote, Verdict
+from levers.trial.records import Interval
 
 LEAST_SHARE = 0.01  # a lever that could cure less than one case in a hundred is not worth a move
 
@@ -63,6 +64,8 @@ def _refusal(stack: str, quote: Quote, attempts: Sequence[Attempt]) -> str:
         return gate_reason(unmet[0])
     if quote.saves is None and max(quote.unlocks, quote.gain) < LEAST_SHARE and quote.score_interval.low <= 0:
         return f"its probe, which is the lever made perfect, gains nothing ({quote.gain:+.2f} passes)"
+    if quote.saves is None and _loses(quote):
+        return f"its forecast is a loss: {_span(quote.forecast)} passes, {_span(quote.score_forecast)} credit"
     same = [each for each in attempts if each.lever == quote.lever and each.settings == quote.settings]
     if any(each.accepted for each in same):
         return "pulled already with these settings; what is left of its need wants the lever better, not again"
@@ -72,6 +75,16 @@ def _refusal(stack: str, quote: Quote, attempts: Sequence[Attempt]) -> str:
     if len(same) > 1:
         return f"tried {len(same)} times on earlier stacks and rejected: {same[-1].why}"
     return ""
+
+
+def _loses(quote: Quote) -> bool:
+    """Tell whether nothing can be gained by the forecast, and passes or credit are lost for sure."""
+    highs = [each.high for each in (quote.forecast, quote.score_forecast) if each]
+    return bool(highs) and max(highs) <= 0 and min(highs) < 0
+
+
+def _span(interval: Interval | None) -> str:
+    return f"{interval.low:+.2f} to {interval.high:+.2f}" if interval else "unknown"
 
 
 def gate_reason(gate: GateCheck) -> str:
