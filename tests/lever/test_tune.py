@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from levers.lever.tune import TuneLever
 from levers.lever.variants import check_pull
 from levers.loop import Loop, Project
 from levers.plan import choose
+from levers.stack import ModelRef
 from levers.stack.workshop import ADAPTERS
 from levers.tuning.pilot import Piloted, Point
 from levers.view import plan_table
@@ -95,6 +97,12 @@ def test_the_quote_shows_every_guard(clean: Situation, faulty: Situation) -> Non
     unmet = [gate for gate in lever("tune").quote(faulty).gates if not gate.met]
     assert [(gate.goal, gate.have, gate.blocks) for gate in unmet] == [("contradictory examples", 1, True)]
     assert "examples.jsonl:65" in unmet[0].source
+
+
+def test_hosted_models_are_not_tuned_here(clean: Situation) -> None:
+    for model in ("openai/gpt-4o", "openai-responses/gpt-4o", "anthropic/claude-sonnet-4"):
+        hosted = clean.stack.model_copy(update={"model": ModelRef(id=model)})
+        assert "the model is hosted" in lever("tune").quote(replace(clean, stack=hosted)).blocked
 
 
 def repeated(folder: Path, count: int) -> Path:

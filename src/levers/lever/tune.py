@@ -16,6 +16,7 @@ from levers.lever.room import room_of_needs
 from levers.lever.samples import lay_out
 from levers.lever.situation import Material, Pulled, Situation
 from levers.lever.variants import parse
+from levers.model import is_hosted
 from levers.plan import GateCheck, Quote
 from levers.stack import Stack
 from levers.stack.shared import is_public
@@ -201,7 +202,7 @@ def _shown(recipe: Recipe) -> tuple[str, ...]:
 
 def _blocked(situation: Situation) -> str:
     task, stack = situation.bench.task, situation.stack
-    if stack.model.id.startswith(("openai/", "anthropic/")):
+    if is_hosted(stack.model.id):
         return "the model is hosted; tuning here needs local weights"
     if stack.part("reason"):
         return "the stack reasons before it answers, and the examples hold no reasoning to learn"
