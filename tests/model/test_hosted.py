@@ -69,7 +69,7 @@ def test_too_long_a_wait_is_an_error_reply() -> None:
     with FakeServer(lambda request: Scripted("come tomorrow", status=429, headers={"Retry-After": "9999"})) as server:
         reply = answers(server, [ask("x")])[0]
         assert reply.finish == "error"
-        assert "429: come tomorrow" in (reply.error or "")
+        assert "429: come tomorrow" in (reply.error or "") and reply.outage
         assert len(server.requests) == 1
 
 
@@ -86,7 +86,7 @@ def test_a_call_that_stays_broken_is_an_error_reply_beside_good_ones(broken: Scr
     with FakeServer(script) as server:
         good, bad = answers(server, [ask("a good"), ask("a bad")], settings=QUICK.model_copy(update={"concurrency": 1}))
         assert (good.text, bad.finish) == ("good", "error")
-        assert re.search(why, bad.error or "")
+        assert re.search(why, bad.error or "") and bad.outage and not good.outage
         assert len(server.requests) == 1 + QUICK.retries.tries + 1
 
 
@@ -101,7 +101,7 @@ def test_a_timeout_is_an_error_reply() -> None:
     with FakeServer(lambda request: Scripted("late", delay=0.4)) as server:
         reply = answers(server, [ask("x")], settings=settings)[0]
         assert reply.finish == "error"
-        assert "0.1 seconds" in (reply.error or "")
+        assert "0.1 seconds" in (reply.error or "") and reply.outage
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,9 @@ def test_another_model_or_another_setting_is_another_key(tmp_path: Path) -> None
 
 def test_error_replies_are_not_kept(tmp_path: Path) -> None:
     replay = Replay(tmp_path / "kept.db")
-    broken = ScriptedModel(lambda each: Reply(text="", finish="error", error="down"))
-    assert Replayed(broken, replay).answer([ask("a")])[0].error == "down"
+    broken = ScriptedModel(lambda each: Reply(text="", finish="error", error="down", outage=True))
+    model = Replayed(broken, replay)
+    assert model.answer([ask("a"), ask("a")])[0].error == "down" and model.outages == 1
     assert Replayed(ScriptedModel(echo), replay).answer([ask("a")])[0].text == "A"
 
 

@@ -94,6 +94,8 @@ def test_equal_json_is_one_answer_and_failures_have_no_vote() -> None:
     failed = Reply(text="", finish="error", error="down")
     assert voted([failed, *replies("yes")]).text == "yes"
     assert voted([failed, failed]).error == "down"
+    assert not voted([failed, *replies("yes")]).outage
+    assert voted([failed.model_copy(update={"outage": True}), *replies("yes")]).outage
 
 
 def test_samples_take_their_time_one_after_the_other_only_where_they_are_computed() -> None:
@@ -112,9 +114,10 @@ def test_a_check_sends_the_answer_back_once_and_the_second_counts() -> None:
 
 
 def test_an_empty_check_leaves_the_first_answer() -> None:
-    desk = Desk(lambda ask: "first" if len(ask.messages) == 1 else Reply(text="", finish="error", error="down"))
+    down = Reply(text="", finish="error", error="down", outage=True)
+    desk = Desk(lambda ask: "first" if len(ask.messages) == 1 else down)
     found = ask_all(BARE.with_part(Reason(verify=True)), desk)[0]
-    assert found.text == "first" and found.error is None
+    assert found.text == "first" and found.error is None and found.outage
 
 
 def test_only_what_is_not_valid_goes_back_and_is_counted() -> None:

@@ -90,6 +90,7 @@ class Reply(Record):
     `confidence` is the probability of the reply's least probable token (0 to 1), None where the model does not tell: a
     reply is as sure as its weakest word. It ranks right before wrong replies better than the mean does, which the sure
     rest of a wrong name raises (docs/lab/pocket.md).
+    `outage`: the server or the way to it broke, which says nothing about the model: asked later, it may reply.
     `thought` is reasoning that the server sets apart; it is no part of the answer. `first_seconds` is the time to the
     first piece of a streamed reply. `tries` counts the calls it took.
     `seconds` is the wall time spent on this ask; in a batch, its share of the batch's time.
@@ -106,6 +107,7 @@ class Reply(Record):
     thought: str = ""
     first_seconds: float | None = None
     tries: int = 1
+    outage: bool = Field(default=False, exclude_if=_absent)
 
 
 class Model(Protocol):

@@ -213,7 +213,7 @@ class HostedModel:
             why = f"the server answered {error.status}: {error.message}"
         else:
             why = f"the server's reply cannot be read: {error.message}"
-        return Reply(text=text, finish="error", error=why)
+        return Reply(text=text, finish="error", error=why, outage=error.outage)
 
     def _unreachable(self) -> str:
         host = urlsplit(self._wire.base_url).hostname if self._wire.base_url else self._wire.host

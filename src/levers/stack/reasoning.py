@@ -97,13 +97,15 @@ def voted(replies: Sequence[Reply]) -> Reply:
     """Return the reply whose answer most of them give, the earliest of equals; usage of all, confidence its share.
 
     Answers are the same when they are the same JSON, or the same words whatever their case. Replies without an answer
-    have no vote. Samples of a model that runs here take their time one after the other, a server's all at once.
+    have no vote; one lost to an outage might have changed it. Samples of a model that runs here take their time one
+    after the other, a server's all at once.
     """
     done = [reply for reply in replies if reply.finish != "error" and reply.text.strip()]
     usage = sum((reply.usage for reply in replies), Usage())
     times = [reply.seconds for reply in replies]
     seconds = sum(times) if usage.compute_seconds else max(times)
-    spent: dict[str, Any] = {"usage": usage, "seconds": seconds}
+    lost = any(reply.outage for reply in replies)
+    spent: dict[str, Any] = {"usage": usage, "seconds": seconds, "outage": lost}
     if not done:
         return replies[0].model_copy(update=spent)
     counts = Counter(_same(reply.text) for reply in done)

@@ -209,7 +209,8 @@ class StepTrace(Record):
 class Answer(Record):
     """What a stack answered, with the whole trail: passages shown, prompt sent, usage, steps.
 
-    `thought` is the reasoning that led to the answer; it is no part of it, and readers are not shown it.
+    `thought` is the reasoning that led to the answer; it is no part of it, and readers are not shown it. `outage`: a
+    reply it needed was lost to an outage of the server, so it says nothing about the stack.
     """
 
     id: str
@@ -223,6 +224,7 @@ class Answer(Record):
     confidence: float | None = None
     error: str | None = None
     thought: str = Field(default="", exclude_if=lambda value: not value)
+    outage: bool = Field(default=False, exclude_if=lambda value: not value)
 
     @property
     def seconds(self) -> float:
