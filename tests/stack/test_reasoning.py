@@ -73,6 +73,17 @@ def test_a_reply_that_was_cut_in_its_thought_has_no_answer(text: str) -> None:
     assert found.text == "" and "so" in found.thought and found.finish == "length"
 
 
+@pytest.mark.parametrize("think", [False, True])
+def test_half_a_character_in_an_answer_of_json_is_marked(think: bool) -> None:
+    held = '{"answer": "a\\ud83d"}'
+    desk = Desk(lambda ask: f'{{"reasoning": "", "answer": {held}}}' if "reasoning" in str(ask.json_schema) else held)
+    stack = BARE.with_part(Structure(json_schema=SCHEMA, unwrap=True)).with_part(Reason(think=think, verify=True))
+    found = ask_all(stack, desk)[0]
+    assert found.text == "a\ufffd"
+    for sent in desk.scripted.asked:
+        sent.model_dump_json()
+
+
 def test_the_vote_keeps_the_answer_of_most_and_pays_for_all() -> None:
     desk = Desk(lambda ask: "Bern" if ask.seed % 2 else f"Zurich {ask.seed}")
     found = ask_all(BARE.with_part(Reason(samples=5)), desk, count=3)

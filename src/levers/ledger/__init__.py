@@ -5,13 +5,14 @@ from levers.ledger.owners import new_owner
 from levers.ledger.purse import Purse
 from levers.ledger.recordings import export, load, scrub, secrets_of
 from levers.ledger.replay import Replay
-from levers.ledger.values import Message, Record, canonical, digest
+from levers.ledger.values import Message, Record, Text, canonical, digest, whole
 
 __all__ = [
     "Message",
     "Purse",
     "Record",
     "Replay",
+    "Text",
     "canonical",
     "digest",
     "export",
@@ -19,5 +20,6 @@ __all__ = [
     "new_owner",
     "scrub",
     "secrets_of",
+    "whole",
     "write_atomic",
 ]

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 
 class Record(BaseModel):
@@ -18,6 +18,18 @@ class Message(Record):
 
     role: Literal["system", "user", "assistant"]
     content: str
+
+
+def whole(text: str) -> str:
+    """Join the halves of surrogate pairs; half of one alone, which UTF-8 cannot hold, becomes U+FFFD.
+
+    Models write them: a reply that is cut within an emoji ends in such a half.
+    """
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+Text = Annotated[str, AfterValidator(whole)]
+"""A text that came from outside and can be written down."""
 
 
 def canonical(value: Any) -> str:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from levers.economics.lifetimes import Lifetime
 from levers.economics.usage import Usage
-from levers.ledger import Message, Record
+from levers.ledger import Message, Record, Text
 
 Finish = Literal["stop", "length", "tools", "refusal", "filter", "error"]
 
@@ -31,8 +31,8 @@ class ToolCall(Record):
     """A call the model asks for; `arguments` is the JSON text as the model wrote it, which may be broken."""
 
     id: str
-    name: str
-    arguments: str
+    name: Text
+    arguments: Text
 
 
 class Turn(Record):
@@ -78,7 +78,7 @@ class Ask(Record):
 class TokenLogprob(Record):
     """One token of a reply and the natural logarithm of its probability."""
 
-    token: str
+    token: Text
     logprob: float
 
 
@@ -96,15 +96,15 @@ class Reply(Record):
     `seconds` is the wall time spent on this ask; in a batch, its share of the batch's time.
     """
 
-    text: str
+    text: Text
     finish: Finish = "stop"
     usage: Usage = Usage()
     confidence: float | None = None
     seconds: float = 0.0
-    error: str | None = None
+    error: Text | None = None
     calls: tuple[ToolCall, ...] = ()
     logprobs: tuple[TokenLogprob, ...] | None = None
-    thought: str = ""
+    thought: Text = ""
     first_seconds: float | None = None
     tries: int = 1
     outage: bool = Field(default=False, exclude_if=_absent)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from levers.economics.usage import Usage
-from levers.ledger import Message
+from levers.ledger import Message, whole
 from levers.model.contract import Ask, Reply
 from levers.model.reading import unthought
 from levers.stack.records import Reason
@@ -78,7 +78,7 @@ def answer_alone(part: Reason | None, ask: Ask, reply: Reply) -> Reply:
         return reply.model_copy(update={"text": text, "thought": thought or reply.thought})
     try:
         held = json.loads(reply.text)
-        thought, text = str(held["reasoning"]), json.dumps(held["answer"], ensure_ascii=False)
+        thought, text = str(held["reasoning"]), whole(json.dumps(held["answer"], ensure_ascii=False))
     except (ValueError, KeyError, TypeError):
         return reply.model_copy(update={"text": "", "thought": reply.text})
     return reply.model_copy(update={"text": text, "thought": thought})

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from levers.economics.lifetimes import Lifetime
 from levers.economics.usage import Usage
-from levers.ledger import Message, Record, digest
+from levers.ledger import Message, Record, Text, digest
 from levers.model.contract import Finish, Turn
 
 PassageOrder = Literal["best first", "best last", "ends"]
@@ -214,7 +214,7 @@ class Answer(Record):
     """
 
     id: str
-    text: str
+    text: Text
     citations: tuple[Citation, ...] = ()
     passages: tuple[Passage, ...] = ()
     prompt: tuple[Message | Turn, ...] = ()
@@ -223,7 +223,7 @@ class Answer(Record):
     finish: Finish = "stop"
     confidence: float | None = None
     error: str | None = None
-    thought: str = Field(default="", exclude_if=lambda value: not value)
+    thought: Text = Field(default="", exclude_if=lambda value: not value)
     outage: bool = Field(default=False, exclude_if=lambda value: not value)
 
     @property
