@@ -9,7 +9,7 @@ from pydantic import Field
 
 from levers.economics.lifetimes import Lifetime
 from levers.economics.usage import Usage
-from levers.ledger import Message, Record, Text
+from levers.ledger import Message, Record, Schema, Text
 
 Finish = Literal["stop", "length", "tools", "refusal", "filter", "error"]
 
@@ -24,7 +24,7 @@ class Tool(Record):
 
     name: str
     description: str = ""
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: Schema = Field(default_factory=dict)
 
 
 class ToolCall(Record):
@@ -67,7 +67,7 @@ class Ask(Record):
     max_tokens: int = 96
     temperature: float = 0.0
     seed: int = 0
-    json_schema: dict[str, Any] | None = None
+    json_schema: Schema | None = None
     stop: tuple[str, ...] = Field(default=(), exclude_if=_absent)
     tools: tuple[Tool, ...] = Field(default=(), exclude_if=_absent)
     tool_choice: str | None = Field(default=None, exclude_if=_absent)

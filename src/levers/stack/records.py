@@ -1,12 +1,12 @@
 """A stack is data: a model reference and an ordered list of parts. Its digest is its name."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from levers.economics.lifetimes import Lifetime
 from levers.economics.usage import Usage
-from levers.ledger import Message, Record, Text, digest
+from levers.ledger import Message, Record, Schema, Text, digest
 from levers.model.contract import Finish, Turn
 
 PassageOrder = Literal["best first", "best last", "ends"]
@@ -61,7 +61,7 @@ class Structure(Record):
     """
 
     kind: Literal["structure"] = "structure"
-    json_schema: dict[str, Any]
+    json_schema: Schema
     unwrap: bool = Field(default=False, exclude_if=lambda value: not value)
     repairs: int = Field(default=0, ge=0, le=3, exclude_if=lambda value: value == 0)
 
@@ -119,7 +119,7 @@ class Given(Record):
     kind: Literal["given"] = "given"
     passages: dict[str, tuple[Passage, ...]] = Field(default_factory=dict)
     pairs: dict[str, tuple[tuple[str, str], ...]] = Field(default_factory=dict)
-    schemas: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    schemas: dict[str, Schema] = Field(default_factory=dict)
     told: dict[str, str] = Field(default_factory=dict)
 
 
