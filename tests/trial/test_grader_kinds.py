@@ -130,6 +130,12 @@ def test_a_query_is_right_when_it_gives_the_same_rows(shop, expected, text, pass
     assert sorted(each.name for each in shop.root.iterdir()) == ["shop.db"]
 
 
+def test_a_query_finds_its_database_from_a_relative_folder(shop, monkeypatch):
+    monkeypatch.chdir(shop.root)
+    found = grade(a_spec("sql"), a_case(SELECT), Answer(id="c1", text=SELECT), Kit(tables="shop.db"))
+    assert found.passed, found.why
+
+
 def test_a_query_without_a_database_or_a_sound_expectation_scores_nothing(shop):
     answer = Answer(id="c1", text=SELECT)
     assert grade(a_spec("sql"), a_case(SELECT), answer, Kit(root=shop.root)).crashed

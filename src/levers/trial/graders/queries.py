@@ -37,7 +37,7 @@ def sql(spec: GraderSpec, case: Case, answer: Answer, kit: Kit) -> Verdict:
     name = spec.database or kit.tables
     if name is None:
         raise ValueError("the grader names no database, and the task has no tables")
-    path = kit.file(name)
+    path = kit.file(name).resolve()  # a file's address has no relative form
 
     def check(spec: GraderSpec, text: str, accepted: tuple[str, ...]) -> Verdict:
         wanted = [(each, _rows(path.as_uri(), each)) for each in accepted]
