@@ -148,6 +148,15 @@ import json, os, sys
 told = json.load(sys.stdin)
 if told["answer"] == "crash":
     sys.exit("boom")
+if told["answer"] == "broken":
+    told["no such key"]
+if told["answer"] == "caught":
+    import traceback
+    try:
+        told["no such key"]
+    except KeyError:
+        traceback.print_exc()
+    print(json.dumps({"why": "no such key"})); sys.exit(1)
 if told["answer"] == "keys":
     print(json.dumps({"why": str([name for name in os.environ if "KEY" in name])})); sys.exit(1)
 print("checked")
@@ -163,6 +172,8 @@ sys.exit(0 if told["answer"] == told["expected"] else 3 if told["answer"] == "od
         ("01234", 0.5, False, "too short"),
         ("odd", None, None, "exit code 3"),
         ("crash", 0.0, False, "the command says no"),
+        ("broken", None, None, "KeyError: 'no such key'"),
+        ("caught", 0.0, False, "no such key"),
         ("keys", 0.0, False, "[]"),
     ],
 )
