@@ -371,6 +371,11 @@ def test_kappa_agrees_with_scikit_learn(pairs):
     assert round((1 - found.agreement) * found.labels) == found.missed + found.harsh
 
 
+def test_a_line_of_reviewed_answers_ends_only_where_json_lines_say(tmp_path):
+    (tmp_path / "labels.jsonl").write_text('{"answer": "one\u2028two", "passed": true}\r\n\n', encoding="utf-8")
+    assert [each.answer for each in read_reviewed("labels.jsonl", Kit(root=tmp_path))] == ["one\u2028two"]
+
+
 def test_a_faulty_line_of_reviewed_answers_is_named(tmp_path):
     (tmp_path / "l.jsonl").write_text('{"answer": "x", "passed": true}\n{"answer": "x"}\n')
     with pytest.raises(ValueError, match=r"l\.jsonl:2"):
