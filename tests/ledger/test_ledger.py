@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levers.ledger import Message, Replay, canonical, digest, write_atomic
+from levers.ledger import Message, Record, Replay, Schema, canonical, digest, whole, write_atomic
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -77,3 +77,36 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path, mo
     with pytest.raises(OSError, match="disk full"):
         write_atomic(path, "new")
     assert path.read_text() == "old" and [each.name for each in path.parent.iterdir()] == ["file.json"]
+
+
+HALVES = st.characters(categories=["Cs"])
+
+
+@given(st.text(st.characters() | HALVES))
+def test_halves_of_a_pair_are_joined_or_replaced_and_nothing_else_changes(text: str) -> None:
+    found = whole(text)
+    found.encode()
+    if not any("\ud800" <= each <= "\udfff" for each in text):
+        assert found == text
+
+
+def test_a_pair_in_two_halves_is_one_character_again() -> None:
+    assert whole("a\ud83d\ude00") == "a\U0001f600"
+    assert whole("\ufeffa\ud83d") == "\ufeffa\ufffd" and whole("\ude00b") == "\ufffdb"
+
+
+class _Asked(Record):
+    shape: Schema
+
+
+def test_the_order_of_a_schemas_properties_counts_and_no_other() -> None:
+    def named(schema: dict[str, Any]) -> str:
+        return digest([_Asked(shape=schema)])
+
+    why, score = {"why": {"type": "string"}}, {"score": {"type": "integer"}}
+    first, second = {"type": "object", "properties": why | score}, {"type": "object", "properties": score | why}
+    assert named(first) != named(second)
+    assert named({"items": first}) != named({"items": second})
+    assert named(first) == named(dict(reversed(first.items())))
+    assert named(second) == digest([{"shape": second}])  # in the order of the alphabet the name is what it always was
+    assert _Asked(shape=first).model_dump(mode="json") == {"shape": first}

@@ -116,6 +116,19 @@ def test_keys_are_scrubbed_wherever_they_stand(key: str, tmp_path: Path) -> None
     assert "it is" in text and text.count("[key removed]") == 3
 
 
+def test_words_that_look_like_keys_stay_and_keys_behind_an_escape_go() -> None:
+    for text in ("risk-based-authentication", "risk-assessment-2024-report", "the sk-learn-pipeline-of-ours"):
+        assert scrub(text) == text
+    assert scrub(r'{"a": "\nsk-proj-abcdefghijklmnop1234"}') == r'{"a": "\n[key removed]"}'
+
+
+def test_a_line_ends_only_where_json_lines_say(tmp_path: Path) -> None:
+    replay, other = Replay(tmp_path / "one.db"), Replay(tmp_path / "other.db")
+    replay.put({"sha256-1": {"text": "one\u2028two\x85three"}})
+    export(replay, tmp_path / "out.jsonl", {})
+    assert load(other, tmp_path / "out.jsonl") == 1 and dict(other.items()) == dict(replay.items())
+
+
 @given(st.recursive(st.none() | st.integers() | st.text(max_size=9), lambda inner: st.lists(inner, max_size=3)))
 def test_what_holds_no_key_stays_as_it_is(value: object) -> None:
     assert scrub(value) == value

@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+from story import Story
+
 from levers.ledger import Record
+from levers.loop import Loop, Project
 from levers.loop.memo import Memo
+from levers.testing import Scripted
 
 
 class _Piece(Record):
@@ -25,3 +30,41 @@ def test_a_record_asked_for_often_is_made_and_counted_once(tmp_path: Path) -> No
     again = Memo(tmp_path)
     assert again.keep("piece", _Piece, make) == first
     assert (len(made), again.seconds) == (1, took)
+
+
+def test_nothing_is_kept_from_the_first_outage_on(tmp_path: Path) -> None:
+    lost = [0]
+    memo = Memo(tmp_path, lambda: lost[0])
+
+    def make(text: str) -> _Piece:
+        lost[0] += text == "half"
+        return _Piece(text=text)
+
+    memo.keep("whole", _Piece, lambda: make("whole"))
+    assert memo.keep("half", _Piece, lambda: make("half")) == memo.keep("half", _Piece, lambda: make("other"))
+    memo.keep("follows", _Piece, lambda: make("follows"))
+    again = Memo(tmp_path, lambda: lost[0])
+    texts = [again.keep(name, _Piece, lambda: make("new")).text for name in ("whole", "half", "follows")]
+    assert texts == ["whole", "new", "new"]
+
+
+def test_an_outage_is_no_wrong_answer_and_the_next_run_asks_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Story(tmp_path / "huts") as story:
+        healthy = story.server._script
+        broken = Scripted("come tomorrow", status=429, headers={"Retry-After": "9999"})
+
+        def failing(request: dict[str, object]) -> str | Scripted:
+            return broken if "Alder" in str(request) else healthy(request)
+
+        monkeypatch.setattr(story.server, "_script", failing)
+        project = Project(story.folder)
+        trial = Loop(project).trial(project.start(), "dev")
+        lost = [each for each in trial.outcomes if each.answer.outage]
+        assert 0 < len(lost) < len(trial.outcomes) and trial.unscored == len(lost)
+        assert all("429: come tomorrow" in grade.why and not each.scored for each in lost for grade in each.grades)
+        monkeypatch.setattr(story.server, "_script", healthy)
+        asked = story.asked
+        trial = Loop(project).trial(project.start(), "dev")
+        assert trial.unscored == 0 and story.asked == asked + len(lost)

@@ -69,7 +69,7 @@ def test_too_long_a_wait_is_an_error_reply() -> None:
     with FakeServer(lambda request: Scripted("come tomorrow", status=429, headers={"Retry-After": "9999"})) as server:
         reply = answers(server, [ask("x")])[0]
         assert reply.finish == "error"
-        assert "429: come tomorrow" in (reply.error or "")
+        assert "429: come tomorrow" in (reply.error or "") and reply.outage
         assert len(server.requests) == 1
 
 
@@ -86,7 +86,7 @@ def test_a_call_that_stays_broken_is_an_error_reply_beside_good_ones(broken: Scr
     with FakeServer(script) as server:
         good, bad = answers(server, [ask("a good"), ask("a bad")], settings=QUICK.model_copy(update={"concurrency": 1}))
         assert (good.text, bad.finish) == ("good", "error")
-        assert re.search(why, bad.error or "")
+        assert re.search(why, bad.error or "") and bad.outage and not good.outage
         assert len(server.requests) == 1 + QUICK.retries.tries + 1
 
 
@@ -96,12 +96,29 @@ def test_a_broken_call_recovers() -> None:
         assert answers(server, [ask("x")])[0].text == "back"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_half_a_character_is_marked_and_loses_no_other_reply(stream: bool, tmp_path: Any) -> None:
+    said = {"cut": "\ud83d", "whole": "fine", "tool": ""}
+    calls = (("1", "look", '{"what": "\ud83d"}'),)
+
+    def script(request: dict[str, Any]) -> Scripted:
+        word = last_word(request)
+        return Scripted(said[word], calls=calls if word == "tool" else ())
+
+    with FakeServer(script) as server:
+        settings = QUICK.model_copy(update={"stream": stream})
+        model = open_model("openai/small", base_url=server.base_url, settings=settings)
+        replies = Replayed(model, Replay(tmp_path / "kept.db")).answer([ask(word) for word in said])
+        assert [reply.text for reply in replies] == ["\ufffd", "fine", ""]
+        assert replies[2].calls[0].arguments == '{"what": "\ufffd"}'
+
+
 def test_a_timeout_is_an_error_reply() -> None:
     settings = HostedSettings(timeout=0.1, retries=Retries(tries=1, first=0.01))
     with FakeServer(lambda request: Scripted("late", delay=0.4)) as server:
         reply = answers(server, [ask("x")], settings=settings)[0]
         assert reply.finish == "error"
-        assert "0.1 seconds" in (reply.error or "")
+        assert "0.1 seconds" in (reply.error or "") and reply.outage
 
 
 @pytest.mark.parametrize(

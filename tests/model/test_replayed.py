@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from levers.errors import ModelError
 from levers.ledger import Message, Replay
-from levers.model import Absent, Ask, Replayed, ReplayedEmbedder, Reply
+from levers.model import Absent, Ask, Replayed, ReplayedEmbedder, Reply, Tool
 from levers.testing import HashEmbedder, ScriptedModel
 
 
@@ -38,10 +38,23 @@ def test_another_model_or_another_setting_is_another_key(tmp_path: Path) -> None
     assert Replayed(warm, replay).answer([ask("a").model_copy(update={"temperature": 1.0})])[0].text == "warm"
 
 
+def test_the_order_in_which_a_schema_asks_for_fields_is_another_key(tmp_path: Path) -> None:
+    replay = Replay(tmp_path / "kept.db")
+    fields = {"why": {"type": "string"}, "score": {"type": "integer"}}
+    for name in ("json_schema", "tools"):
+        model = ScriptedModel(echo)
+        for ordered in (fields, dict(reversed(fields.items())), fields):
+            schema = {"type": "object", "properties": ordered}
+            value = (Tool(name="look", parameters=schema),) if name == "tools" else schema
+            Replayed(model, replay).answer([ask("a").model_copy(update={name: value})])
+        assert len(model.asked) == 2
+
+
 def test_error_replies_are_not_kept(tmp_path: Path) -> None:
     replay = Replay(tmp_path / "kept.db")
-    broken = ScriptedModel(lambda each: Reply(text="", finish="error", error="down"))
-    assert Replayed(broken, replay).answer([ask("a")])[0].error == "down"
+    broken = ScriptedModel(lambda each: Reply(text="", finish="error", error="down", outage=True))
+    model = Replayed(broken, replay)
+    assert model.answer([ask("a"), ask("a")])[0].error == "down" and model.outages == 1
     assert Replayed(ScriptedModel(echo), replay).answer([ask("a")])[0].text == "A"
 
 

@@ -73,6 +73,17 @@ def test_a_reply_that_was_cut_in_its_thought_has_no_answer(text: str) -> None:
     assert found.text == "" and "so" in found.thought and found.finish == "length"
 
 
+@pytest.mark.parametrize("think", [False, True])
+def test_half_a_character_in_an_answer_of_json_is_marked(think: bool) -> None:
+    held = '{"answer": "a\\ud83d"}'
+    desk = Desk(lambda ask: f'{{"reasoning": "", "answer": {held}}}' if "reasoning" in str(ask.json_schema) else held)
+    stack = BARE.with_part(Structure(json_schema=SCHEMA, unwrap=True)).with_part(Reason(think=think, verify=True))
+    found = ask_all(stack, desk)[0]
+    assert found.text == "a\ufffd"
+    for sent in desk.scripted.asked:
+        sent.model_dump_json()
+
+
 def test_the_vote_keeps_the_answer_of_most_and_pays_for_all() -> None:
     desk = Desk(lambda ask: "Bern" if ask.seed % 2 else f"Zurich {ask.seed}")
     found = ask_all(BARE.with_part(Reason(samples=5)), desk, count=3)
@@ -94,6 +105,8 @@ def test_equal_json_is_one_answer_and_failures_have_no_vote() -> None:
     failed = Reply(text="", finish="error", error="down")
     assert voted([failed, *replies("yes")]).text == "yes"
     assert voted([failed, failed]).error == "down"
+    assert not voted([failed, *replies("yes")]).outage
+    assert voted([failed.model_copy(update={"outage": True}), *replies("yes")]).outage
 
 
 def test_samples_take_their_time_one_after_the_other_only_where_they_are_computed() -> None:
@@ -112,9 +125,10 @@ def test_a_check_sends_the_answer_back_once_and_the_second_counts() -> None:
 
 
 def test_an_empty_check_leaves_the_first_answer() -> None:
-    desk = Desk(lambda ask: "first" if len(ask.messages) == 1 else Reply(text="", finish="error", error="down"))
+    down = Reply(text="", finish="error", error="down", outage=True)
+    desk = Desk(lambda ask: "first" if len(ask.messages) == 1 else down)
     found = ask_all(BARE.with_part(Reason(verify=True)), desk)[0]
-    assert found.text == "first" and found.error is None
+    assert found.text == "first" and found.error is None and found.outage
 
 
 def test_only_what_is_not_valid_goes_back_and_is_counted() -> None:

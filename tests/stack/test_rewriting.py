@@ -35,7 +35,7 @@ class Desk:
     def reply(self, ask: Ask) -> str | Reply:
         asked_for_wordings = ask.messages[0].role == "system"
         if asked_for_wordings and self.fails:
-            return Reply(text="", finish="error", error="no answer in time")
+            return Reply(text="", finish="error", error="no answer in time", outage=True)
         return self.lines if asked_for_wordings else "nine days"
 
     def model(self, reference: ModelRef) -> ScriptedModel:
@@ -76,7 +76,7 @@ def test_what_a_stack_searches_can_be_asked_without_an_answer() -> None:
 def test_without_a_usable_wording_the_question_is_searched_alone(desk: Desk) -> None:
     found = answer(STACK, [Question(id="1", input=TALK)], desk)[0]
     assert desk.searched == ["and to Iceland?"]
-    assert found.text == "nine days" and found.error is None
+    assert found.text == "nine days" and found.error is None and found.outage == desk.fails
 
 
 def test_no_rewriting_unless_the_part_says_so() -> None:

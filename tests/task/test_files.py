@@ -48,6 +48,14 @@ def test_a_task_whose_graders_name_no_file_keeps_its_name(make: Make) -> None:
     assert load(root).digest == "sha256-db97d8ccbbe07f0b"
 
 
+def test_the_order_of_a_schemas_properties_is_part_of_a_task(make: Make) -> None:
+    graders = CONFIG.replace("  - kind: exact\n", "  - {kind: schema, schema: answer.json}\n")
+    root = make({"levers.yaml": graders, "answer.json": '{"properties": {"why": {}, "score": {}}}'})
+    before = load(root)
+    (root / "answer.json").write_text('{"properties": {"score": {}, "why": {}}}')
+    assert load(root).digest != before.digest
+
+
 def test_only_words_that_are_files_of_the_project_count(tmp_path: Path) -> None:
     root, outside = tmp_path / "p", tmp_path / "outside.py"
     (root / "sub").mkdir(parents=True)

@@ -179,6 +179,15 @@ def test_a_failed_answer_gets_nothing_and_says_why(kind):
         assert found.why == f"no answer: {fields.get('error', 'the model gave an error')}"
 
 
+@pytest.mark.parametrize("kind", GRADER_KINDS)
+def test_what_an_outage_cost_is_not_scored(kind):
+    case = a_case("30 days", evidence=("d.md#s",))
+    for fields in ({"finish": "error", "error": "the server said 503"}, {"text": "30 days"}):
+        found = grade(a_spec(kind, pattern="."), case, Answer(id="c1", outage=True, **{"text": "", **fields}), Kit())
+        assert (found.credit, found.passed, found.crashed) == (None, None, False)
+        assert found.why.startswith("no answer: ")
+
+
 @pytest.mark.parametrize(
     ("kind", "expected", "fields"),
     [

@@ -16,10 +16,12 @@ from levers.ledger.files import write_atomic
 from levers.ledger.replay import Replay
 
 SCRUBBED = "[key removed]"
-# Shapes of keys that providers publish (secret scanners look for the same), and of bearer tokens in headers.
+# Shapes of keys that providers publish (secret scanners look for the same), and of bearer tokens in headers. None
+# stands within a word, but behind an escape in JSON as text; a key of sk- holds a digit, as hyphened words seldom do.
 _SHAPES = re.compile(
-    r"sk-(?:ant-|proj-|or-|svcacct-)?[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{20,}|gh[pousr]_[A-Za-z0-9]{30,}"
-    r"|AKIA[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{30,}|xox[abprs]-[A-Za-z0-9-]{10,}|(?i:bearer\s+)[A-Za-z0-9._~+/-]{16,}=*"
+    r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))"
+    r"(?:sk-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{20,}|gh[pousr]_[A-Za-z0-9]{30,}"
+    r"|AKIA[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{30,}|xox[abprs]-[A-Za-z0-9-]{10,}|(?i:bearer\s+)[A-Za-z0-9._~+/-]{16,}=*)"
 )
 _NAMES = re.compile(r"(?:API_KEY|TOKEN|SECRET)$")
 _LONG_ENOUGH = 8  # a shorter value of an environment variable is a word that may stand anywhere
@@ -42,7 +44,7 @@ def load(replay: Replay, path: Path) -> int:
         UserError: the file cannot be read, or lines are no recording; all of them are named, and nothing is added.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "bytes that are not UTF-8"
         raise UserError(Problem(file=str(path), found=why, expected="a recording: lines of JSON")) from error

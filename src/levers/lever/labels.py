@@ -183,7 +183,7 @@ def _form(task: DevTask, question: str, first: Answer, kit: Kit) -> str:
 def read_queue(file: Path) -> Queue:
     """Read labels. Raises UserError naming the line that is damaged."""
     labels = []
-    head, *lines = file.read_text(encoding="utf-8").splitlines()
+    head, *lines = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     for number, line in enumerate(lines, 2):
         try:
             labels.append(Label.model_validate_json(line))

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -13,12 +13,23 @@ from levers.ledger import Record, write_atomic
 R = TypeVar("R", bound=Record)
 
 
-class Memo:
-    """Records by name in a folder. A file is whole or absent; what cannot be read is made again."""
+def _none() -> int:
+    return 0
 
-    def __init__(self, folder: Path) -> None:
-        """Keep records in `folder`."""
+
+class Memo:
+    """Records by name in a folder. A file is whole or absent; what cannot be read is made again.
+
+    From the first outage on nothing is written: what was made then, and whatever followed from it, may lack replies, so
+    the next run makes it again. Until then it is remembered here, so that one run sees one record of a name.
+    """
+
+    def __init__(self, folder: Path, outages: Callable[[], int] = _none) -> None:
+        """Keep records in `folder`; `outages` counts the replies that were lost so far."""
         self._folder = folder
+        self._outages = outages
+        self._before = outages()
+        self._passing: dict[str, Any] = {}
         self._took: dict[str, float] = {}
 
     @property
@@ -28,6 +39,9 @@ class Memo:
 
     def keep(self, name: str, kind: type[R], make: Callable[[], R]) -> R:
         """Return the record of that name, made now unless it was made before."""
+        if name in self._passing:
+            found_here: R = self._passing[name]
+            return found_here
         path = self._folder / f"{name}.json"
         found = self._read(path, kind)
         if found is not None:
@@ -35,9 +49,12 @@ class Memo:
             return found[0]
         started = time.monotonic()
         made = make()
-        seconds = time.monotonic() - started
-        write_atomic(path, json.dumps({"seconds": seconds, "value": made.model_dump(mode="json")}, ensure_ascii=False))
-        self._took[name] = seconds
+        seconds = self._took[name] = time.monotonic() - started
+        if self._outages() > self._before:
+            self._passing[name] = made
+        else:
+            value = made.model_dump(mode="json")
+            write_atomic(path, json.dumps({"seconds": seconds, "value": value}, ensure_ascii=False))
         return made
 
     @staticmethod

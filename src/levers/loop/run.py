@@ -42,7 +42,7 @@ class Loop:
         self.project = project
         self.id = project.run_id()
         self.folder = project.task.state / RUNS / self.id
-        self.memo = Memo(self.folder / "kept")
+        self.memo = Memo(self.folder / "kept", lambda: project.workshop.outages)
         self.attempts: list[Attempt] = []
         self.openings: list[Opening] = []
         self.steps: list[Step] = []

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from levers.economics.lifetimes import Lifetime
 from levers.economics.usage import Usage
-from levers.ledger import Message, Record
+from levers.ledger import Message, Record, Schema, Text
 
 Finish = Literal["stop", "length", "tools", "refusal", "filter", "error"]
 
@@ -24,15 +24,15 @@ class Tool(Record):
 
     name: str
     description: str = ""
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: Schema = Field(default_factory=dict)
 
 
 class ToolCall(Record):
     """A call the model asks for; `arguments` is the JSON text as the model wrote it, which may be broken."""
 
     id: str
-    name: str
-    arguments: str
+    name: Text
+    arguments: Text
 
 
 class Turn(Record):
@@ -67,7 +67,7 @@ class Ask(Record):
     max_tokens: int = 96
     temperature: float = 0.0
     seed: int = 0
-    json_schema: dict[str, Any] | None = None
+    json_schema: Schema | None = None
     stop: tuple[str, ...] = Field(default=(), exclude_if=_absent)
     tools: tuple[Tool, ...] = Field(default=(), exclude_if=_absent)
     tool_choice: str | None = Field(default=None, exclude_if=_absent)
@@ -78,7 +78,7 @@ class Ask(Record):
 class TokenLogprob(Record):
     """One token of a reply and the natural logarithm of its probability."""
 
-    token: str
+    token: Text
     logprob: float
 
 
@@ -90,22 +90,24 @@ class Reply(Record):
     `confidence` is the probability of the reply's least probable token (0 to 1), None where the model does not tell: a
     reply is as sure as its weakest word. It ranks right before wrong replies better than the mean does, which the sure
     rest of a wrong name raises (docs/lab/pocket.md).
+    `outage`: the server or the way to it broke, which says nothing about the model: asked later, it may reply.
     `thought` is reasoning that the server sets apart; it is no part of the answer. `first_seconds` is the time to the
     first piece of a streamed reply. `tries` counts the calls it took.
     `seconds` is the wall time spent on this ask; in a batch, its share of the batch's time.
     """
 
-    text: str
+    text: Text
     finish: Finish = "stop"
     usage: Usage = Usage()
     confidence: float | None = None
     seconds: float = 0.0
-    error: str | None = None
+    error: Text | None = None
     calls: tuple[ToolCall, ...] = ()
     logprobs: tuple[TokenLogprob, ...] | None = None
-    thought: str = ""
+    thought: Text = ""
     first_seconds: float | None = None
     tries: int = 1
+    outage: bool = Field(default=False, exclude_if=_absent)
 
 
 class Model(Protocol):

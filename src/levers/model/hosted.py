@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from levers.economics.usage import Usage
 from levers.errors import ModelError
-from levers.ledger import Record, canonical
+from levers.ledger import Record, canonical, whole
 from levers.model.bridge import as_completed, emitted
 from levers.model.budget import Budget
 from levers.model.contract import Ask, Reply, Turn
@@ -120,7 +120,7 @@ class HostedModel:
         def keep(piece: str) -> None:
             pieces.append((piece, time.perf_counter() - begun))
             if emit:
-                emit(piece)
+                emit(whole(piece))
 
         async def once() -> Reply:
             nonlocal tries
@@ -213,7 +213,7 @@ class HostedModel:
             why = f"the server answered {error.status}: {error.message}"
         else:
             why = f"the server's reply cannot be read: {error.message}"
-        return Reply(text=text, finish="error", error=why)
+        return Reply(text=text, finish="error", error=why, outage=error.outage)
 
     def _unreachable(self) -> str:
         host = urlsplit(self._wire.base_url).hostname if self._wire.base_url else self._wire.host

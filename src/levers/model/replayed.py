@@ -38,6 +38,8 @@ class Replayed:
         """Put `replay` before `model`."""
         self._model = model
         self._replay = replay
+        self.outages = 0
+        """Replies lost to outages so far."""
 
     @property
     def id(self) -> str:
@@ -88,6 +90,7 @@ class Replayed:
         names = sorted(asks, key=lambda key: (sum(len(each.content) for each in asks[key].messages), key))
         for fresh in self._fresh([asks[name] for name in names]):
             named = {names[place]: reply for place, reply in fresh.items()}
+            self.outages += sum(reply.outage for reply in named.values())
             self._replay.put({key: reply.model_dump() for key, reply in named.items() if reply.finish != "error"})
             yield named
 

@@ -58,6 +58,11 @@ class CallFailed(Exception):
         """Tell whether the same call could succeed later."""
         if self.final or self.spent:
             return False
+        return self.outage
+
+    @property
+    def outage(self) -> bool:
+        """Tell whether the server or the way to it is what broke, not the ask."""
         return self.kind != "status" or self.status >= _SERVER_BROKE or self.status in _PASSING
 
     @property

@@ -175,6 +175,7 @@ def _answer(draft: Draft, done: Exchange) -> Answer:
         confidence=reply.confidence,
         error=reply.error,
         thought=reply.thought,
+        outage=draft.outage or reply.outage,
     )
 
 

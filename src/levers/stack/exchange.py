@@ -76,7 +76,8 @@ def _joined(done: Exchange, reply: Reply, name: str) -> Exchange:
     trace = StepTrace(name=name, seconds=reply.seconds, detail=reply.finish)
     usage = done.reply.usage + reply.usage
     kept = done.reply if reply.finish in _FINAL or not reply.text.strip() else reply
-    kept = kept.model_copy(update={"usage": usage, "thought": done.reply.thought or kept.thought})
+    lost = done.reply.outage or reply.outage
+    kept = kept.model_copy(update={"usage": usage, "thought": done.reply.thought or kept.thought, "outage": lost})
     return replace(done, reply=kept, steps=(*done.steps, trace))
 
 

@@ -23,7 +23,8 @@ class Draft:
     """A prompt in the making for one question. Parts turn drafts into drafts; `messages` lays the last one out.
 
     `own_shots`: the examples were chosen for this question. `around`: the question stands before the passages too.
-    `wordings` of the question are searched beside it; `usage` is what was spent before the answer is asked.
+    `wordings` of the question are searched beside it; `usage` is what was spent before the answer is asked, and
+    `outage` tells that a reply was lost by then.
     """
 
     question: Question
@@ -36,6 +37,7 @@ class Draft:
     around: bool = False
     wordings: tuple[str, ...] = ()
     usage: Usage = field(default=Usage())
+    outage: bool = False
 
     @property
     def text(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from levers.economics.usage import Usage
-from levers.ledger import Message
+from levers.ledger import Message, whole
 from levers.model.contract import Ask, Reply
 from levers.model.reading import unthought
 from levers.stack.records import Reason
@@ -78,7 +78,7 @@ def answer_alone(part: Reason | None, ask: Ask, reply: Reply) -> Reply:
         return reply.model_copy(update={"text": text, "thought": thought or reply.thought})
     try:
         held = json.loads(reply.text)
-        thought, text = str(held["reasoning"]), json.dumps(held["answer"], ensure_ascii=False)
+        thought, text = str(held["reasoning"]), whole(json.dumps(held["answer"], ensure_ascii=False))
     except (ValueError, KeyError, TypeError):
         return reply.model_copy(update={"text": "", "thought": reply.text})
     return reply.model_copy(update={"text": text, "thought": thought})
@@ -97,13 +97,15 @@ def voted(replies: Sequence[Reply]) -> Reply:
     """Return the reply whose answer most of them give, the earliest of equals; usage of all, confidence its share.
 
     Answers are the same when they are the same JSON, or the same words whatever their case. Replies without an answer
-    have no vote. Samples of a model that runs here take their time one after the other, a server's all at once.
+    have no vote; one lost to an outage might have changed it. Samples of a model that runs here take their time one
+    after the other, a server's all at once.
     """
     done = [reply for reply in replies if reply.finish != "error" and reply.text.strip()]
     usage = sum((reply.usage for reply in replies), Usage())
     times = [reply.seconds for reply in replies]
     seconds = sum(times) if usage.compute_seconds else max(times)
-    spent: dict[str, Any] = {"usage": usage, "seconds": seconds}
+    lost = any(reply.outage for reply in replies)
+    spent: dict[str, Any] = {"usage": usage, "seconds": seconds, "outage": lost}
     if not done:
         return replies[0].model_copy(update=spent)
     counts = Counter(_same(reply.text) for reply in done)

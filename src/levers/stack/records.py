@@ -1,12 +1,12 @@
 """A stack is data: a model reference and an ordered list of parts. Its digest is its name."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from levers.economics.lifetimes import Lifetime
 from levers.economics.usage import Usage
-from levers.ledger import Message, Record, digest
+from levers.ledger import Message, Record, Schema, Text, digest
 from levers.model.contract import Finish, Turn
 
 PassageOrder = Literal["best first", "best last", "ends"]
@@ -61,7 +61,7 @@ class Structure(Record):
     """
 
     kind: Literal["structure"] = "structure"
-    json_schema: dict[str, Any]
+    json_schema: Schema
     unwrap: bool = Field(default=False, exclude_if=lambda value: not value)
     repairs: int = Field(default=0, ge=0, le=3, exclude_if=lambda value: value == 0)
 
@@ -119,7 +119,7 @@ class Given(Record):
     kind: Literal["given"] = "given"
     passages: dict[str, tuple[Passage, ...]] = Field(default_factory=dict)
     pairs: dict[str, tuple[tuple[str, str], ...]] = Field(default_factory=dict)
-    schemas: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    schemas: dict[str, Schema] = Field(default_factory=dict)
     told: dict[str, str] = Field(default_factory=dict)
 
 
@@ -209,11 +209,12 @@ class StepTrace(Record):
 class Answer(Record):
     """What a stack answered, with the whole trail: passages shown, prompt sent, usage, steps.
 
-    `thought` is the reasoning that led to the answer; it is no part of it, and readers are not shown it.
+    `thought` is the reasoning that led to the answer; it is no part of it, and readers are not shown it. `outage`: a
+    reply it needed was lost to an outage of the server, so it says nothing about the stack.
     """
 
     id: str
-    text: str
+    text: Text
     citations: tuple[Citation, ...] = ()
     passages: tuple[Passage, ...] = ()
     prompt: tuple[Message | Turn, ...] = ()
@@ -222,7 +223,8 @@ class Answer(Record):
     finish: Finish = "stop"
     confidence: float | None = None
     error: str | None = None
-    thought: str = Field(default="", exclude_if=lambda value: not value)
+    thought: Text = Field(default="", exclude_if=lambda value: not value)
+    outage: bool = Field(default=False, exclude_if=lambda value: not value)
 
     @property
     def seconds(self) -> float:

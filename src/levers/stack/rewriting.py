@@ -34,9 +34,8 @@ def reworded(count: int, drafts: Sequence[Draft], model: Model, seed: int = 0) -
     for draft, reply in zip(drafts, model.answer([_ask(count, draft, seed) for draft in drafts]), strict=True):
         lines = () if reply.finish == "error" else wordings(reply.text, draft.text, count)
         trace = StepTrace(name="rewrite", seconds=reply.seconds, detail=f"{len(lines)} other wordings")
-        done.append(
-            replace(draft, wordings=lines, usage=draft.usage + reply.usage, steps=(*draft.steps, trace)),
-        )
+        usage, lost = draft.usage + reply.usage, draft.outage or reply.outage
+        done.append(replace(draft, wordings=lines, usage=usage, steps=(*draft.steps, trace), outage=lost))
     return done
 
 

@@ -85,6 +85,7 @@ class ProjectWorkshop:
         self._price = price
         self._purse = Purse(state / LEDGER) if models.cap is not None else None
         self._models: dict[tuple[str, str | None], Model] = {}
+        self._opened: list[Replayed] = []
         self._finders: dict[str, IndexFinder] = {}
         self._embedders: dict[str, Embedder] = {}
         self._rerankers: dict[str, Reranker] = {}
@@ -106,7 +107,13 @@ class ProjectWorkshop:
             root=self._root,
             budget=budget,
         )
-        return Replayed(model, self._replay)
+        self._opened.append(Replayed(model, self._replay))
+        return self._opened[-1]
+
+    @property
+    def outages(self) -> int:
+        """Count the replies that outages of servers have cost so far, whichever model was asked."""
+        return sum(model.outages for model in self._opened)
 
     def cost(self, reference: str, usage: Usage) -> float | None:
         """Return what a model's usage costs in USD; None where no price is known."""

@@ -6,7 +6,7 @@ from typing import Any, Literal, NewType, get_args, overload
 
 from pydantic import ConfigDict, Field
 
-from levers.ledger import Message, Record, digest
+from levers.ledger import Message, Record, digest, in_order
 from levers.task.files import file_digests, lies_below
 from levers.task.references import split_reference
 
@@ -211,7 +211,7 @@ class Task(Record):
     def digest(self) -> str:
         """Name of the task's content: config, instructions, cases, examples, graders' files, not the folder."""
         files = [self.files] if self.files else []  # a task without any keeps the name that it always had
-        return digest([self.config, self.instructions, self.cases, self.examples, self.schemas, *files])
+        return digest([self.config, self.instructions, self.cases, self.examples, in_order(self.schemas), *files])
 
     @cached_property
     def files(self) -> dict[str, str]:

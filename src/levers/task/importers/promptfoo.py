@@ -96,7 +96,7 @@ def _from_file(path: Path) -> Iterator[Any]:
         for row in csv.DictReader(io.StringIO(text_of(path), newline="")):
             yield _from_row({str(key).strip(): (value or "").strip() for key, value in row.items()})
     elif ending == ".jsonl":
-        yield from (json.loads(line) for line in text_of(path).splitlines() if line.strip())
+        yield from (json.loads(line) for line in text_of(path).split("\n") if line.strip())
     elif ending in (".yaml", ".yml", ".json"):
         whole = _document(path)
         yield from whole if isinstance(whole, list) else [whole]

@@ -40,7 +40,7 @@ GRADERS: dict[GraderKind, Grader] = {
     "code": code,
 }
 BATCHED: dict[GraderKind, BatchGrader] = {"semantic": semantic, "judge": judged}
-VERSIONS: dict[GraderKind, int] = {"numeric": 2, "citation": 2, "sql": 2}
+VERSIONS: dict[GraderKind, int] = {"numeric": 2, "citation": 2, "judge": 2, "sql": 3, "code": 2}
 """Versions of the graders' code; 1 where none is named."""
 
 
@@ -63,7 +63,8 @@ def _version(spec: GraderSpec, files: tuple[tuple[str, str], ...] = ()) -> str:
 def grade(spec: GraderSpec, case: Case, answer: Answer, kit: Kit) -> Grade:
     """Grade one answer with one grader; never raises.
 
-    An answer that failed gets no credit, with its error as the reason.
+    An answer that failed gets no credit, with its error as the reason; one that an outage of the server cost is not
+    scored.
     A grader that breaks yields a grade that is not scored, marked as crashed.
     """
     return grade_all(spec, [(case, answer)], kit)[0]
@@ -101,12 +102,13 @@ def _not_meant(spec: GraderSpec, kit: Kit) -> Grade:
 
 
 def _failed(answer: Answer) -> bool:
-    return answer.error is not None or answer.finish == "error"
+    return answer.error is not None or answer.finish == "error" or answer.outage
 
 
 def _of_failure(spec: GraderSpec, case: Case, answer: Answer, kit: Kit) -> Grade:
-    verdict = Verdict.of(False, f"no answer: {clip(answer.error or 'the model gave an error')}")
-    if spec.kind == "citation" and spec.support != "answer" and not case.evidence:
+    unsaid = "a reply was lost to an outage of the server" if answer.outage else "the model gave an error"
+    verdict = Verdict.of(False, f"no answer: {clip(answer.error or unsaid)}")
+    if answer.outage or (spec.kind == "citation" and spec.support != "answer" and not case.evidence):
         verdict = Verdict(credit=None, passed=None, why=verdict.why)
     return _grade(spec, verdict, kit)
 

@@ -144,8 +144,11 @@ def _asks(spec: GraderSpec, given: _Material) -> tuple[Ask, Ask]:
 
 
 def _tagged(name: str, text: str) -> str:
-    """Set a text between tags that it cannot close itself."""
-    return f"<{name}>\n{_TAG.sub('', text)}\n</{name}>"
+    """Set a text between tags that it cannot close itself; what is left around a tag taken out may be one again."""
+    before = ""
+    while before != text:
+        before, text = text, _TAG.sub("", text)
+    return f"<{name}>\n{text}\n</{name}>"
 
 
 def _verdict(spec: GraderSpec, there: Reply, back: Reply) -> Verdict | Exception:

@@ -5,7 +5,7 @@ import re
 import sqlite3
 import time
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from levers.stack.records import Answer
 from levers.task.records import Case, GraderSpec
@@ -29,23 +29,23 @@ _FORBIDDEN_FUNCTIONS = {"load_extension", "writefile", "readfile", "edit", "fts3
 def sql(spec: GraderSpec, case: Case, answer: Answer, kit: Kit) -> Verdict:
     """Pass when the answer's query gives the same rows as an accepted one on `database` (default: the task's tables).
 
-    Rows in any order, unless the accepted query ends in ORDER BY; column names do not matter, their order does;
-    numbers may differ by 1e-9 of their size, but not two whole ones. A fenced block is taken out of its fence. The
+    Rows in any order, unless the accepted query ends in ORDER BY; column names do not matter, their number and order
+    do; numbers may differ by 1e-9 of their size, but not two whole ones. A fenced block is taken out of its fence. The
     database is SQLite, opened read-only; anything but SELECT is refused, and so is a query of more than 5 seconds or
     10,000 rows.
     """
     name = spec.database or kit.tables
     if name is None:
         raise ValueError("the grader names no database, and the task has no tables")
-    path = kit.file(name)
+    path = kit.file(name).resolve()  # a file's address has no relative form
 
     def check(spec: GraderSpec, text: str, accepted: tuple[str, ...]) -> Verdict:
-        wanted = [(each, _rows(path.as_uri(), each)) for each in accepted]
+        wanted = [(each, _table(path.as_uri(), each)) for each in accepted]
         try:
-            found = _rows(path.as_uri(), _query(text))
+            found = _table(path.as_uri(), _query(text))
         except (sqlite3.Error, sqlite3.Warning, _TooMuch) as error:
             return Verdict.of(False, f"the query fails: {clip(str(error))}: {clip(text)}")
-        same = any(_same(found, rows, _ordered(query)) for query, rows in wanted)
+        same = any(_same(found, table, _ordered(query)) for query, table in wanted)
         return Verdict.of(same, f"expected {_shown(wanted[0][1])}, the query gives {_shown(found)}")
 
     return compared(check)(spec, case, answer, kit)
@@ -53,6 +53,13 @@ def sql(spec: GraderSpec, case: Case, answer: Answer, kit: Kit) -> Verdict:
 
 class _TooMuch(Exception):
     """The query takes too long or returns too much."""
+
+
+class _Table(NamedTuple):
+    """What a query gives."""
+
+    columns: int
+    rows: list[tuple[Any, ...]]
 
 
 def _ordered(query: str) -> bool:
@@ -68,7 +75,7 @@ def _query(text: str) -> str:
     return (fenced[1] if fenced else text).strip()
 
 
-def _rows(address: str, query: str) -> list[tuple[Any, ...]]:
+def _table(address: str, query: str) -> _Table:
     connection = sqlite3.connect(f"{address}?mode=ro", uri=True)
     try:
         connection.set_authorizer(_authorise)
@@ -76,14 +83,17 @@ def _rows(address: str, query: str) -> list[tuple[Any, ...]]:
         connection.set_progress_handler(lambda: int(time.monotonic() > deadline), 10_000)
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         try:
-            rows = connection.execute(query).fetchmany(_ROWS + 1)
+            cursor = connection.execute(query)
+            rows = cursor.fetchmany(_ROWS + 1)
         except sqlite3.OperationalError as error:
             if str(error) == "interrupted":
                 raise _TooMuch(f"it runs longer than {_SECONDS:g} seconds") from None
             raise
+        if cursor.description is None:
+            raise sqlite3.ProgrammingError("there is no statement in it")
         if len(rows) > _ROWS:
             raise _TooMuch(f"it returns more than {_ROWS:,} rows")
-        return rows
+        return _Table(len(cursor.description), rows)
     finally:
         connection.close()
 
@@ -95,8 +105,9 @@ def _authorise(action: int, first: str | None, second: str | None, *_: str | Non
     return sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
 
 
-def _same(found: list[tuple[Any, ...]], wanted: list[tuple[Any, ...]], ordered: bool) -> bool:
-    if len(found) != len(wanted) or {len(row) for row in found} != {len(row) for row in wanted}:
+def _same(first: _Table, second: _Table, ordered: bool) -> bool:
+    found, wanted = first.rows, second.rows
+    if first.columns != second.columns or len(found) != len(wanted):
         return False
     if ordered:
         return all(_equal(left, right) for left, right in zip(found, wanted, strict=True))
@@ -123,6 +134,7 @@ def _rounded(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(float(f"{value:.12g}") if isinstance(value, float) else value for value in row)
 
 
-def _shown(rows: list[tuple[Any, ...]]) -> str:
+def _shown(table: _Table) -> str:
+    rows = table.rows
     first = ", ".join(str(value) for value in rows[0]) if rows else ""
     return f"{len(rows)} row{'' if len(rows) == 1 else 's'}" + (f" ({clip(first)})" if rows else "")

@@ -24,7 +24,7 @@ def read_reviewed(name: str, kit: Kit) -> tuple[Reviewed, ...]:
     Raises ValueError naming the line that is no such object.
     """
     rows = []
-    for number, line in enumerate(kit.file(name).read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(kit.file(name).read_text(encoding="utf-8-sig").split("\n"), start=1):
         if not line.strip():
             continue
         try:
