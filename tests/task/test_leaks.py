@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from levers.ledger import Message
 from levers.task.golden import Golden
-from levers.task.leaks import check_leaks
+from levers.task.leaks import check_leaks, first_value
 from levers.task.records import Case, Example
 from levers.task.rules import plain
 
@@ -78,3 +78,7 @@ def test_many_examples_are_compared_in_blocks(monkeypatch: pytest.MonkeyPatch) -
         Example(messages=(Message(role="user", content=text),), answer="x", line=n) for n, text in enumerate(texts)
     ]
     assert [each.line for each in check_leaks(Golden("g", (case,), (1,), ()), asked, "e")] == [4]
+
+
+def test_an_answer_of_many_brackets_is_a_text() -> None:
+    assert first_value("[" * 100_000) == "[" * 100_000

@@ -151,7 +151,7 @@ def suspect_label(case: Case, said: Sequence[str], reference: str | None, bench:
 def _first_text(answer: str) -> str:
     try:
         parsed = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         return answer.strip()
     if isinstance(parsed, dict):
         return next((value.strip() for value in parsed.values() if isinstance(value, str)), "")

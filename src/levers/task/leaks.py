@@ -99,7 +99,7 @@ def first_value(answer: str) -> str:
     """Return what an answer says: the first value of a JSON object, any other answer as it is."""
     try:
         parsed = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         return answer
     return str(next(iter(parsed.values()), "")) if isinstance(parsed, dict) else str(parsed)
 
