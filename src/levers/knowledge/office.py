@@ -7,16 +7,28 @@ from levers.knowledge.optional import need
 from levers.knowledge.reading import Unreadable, Writer, bars, open_package
 from levers.knowledge.records import Parsed
 
+_WRAPPERS = " | ".join(f".//w:{name}" for name in "ins moveTo sdt sdtContent smartTag customXml fldSimple".split())  # noqa: SIM905
+_LEFT_OUT = " | ".join(
+    (
+        ".//w:del | .//w:moveFrom | .//w:tr[w:trPr/w:del]",  # deleted in a tracked change
+        ".//w:sdt[w:sdtPr/w:showingPlcHdr]",  # "Click here to enter text"
+        ".//w:sdt[w:sdtPr/w:docPartObj/w:docPartGallery/@w:val='Table of Contents']",
+    )
+)
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
 
 
 def read_docx(data: bytes) -> Parsed:
-    """Read a Word document. Headings are paragraphs of the styles Title and Heading 1 to 9 or with an outline level."""
+    """Read a Word document. Headings are paragraphs of the styles Title and Heading 1 to 9 or with an outline level.
+
+    Tracked changes count as accepted: what they insert is read, what they delete is not.
+    """
     package = open_package(data, ".docx")
     docx = need("docx", "python-docx")
     writer = Writer()
     try:
         document = docx.Document(package)
+        _unwrap(document.element.body)
         for item in document.iter_inner_content():
             if hasattr(item, "rows"):
                 writer.write(_table(item), "table")
@@ -76,6 +88,17 @@ def _shape(shape: Any, writer: Writer) -> None:
         writer.write(_lines(shape.text_frame.text))
 
 
+def _unwrap(body: Any) -> None:
+    """Put what python-docx passes over, such as content controls and tracked insertions, where it looks for text."""
+    for element in body.xpath(_LEFT_OUT):
+        if element.getparent() is not None:
+            element.getparent().remove(element)
+    for element in body.xpath(_WRAPPERS):
+        parent = element.getparent()
+        at = parent.index(element)
+        parent[at : at + 1] = list(element)
+
+
 def _level(paragraph: Any) -> int:
     """Return a heading's level, 0 for other paragraphs."""
     name = (paragraph.style.name or "") if paragraph.style is not None else ""
@@ -97,10 +120,18 @@ def _table(table: Any) -> str:
         for cell in row.cells:
             element = getattr(cell, "_tc", None)
             if element is None or element is not last:
-                cells.append(cell.text if hasattr(cell, "text") else "")
+                cells.append(_cell(cell))
             last = element
         lines.append(bars(cells))
     return "\n".join(line for line in lines if line)
+
+
+def _cell(cell: Any) -> str:
+    """Return the text of a table's cell, with that of the tables inside it."""
+    if not hasattr(cell, "iter_inner_content"):
+        return str(getattr(cell, "text", ""))
+    inner = cell.iter_inner_content()
+    return " ".join(_table(item).replace("|", " ") if hasattr(item, "rows") else item.text for item in inner)
 
 
 def _lines(text: str) -> str:
