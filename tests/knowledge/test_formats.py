@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import docx
+import openpyxl
 import pytest
 from docx.oxml import parse_xml
 from hypothesis import given
@@ -88,6 +89,21 @@ def test_word_keeps_what_stands_in_controls_tracked_changes_and_tables_in_tables
     assert parts(read(tmp_path, "a.docx", saved(document))) == [
         ("text", 0, "in 30 days or more"),
         ("table", 0, "| Fees | card 5 EUR |\n| Term | 1 y |"),
+    ]
+
+
+def test_a_sheet_is_read_whole_whatever_size_it_says_it_has(tmp_path):
+    book = openpyxl.Workbook()
+    for row in (["sku", "name", "note"], ["A1", "Fjell"], ["A2", "Alm", "new"]):
+        book.active.append(row)
+    whole, wrong = io.BytesIO(saved(book)), io.BytesIO()
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(wrong, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b'ref="A1:C3"', b'ref="A1:B2"'))
+    document = read(tmp_path, "a.xlsx", wrong.getvalue())
+    assert [text for *_, text in parts(document)][1:] == [
+        "| sku: A1 | name: Fjell |",
+        "| sku: A2 | name: Alm | note: new |",
     ]
 
 
