@@ -64,6 +64,18 @@ def test_word_keeps_headings_and_tables_in_their_places(tmp_path):
     assert [each.page for each in chunk(document)] == [None, None]
 
 
+def test_a_heading_of_two_lines_is_one_and_numbered_ones_are_two(tmp_path):
+    pages = [
+        [(16, "Returns and"), (16, "refunds"), (11, "Within 30 days."), (16, "1. Fees"), (16, "2. Terms"), (11, STORY)]
+    ]
+    document = read(tmp_path, "a.pdf", make_pdf(pages))
+    assert [text for kind, _, text in parts(document) if kind == "heading"] == [
+        "Returns and refunds",
+        "1. Fees",
+        "2. Terms",
+    ]
+
+
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 RUN = "<w:r><w:t>{}</w:t></w:r>"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from levers.knowledge.optional import need
 from levers.knowledge.reading import Unreadable, Writer, bars, open_package
-from levers.knowledge.records import Parsed
+from levers.knowledge.records import BlockKind, Parsed
 
 _WRAPPERS = " | ".join(f".//w:{name}" for name in "ins moveTo sdt sdtContent smartTag customXml fldSimple".split())  # noqa: SIM905
 _LEFT_OUT = " | ".join(
@@ -56,21 +56,20 @@ def read_pptx(data: bytes) -> Parsed:
             writer.page()
             title = slide.shapes.title
             named = title.text_frame.text if title is not None and title.has_text_frame else ""
-            writer.heading(named if named.strip() else f"Slide {number}", 2)
             own = None if title is None else title.shape_id
-            for shape in _in_order(slide.shapes):
-                if shape.shape_id != own:
-                    _shape(shape, writer)
+            shown = [_shape(shape) for shape in _in_order(slide.shapes) if shape.shape_id != own]
             if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
-                writer.write(_lines(slide.notes_slide.notes_text_frame.text))
+                shown.append((_lines(slide.notes_slide.notes_text_frame.text), "text"))
+            if named.strip() or any(text.strip() for text, _ in shown):
+                writer.heading(named if named.strip() else f"Slide {number}", 2)
+            for text, kind in shown:
+                writer.write(text, kind)
         title = str(slides.core_properties.title or "").strip()
     except Unreadable:
         raise
     except Exception as error:  # as above
         raise _damaged(".pptx", error) from error
-    parsed = writer.done(title or None)
-    only_titles = all(block.kind == "heading" for block in parsed.blocks)
-    return Parsed(text="") if only_titles and not re.sub(r"Slide \d+", "", parsed.text).strip() else parsed
+    return writer.done(title or None)
 
 
 def _in_order(shapes: Any) -> list[Any]:
@@ -81,11 +80,11 @@ def _in_order(shapes: Any) -> list[Any]:
     return sorted(found, key=lambda shape: (shape.top or 0, shape.left or 0))
 
 
-def _shape(shape: Any, writer: Writer) -> None:
+def _shape(shape: Any) -> tuple[str, BlockKind]:
+    """Return what a shape shows and its kind; no text where it is a picture."""
     if getattr(shape, "has_table", False) and shape.has_table:
-        writer.write(_table(shape.table), "table")
-    elif shape.has_text_frame:
-        writer.write(_lines(shape.text_frame.text))
+        return _table(shape.table), "table"
+    return _lines(shape.text_frame.text) if shape.has_text_frame else "", "text"
 
 
 def _unwrap(body: Any) -> None:
