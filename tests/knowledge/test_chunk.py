@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from levers.knowledge import Chunking, Document, chunk
-from levers.knowledge.chunk import sections, size, slugs
+from levers.knowledge.chunk import sections, size, slugs, under_headings
 from levers.knowledge.outline import markdown_blocks, text_blocks
 from levers.knowledge.records import Block
 from levers.knowledge.sheets import read_csv
@@ -50,6 +50,16 @@ def test_a_chunk_for_each_section_with_its_path():
         ("paid", "Returns > Paid", "By card."),
         ("other-x", "Other x", "Text."),
     ]
+
+
+def test_a_heading_with_nothing_under_it_is_a_chunk_of_its_own():
+    text = "# FAQ\n\n## Refund term: 30 days\n\n## Fee: 5 EUR\n\nPaid by card.\n\n### Last"
+    assert [(piece.section, piece.text) for piece in chunk(markdown(text))] == [
+        ("refund-term-30-days", "## Refund term: 30 days"),
+        ("fee-5-eur", "Paid by card."),
+        ("last", "### Last"),
+    ]
+    assert under_headings(markdown(text)) == {"faq": ("refund-term-30-days", "fee-5-eur", "last")}
 
 
 def test_the_title_leads_the_path_when_no_heading_is_of_the_first_level():
@@ -122,9 +132,9 @@ def test_text_without_spaces_is_still_cut():
     assert len(pieces) == 13 and "".join(piece.text for piece in pieces) == "字" * 2000
 
 
-def test_headings_without_text_are_sections_without_chunks():
+def test_headings_over_deeper_headings_only_are_sections_without_chunks():
     document = markdown("# A\n\n## B\n\ntext\n\n## C\n")
-    assert [(part.slug, len(part.blocks)) for part in sections(document)] == [("a", 0), ("b", 1), ("c", 0)]
+    assert [(part.slug, len(part.blocks)) for part in sections(document)] == [("a", 0), ("b", 1), ("c", 1)]
 
 
 MARKS = [
@@ -168,8 +178,9 @@ def test_spans_are_exact_ordered_and_inside_one_section(blocks_of: Callable, tex
         assert piece.text == text[piece.start : piece.end] and piece.text == piece.text.strip() != ""
         assert piece.start >= last
         last = piece.end
-        assert all(heading.end <= piece.start or heading.start >= piece.end for heading in headings)
-        before = [heading for heading in headings if heading.end <= piece.start]
+        own = any(heading.start <= piece.start and piece.end <= heading.end for heading in headings)
+        assert own or all(heading.end <= piece.start or heading.start >= piece.end for heading in headings)
+        before = [heading for heading in headings if heading.start <= piece.start]
         assert bool(piece.section) <= bool(before)
         assert size(piece.text) <= words * 1.2 + 1
     for table in tables:

@@ -1,15 +1,20 @@
 """Files of every kind, whole and broken: what is read, where it stands, and what is said about the rest."""
 
+import io
 import os
 import random
 import re
+import zipfile
 from pathlib import Path
 
+import docx
+import openpyxl
 import pytest
+from docx.oxml import parse_xml
 from hypothesis import given
 from hypothesis import strategies as st
 from knowledge.conftest import HashingEmbedder, write
-from knowledge.makers import STORY, damage, make_all, make_docx, make_pdf, make_pptx, make_xlsx
+from knowledge.makers import STORY, damage, make_all, make_docx, make_pdf, make_pptx, make_xlsx, saved
 
 from levers.knowledge import Access, build, chunk, read_library
 from levers.knowledge.decode import decode
@@ -57,6 +62,61 @@ def test_word_keeps_headings_and_tables_in_their_places(tmp_path):
         ("text", 0, "Poles are sold apart."),
     ]
     assert [each.page for each in chunk(document)] == [None, None]
+
+
+def test_a_heading_of_two_lines_is_one_and_numbered_ones_are_two(tmp_path):
+    pages = [
+        [(16, "Returns and"), (16, "refunds"), (11, "Within 30 days."), (16, "1. Fees"), (16, "2. Terms"), (11, STORY)]
+    ]
+    document = read(tmp_path, "a.pdf", make_pdf(pages))
+    assert [text for kind, _, text in parts(document) if kind == "heading"] == [
+        "Returns and refunds",
+        "1. Fees",
+        "2. Terms",
+    ]
+
+
+W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+RUN = "<w:r><w:t>{}</w:t></w:r>"
+
+
+def test_word_keeps_what_stands_in_controls_tracked_changes_and_tables_in_tables(tmp_path):
+    document = docx.Document()
+    body = document.element.body
+    said = RUN.format("in ") + f"<w:ins w:id='1'>{RUN.format('30')}</w:ins>"
+    said += "<w:del w:id='2'><w:r><w:delText>14</w:delText></w:r></w:del><w:moveFrom w:id='3'>" + RUN.format("x")
+    said += f"</w:moveFrom><w:smartTag>{RUN.format(' days')}</w:smartTag>"
+    held = f"<w:sdt><w:sdtContent>{RUN.format(' or more')}</w:sdtContent></w:sdt>"
+    empty = f"<w:sdt><w:sdtPr><w:showingPlcHdr/></w:sdtPr><w:sdtContent>{RUN.format('Click')}</w:sdtContent></w:sdt>"
+    paragraph = f"<w:p>{said}{held}{empty}</w:p>"
+    body.insert(0, parse_xml(f"<w:sdt {W}><w:sdtContent>{paragraph}</w:sdtContent></w:sdt>"))
+    table = document.add_table(1, 2)
+    table.cell(0, 0).text = "Fees"
+    inner = table.cell(0, 1).add_table(1, 2)
+    inner.cell(0, 0).text, inner.cell(0, 1).text = "card", "5 EUR"
+    row = f"<w:tr><w:tc><w:p>{RUN.format('Term')}</w:p></w:tc><w:tc><w:p>{RUN.format('1 y')}</w:p></w:tc></w:tr>"
+    table._tbl.append(parse_xml(f"<w:sdt {W}><w:sdtContent>{row}</w:sdtContent></w:sdt>"))
+    gone = row.replace("<w:tr>", "<w:tr><w:trPr><w:del w:id='4'/></w:trPr>").replace("<w:tr>", f"<w:tr {W}>")
+    table._tbl.append(parse_xml(gone))
+    assert parts(read(tmp_path, "a.docx", saved(document))) == [
+        ("text", 0, "in 30 days or more"),
+        ("table", 0, "| Fees | card 5 EUR |\n| Term | 1 y |"),
+    ]
+
+
+def test_a_sheet_is_read_whole_whatever_size_it_says_it_has(tmp_path):
+    book = openpyxl.Workbook()
+    for row in (["sku", "name", "note"], ["A1", "Fjell"], ["A2", "Alm", "new"]):
+        book.active.append(row)
+    whole, wrong = io.BytesIO(saved(book)), io.BytesIO()
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(wrong, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b'ref="A1:C3"', b'ref="A1:B2"'))
+    document = read(tmp_path, "a.xlsx", wrong.getvalue())
+    assert [text for *_, text in parts(document)][1:] == [
+        "| sku: A1 | name: Fjell |",
+        "| sku: A2 | name: Alm | note: new |",
+    ]
 
 
 def test_slides_are_pages_with_titles_tables_and_notes(tmp_path):
@@ -186,8 +246,6 @@ def test_any_text_is_made_of_whole_characters(text):
 
 
 def test_a_zip_bomb_is_not_opened(tmp_path):
-    import io
-    import zipfile
 
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as package:

@@ -89,3 +89,16 @@ def test_a_model_that_is_no_folder_is_noted(shop: Path) -> None:
     assert note in check(shop).notes
     (shop / "models" / "mine").mkdir(parents=True)
     assert note not in check(shop).notes
+
+
+@pytest.mark.parametrize(
+    "field", ["prices: %s", "knowledge: {documents: %s}", "knowledge: {documents: docs/, access: %s}"]
+)
+@pytest.mark.parametrize("text", ['"' + "Answer politely. " * 30 + '"', r'"a\0b"'])
+def test_a_text_where_a_file_belongs_is_one_problem(shop: Path, field: str, text: str) -> None:
+    (problem,) = found(shop, field % text + "\n")
+    assert "which does not exist" in problem
+
+
+def test_a_text_where_a_model_belongs_is_looked_up_as_nothing(shop: Path) -> None:
+    assert found(shop, f"models: {{answer: hf/{'a' * 300}}}\n") == []

@@ -147,6 +147,7 @@ def test_a_citation_points_to_the_very_characters(
         ("It is so [1], and so [2] [1]", [(1, "nothing here"), (2, "Within forty\ndays, yes.")]),
         ("no words of theirs", []),
         ("[7]", []),
+        ("[" * 100_000, []),
         ("", []),
     ],
 )

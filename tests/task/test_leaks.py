@@ -85,3 +85,7 @@ def test_the_fact_of_an_answer_is_its_first_text_or_number() -> None:
     assert first_value('{"found": true}') == "True" and first_value('{"found": null}') == ""
     assert first_value('{"found": {}, "notes": ["a", "b"]}') == "['a', 'b']"
     assert first_value("42.5 EUR") == "42.5 EUR" and first_value("7") == "7"
+
+
+def test_an_answer_of_many_brackets_is_a_text() -> None:
+    assert first_value("[" * 100_000) == "[" * 100_000

@@ -99,6 +99,16 @@ def test_f1_is_symmetric_bounded_and_one_with_itself(left, right):
         ("30km", "30"),
         ("1234,5678", "1234"),
         ("none", None),
+        ("-$5", "-5"),
+        ("$-5", "-5"),
+        ("3-$5", "3"),
+        ("- $5", "5"),
+        ("5 million", "5000000"),
+        ("1.5-billion", "1500000000"),
+        ("5k", "5000"),
+        ("300 K", "300"),
+        ("$2.5bn", "2500000000"),
+        ("5 m", "5"),
     ],
 )
 def test_first_number(text, number):

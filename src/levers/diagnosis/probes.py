@@ -74,7 +74,7 @@ def said_text(answer: str, case: Case, graders: Sequence[GraderSpec]) -> str:
     """Return what an answer says where the case's expected texts stand."""
     try:
         parsed = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         return answer.strip()
     if not isinstance(parsed, dict):
         return str(parsed)

@@ -18,7 +18,10 @@ _TAIL = 0.2  # a last piece below this share of the limit joins the piece before
 
 
 class Section(NamedTuple):
-    """A heading's own text: its slug, its path and its blocks, without those of deeper headings."""
+    """A heading's own text: its slug, its path and its blocks, without those of deeper headings.
+
+    A heading with nothing under it, neither text nor deeper headings, is its own text: it may say all there is to say.
+    """
 
     slug: str
     heading: str
@@ -53,15 +56,16 @@ def sections(document: Document) -> list[Section]:
     path = {} if top == 1 else {0: root}
     found: list[Section] = []
     slug, heading, level, blocks = "", root, 0, list[Block]()
+    own: list[Block] = []
     for block in document.blocks:
         if block.kind != "heading":
             blocks.append(block)
             continue
-        found.append(Section(slug, heading, tuple(blocks), level))
+        found.append(Section(slug, heading, tuple(blocks or (own if block.level <= level else ())), level))
         path = {level: title for level, title in path.items() if level < block.level} | {block.level: block.title}
         slug, heading = next(anchors), " > ".join(title for title in path.values() if title)
-        level, blocks = block.level, []
-    found.append(Section(slug, heading, tuple(blocks), level))
+        level, blocks, own = block.level, [], [block]
+    found.append(Section(slug, heading, tuple(blocks or own), level))
     return [section for section in found if section.slug or section.blocks]
 
 
@@ -78,7 +82,7 @@ def outline(document: Document) -> tuple[tuple[str, ...], ...]:
 
 
 def under_headings(document: Document) -> dict[str, tuple[str, ...]]:
-    """Return, for each heading without text of its own, the slugs of the sections under it."""
+    """Return, for each heading with nothing but deeper headings under it, the slugs of those."""
     parts = sections(document)
     under: dict[str, tuple[str, ...]] = {}
     for at, part in enumerate(parts):

@@ -5,18 +5,30 @@ from typing import Any
 
 from levers.knowledge.optional import need
 from levers.knowledge.reading import Unreadable, Writer, bars, open_package
-from levers.knowledge.records import Parsed
+from levers.knowledge.records import BlockKind, Parsed
 
+_WRAPPERS = " | ".join(f".//w:{name}" for name in "ins moveTo sdt sdtContent smartTag customXml fldSimple".split())  # noqa: SIM905
+_LEFT_OUT = " | ".join(
+    (
+        ".//w:del | .//w:moveFrom | .//w:tr[w:trPr/w:del]",  # deleted in a tracked change
+        ".//w:sdt[w:sdtPr/w:showingPlcHdr]",  # "Click here to enter text"
+        ".//w:sdt[w:sdtPr/w:docPartObj/w:docPartGallery/@w:val='Table of Contents']",
+    )
+)
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
 
 
 def read_docx(data: bytes) -> Parsed:
-    """Read a Word document. Headings are paragraphs of the styles Title and Heading 1 to 9 or with an outline level."""
+    """Read a Word document. Headings are paragraphs of the styles Title and Heading 1 to 9 or with an outline level.
+
+    Tracked changes count as accepted: what they insert is read, what they delete is not.
+    """
     package = open_package(data, ".docx")
     docx = need("docx", "python-docx")
     writer = Writer()
     try:
         document = docx.Document(package)
+        _unwrap(document.element.body)
         for item in document.iter_inner_content():
             if hasattr(item, "rows"):
                 writer.write(_table(item), "table")
@@ -44,21 +56,20 @@ def read_pptx(data: bytes) -> Parsed:
             writer.page()
             title = slide.shapes.title
             named = title.text_frame.text if title is not None and title.has_text_frame else ""
-            writer.heading(named if named.strip() else f"Slide {number}", 2)
             own = None if title is None else title.shape_id
-            for shape in _in_order(slide.shapes):
-                if shape.shape_id != own:
-                    _shape(shape, writer)
+            shown = [_shape(shape) for shape in _in_order(slide.shapes) if shape.shape_id != own]
             if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
-                writer.write(_lines(slide.notes_slide.notes_text_frame.text))
+                shown.append((_lines(slide.notes_slide.notes_text_frame.text), "text"))
+            if named.strip() or any(text.strip() for text, _ in shown):
+                writer.heading(named if named.strip() else f"Slide {number}", 2)
+            for text, kind in shown:
+                writer.write(text, kind)
         title = str(slides.core_properties.title or "").strip()
     except Unreadable:
         raise
     except Exception as error:  # as above
         raise _damaged(".pptx", error) from error
-    parsed = writer.done(title or None)
-    only_titles = all(block.kind == "heading" for block in parsed.blocks)
-    return Parsed(text="") if only_titles and not re.sub(r"Slide \d+", "", parsed.text).strip() else parsed
+    return writer.done(title or None)
 
 
 def _in_order(shapes: Any) -> list[Any]:
@@ -69,11 +80,22 @@ def _in_order(shapes: Any) -> list[Any]:
     return sorted(found, key=lambda shape: (shape.top or 0, shape.left or 0))
 
 
-def _shape(shape: Any, writer: Writer) -> None:
+def _shape(shape: Any) -> tuple[str, BlockKind]:
+    """Return what a shape shows and its kind; no text where it is a picture."""
     if getattr(shape, "has_table", False) and shape.has_table:
-        writer.write(_table(shape.table), "table")
-    elif shape.has_text_frame:
-        writer.write(_lines(shape.text_frame.text))
+        return _table(shape.table), "table"
+    return _lines(shape.text_frame.text) if shape.has_text_frame else "", "text"
+
+
+def _unwrap(body: Any) -> None:
+    """Put what python-docx passes over, such as content controls and tracked insertions, where it looks for text."""
+    for element in body.xpath(_LEFT_OUT):
+        if element.getparent() is not None:
+            element.getparent().remove(element)
+    for element in body.xpath(_WRAPPERS):
+        parent = element.getparent()
+        at = parent.index(element)
+        parent[at : at + 1] = list(element)
 
 
 def _level(paragraph: Any) -> int:
@@ -97,10 +119,18 @@ def _table(table: Any) -> str:
         for cell in row.cells:
             element = getattr(cell, "_tc", None)
             if element is None or element is not last:
-                cells.append(cell.text if hasattr(cell, "text") else "")
+                cells.append(_cell(cell))
             last = element
         lines.append(bars(cells))
     return "\n".join(line for line in lines if line)
+
+
+def _cell(cell: Any) -> str:
+    """Return the text of a table's cell, with that of the tables inside it."""
+    if not hasattr(cell, "iter_inner_content"):
+        return str(getattr(cell, "text", ""))
+    inner = cell.iter_inner_content()
+    return " ".join(_table(item).replace("|", " ") if hasattr(item, "rows") else item.text for item in inner)
 
 
 def _lines(text: str) -> str:

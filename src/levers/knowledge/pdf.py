@@ -1,6 +1,7 @@
 """Read PDF: text by page, headings by the size of their letters, paragraphs by the gaps between lines."""
 
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from levers.knowledge.records import Parsed
 _HEADING_FROM = 1.15  # times the commonest letter size
 _HEADING_WORDS = 16  # a longer line is large print, not a heading
 _PARAGRAPH_GAP = 1.6  # times the letter size, from one line's foot to the next's
+_NUMBERED = re.compile(r"[0-9]+(?:\.[0-9]+)*[.)]?\s")  # begins a heading
 _PUNCTUATED = (".", ",", ";", ":")
 
 
@@ -121,7 +123,7 @@ def _sizes(pages: list[list[_Line]]) -> list[float]:
 def _parts(lines: list[_Line], sizes: list[float]) -> Iterator[tuple[str, str, int]]:
     """Yield the page's headings and paragraphs in order: kind, text, level."""
     paragraph: list[_Line] = []
-    for line in lines:
+    for line in _joined(lines, sizes[1:]):
         level = sizes.index(line.size, 1) if line.size in sizes[1:] else 0
         short = len(line.text.split()) <= _HEADING_WORDS and not line.text.endswith(_PUNCTUATED)
         apart = paragraph and not 0 < paragraph[-1].foot - line.foot <= _PARAGRAPH_GAP * max(line.size, 1.0)
@@ -133,6 +135,21 @@ def _parts(lines: list[_Line], sizes: list[float]) -> Iterator[tuple[str, str, i
         else:
             paragraph.append(line)
     yield from _paragraph(paragraph)
+
+
+def _joined(lines: list[_Line], sizes: list[float]) -> list[_Line]:
+    """Make one line of a heading that runs over several."""
+    found: list[_Line] = []
+    for line in lines:
+        last = found[-1] if found else line
+        near = line.size == last.size in sizes and 0 < last.foot - line.foot <= _PARAGRAPH_GAP * line.size
+        both = f"{last.text} {line.text}".replace("\x02 ", "")
+        fits = len(both.split()) <= _HEADING_WORDS and not last.text.endswith(_PUNCTUATED)
+        if near and fits and not _NUMBERED.match(line.text):
+            found[-1] = line._replace(text=both)
+        else:
+            found.append(line)
+    return found
 
 
 def _paragraph(lines: list[_Line]) -> Iterator[tuple[str, str, int]]:

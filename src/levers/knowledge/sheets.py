@@ -27,6 +27,7 @@ def read_xlsx(data: bytes) -> Parsed:
             warnings.simplefilter("ignore")  # openpyxl warns of drawings and styles it leaves out
             book = openpyxl.load_workbook(package, read_only=True, data_only=True)
             for sheet in book.worksheets:
+                sheet.reset_dimensions()  # a wrong <dimension> would cut the sheet
                 rows = ([_cell(value) for value in row] for row in sheet.iter_rows(values_only=True))
                 _table(str(sheet.title), rows, writer)
             book.close()

@@ -139,7 +139,7 @@ def _label(answer: str) -> str:
     """Group JSON answers by their last text value, where house formats keep the label; plain answers all together."""
     try:
         parsed = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     values = [value for value in parsed.values() if isinstance(value, str)] if isinstance(parsed, dict) else []
     return values[-1] if values else ""

@@ -330,6 +330,6 @@ def _value(answer: str, spec: GraderSpec) -> str:
 def _object(answer: str) -> dict[str, object] | None:
     try:
         parsed = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None

@@ -145,7 +145,7 @@ def _refusal(task: Task) -> list[str]:
         return []
     try:
         parsed = json.loads(wanted[0][0])
-    except ValueError:
+    except (ValueError, RecursionError):
         parsed = None
     if isinstance(parsed, dict):
         values = " and ".join(f'"{key}" is "{value}"' for key, value in parsed.items())

@@ -232,7 +232,7 @@ def _texts(value: Any, chosen: Collection[str | None]) -> Iterator[str]:
     if isinstance(value, str):
         try:
             parsed = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             parsed = None
         if not isinstance(parsed, dict | list):
             yield value

@@ -75,7 +75,7 @@ def _grounded(answer: str, prompt: str) -> bool:
     """Tell whether the first value of an answer stands in the prompt, word by word."""
     try:
         parsed = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         parsed = answer
     value = next(iter(parsed.values()), "") if isinstance(parsed, dict) else parsed
     wanted = " ".join(_WORDS.findall(str(value).casefold()))

@@ -15,6 +15,7 @@ from levers.plan import GateCheck
 from levers.task import check as check_task
 from levers.task import load as load_task
 from levers.task.config import NAME, Written, read_config
+from levers.task.files import is_there
 from levers.task.records import Example
 from levers.task.references import split_reference
 from levers.trial import Kit, detectable_difference
@@ -64,10 +65,10 @@ def _library(root: Path, written: Written, problems: list[Problem]) -> Library |
     """
     documents, rules = written.text("knowledge", "documents"), written.text("knowledge", "access")
     access = None if rules else Access()
-    if rules and (root / rules).exists():
+    if rules and is_there((root / rules).is_file):
         problems += _attempt(lambda: load_access(root / rules, rules))
         access = None if problems else load_access(root / rules, rules)
-    if not documents or not (root / documents).is_dir():
+    if not documents or not is_there((root / documents).is_dir):
         return None  # the task's own check names a folder that is not there
     library = read_library(root / documents, documents, access)
     # Without the access file no group is known, so a group that a head names says nothing; faults of heads have lines.
@@ -78,6 +79,8 @@ def _library(root: Path, written: Written, problems: list[Problem]) -> Library |
 def _prices(root: Path, written: Written) -> list[Problem]:
     """Read the team's prices, and name hosted models that a cap cannot hold because they have none."""
     name, models = written.text("prices"), written.data.get("models")
+    if name and not is_there((root / name).is_file):
+        return []  # the task's own check names a file that is not there
     try:
         book = PriceBook.load(root / name if name else None, name)
     except UserError as error:

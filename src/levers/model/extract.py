@@ -57,7 +57,7 @@ def values_of(answer: str) -> dict[str, list[str]] | None:
     """Return the values of a reply's fields as texts; None where it is no flat JSON object."""
     try:
         parsed = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(parsed, dict):
         return None
@@ -147,5 +147,5 @@ def write_reply(form: Form, copied: Sequence[tuple[int, str]], chosen: Sequence[
 def _literal(value: str) -> Any:
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value

@@ -230,7 +230,10 @@ def _folder_of(reference: str, root: Path | None) -> Path:
 
 
 def _exists(name: str, root: Path | None) -> bool:
-    return Path(name).expanduser().is_dir() or (root is not None and (root / name).is_dir())
+    try:
+        return Path(name).expanduser().is_dir() or (root is not None and (root / name).is_dir())
+    except (OSError, ValueError, RuntimeError):  # too long or odd to be a path, or the home of nobody
+        return False
 
 
 def _did_you_mean(reference: str, job: Job) -> str:

@@ -50,7 +50,7 @@ def _values(text: str) -> Iterator[str]:
     """Yield the answer's own words: every string in a JSON answer, longest first, or the text without its markers."""
     try:
         parsed = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         parsed = _MARKER.sub("", text).strip()
     found: list[str] = []
     todo = [parsed]

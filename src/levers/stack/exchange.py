@@ -93,7 +93,7 @@ def wrong_form(text: str, schema: dict[str, object]) -> str:
     """Say why a text is no JSON of that schema, with the place; empty when it is."""
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return f"it is no JSON ({error})"[:_LONGEST]
     try:
         found = next(Draft202012Validator(schema).iter_errors(value), None)

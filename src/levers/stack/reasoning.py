@@ -79,7 +79,7 @@ def answer_alone(part: Reason | None, ask: Ask, reply: Reply) -> Reply:
     try:
         held = json.loads(reply.text)
         thought, text = str(held["reasoning"]), whole(json.dumps(held["answer"], ensure_ascii=False))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return reply.model_copy(update={"text": "", "thought": reply.text})
     return reply.model_copy(update={"text": text, "thought": thought})
 
@@ -88,7 +88,7 @@ def unwrapped(reply: Reply) -> Reply:
     """Return the reply with the value of "answer" as its text; one that is no such object stays as it is."""
     try:
         value = json.loads(reply.text)["answer"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return reply
     return reply.model_copy(update={"text": value if isinstance(value, str) else json.dumps(value)})
 
@@ -117,7 +117,7 @@ def voted(replies: Sequence[Reply]) -> Reply:
 def _same(text: str) -> str:
     try:
         return json.dumps(json.loads(text), sort_keys=True).casefold()
-    except ValueError:
+    except (ValueError, RecursionError):
         return " ".join(text.casefold().split())
 
 

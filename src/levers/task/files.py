@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 
@@ -10,6 +10,14 @@ def file_digests(root: Path, names: Iterable[str]) -> dict[str, str]:
     """Return the sha256 of every file by its name; names of no file that can be read are left out."""
     found = {name: _sha256(root / name) for name in names}
     return {name: sha256 for name, sha256 in found.items() if sha256 is not None}
+
+
+def is_there(look: Callable[[], bool]) -> bool:
+    """Ask the file system about a path as a user wrote it: what is too long or odd to be a path is nowhere."""
+    try:
+        return look()
+    except (OSError, ValueError):
+        return False
 
 
 def lies_below(root: Path, name: str) -> bool:

@@ -99,7 +99,7 @@ def first_value(answer: str) -> str:
     """Return what an answer says: the first text or number of a JSON object, any other answer as it is."""
     try:
         parsed = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         return answer
     return str(_first(parsed)) if isinstance(parsed, dict) else str(parsed)
 

@@ -10,6 +10,7 @@ from levers.ledger import Record
 from levers.ledger.yaml import parse_yaml
 from levers.task.config import NAME, Written, line_of, read_config
 from levers.task.examples import read_examples
+from levers.task.files import is_there
 from levers.task.golden import Golden, cap, read_golden
 from levers.task.leaks import check_leaks
 from levers.task.records import PARTITIONS, Example, Task, TaskConfig
@@ -25,6 +26,7 @@ from levers.task.text import parse_json, read_text, show
 from levers.task.wording import nearest, unwritten
 
 _FILES = (("instructions",), ("golden",), ("examples",), ("prices",), ("knowledge", "tables"), ("knowledge", "access"))
+_LONGEST_NAME = 255  # bytes that common file systems allow; a longer text is the content itself
 _SQLITE = b"SQLite format 3\0"
 
 Sections = Callable[[str], Collection[str]]
@@ -151,14 +153,14 @@ def _check_files(reading: _Reading, written: Written) -> set[str]:
         name, dotted = written.text(*path), ".".join(path)
         if name is None or "://" in name:  # a database may be an address
             continue
-        if (reading.root / name).is_file():
+        if is_there((reading.root / name).is_file):
             there.add(dotted)
             if dotted == "knowledge.tables":
                 reading.problems += _no_database(reading.root, written, path, name)
         else:
             reading.problems.append(_absent(reading.root, written, path, name, "a file"))
     documents = written.text("knowledge", "documents")
-    if documents and (reading.root / documents).is_dir():
+    if documents and is_there((reading.root / documents).is_dir):
         reading.documents = document_ids(reading.root, documents)
     elif documents:
         reading.problems.append(_absent(reading.root, written, ("knowledge", "documents"), documents, "a folder"))
@@ -167,10 +169,14 @@ def _check_files(reading: _Reading, written: Written) -> set[str]:
 
 def _absent(root: Path, written: Written, path: tuple[str | int, ...], name: str, kind: str) -> Problem:
     parent = (root / name).parent
-    others = sorted({each.name for each in parent.iterdir()} - {NAME, Path(name).name}) if parent.is_dir() else []
+    near = parent.iterdir() if is_there(parent.is_dir) else ()
+    others = sorted({each.name for each in near} - {NAME, Path(name).name})
     close = nearest((root / name).name, others)
     hint = f'did you mean "{close}"?' if close else f"paths start at the folder of {NAME}"
-    found = f"{show(name)}, which is not {kind}" if (root / name).exists() else f"{show(name)}, which does not exist"
+    if "\n" in name or len(name) > _LONGEST_NAME:
+        hint = "write the text into a file of its own, and the file's name here"
+    there = is_there((root / name).exists)
+    found = f"{show(name)}, which is not {kind}" if there else f"{show(name)}, which does not exist"
     return Problem(
         file=written.file,
         line=written.line(path),
@@ -219,7 +225,7 @@ def _read_files(reading: _Reading, written: Written, there: set[str]) -> None:
         if spec.schema_file and spec.schema_file not in reading.schemas:
             _read_schema(reading, written, place, spec.schema_file)
         for option, named in (("labels", spec.labels), ("database", spec.database)):
-            if named and not (root / named).is_file():
+            if named and not is_there((root / named).is_file):
                 reading.problems.append(_absent(root, written, ("graders", place, option), named, "a file"))
             elif named and option == "database":
                 reading.problems += _no_database(root, written, ("graders", place, option), named)
@@ -227,7 +233,7 @@ def _read_files(reading: _Reading, written: Written, there: set[str]) -> None:
 
 def _read_schema(reading: _Reading, written: Written, place: int, name: str) -> None:
     path = reading.root / name
-    if not path.is_file():
+    if not is_there(path.is_file):
         reading.problems.append(_absent(reading.root, written, ("graders", place, "schema"), name, "a file"))
         return
     schema: Any = None
@@ -249,11 +255,20 @@ def _schema_fault(schema: Any, text: str, name: str) -> Problem | None:
     expected, hint = "a JSON Schema", 'a schema looks like {"type": "object", "properties": {…}, "required": […]}'
     if not isinstance(schema, dict):
         return Problem(file=name, line=1, found=show(schema), expected=expected, hint=hint)
+    tree, _ = parse_yaml(text, name)  # JSON is YAML, and YAML's reader knows the lines
     try:
-        validator_for(schema).check_schema(schema)
+        validator = validator_for(schema)
+    except (AttributeError, TypeError, ValueError):  # its "$schema" is looked up as an address, whatever it holds
+        expected, hint = (
+            "the address of a dialect",
+            "leave it out, or name https://json-schema.org/draft/2020-12/schema",
+        )
+        line, found = line_of(tree, ["$schema"]), show(schema["$schema"])
+        return Problem(file=name, line=line, field="$schema", found=found, expected=expected, hint=hint)
+    try:
+        validator.check_schema(schema)
     except SchemaError as error:
         path = list(error.absolute_path)
-        tree, _ = parse_yaml(text, name)  # JSON is YAML, and YAML's reader knows the lines
         return Problem(
             file=name,
             line=line_of(tree, path),

@@ -66,7 +66,7 @@ def check_models(written: Written, root: Path, known: KnownReference | None) -> 
             place = {"file": written.file, "line": written.line(("models", role)), "field": f"models.{role}"}
             problems.append(problem.model_copy(update=place))
     url = written.text("models", "base_url")
-    if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
+    if url and not _is_address(url):
         line = written.line(("models", "base_url"))
         expected, hint = "http://… or https://…", "a local Ollama answers at http://localhost:11434/v1"
         problems.append(
@@ -75,6 +75,14 @@ def check_models(written: Written, root: Path, known: KnownReference | None) -> 
             )
         )
     return problems
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a bracket that opens an IPv6 address and is never closed
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
 def check_reference(reference: str, role: str) -> Problem | None:

@@ -14,8 +14,15 @@ _WORD = r"[^\W_]"
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?"
-_FREE_NUMBER = re.compile(rf"(?<![^\W_])(?<![0-9]\.)(?:(?<![-+])[-+])?{_DIGITS}")
-_ANY_NUMBER = re.compile(_DIGITS)
+_CURRENCY = r"(?:[€$£¥]|USD|EUR|GBP|JPY|CHF)\s?"
+_FREE_NUMBER = re.compile(rf"(?<![^\W_])(?<![0-9]\.)(?:(?<![-+])(?P<sign>[-+])(?:{_CURRENCY})?)?(?P<digits>{_DIGITS})")
+_ANY_NUMBER = re.compile(rf"(?P<sign>)(?P<digits>{_DIGITS})")
+_MONEY_BEFORE = re.compile(rf"{_CURRENCY}[-+]?$")
+_TIMES = re.compile(r"[ \t-]?(hundred|thousand|million|billion|trillion|mn|bn|tn)\b", re.IGNORECASE)
+_TIMES_GLUED = re.compile(r"(k)\b(?!-)")  # "5k", not "5 K"
+_TIMES_OF_MONEY = re.compile(r" ?([kmb])\b(?![-²³])", re.IGNORECASE)  # "$5M"
+_SCALES = {"hundred": 2, "k": 3, "thousand": 3, "m": 6, "mn": 6, "million": 6, "b": 9, "bn": 9, "billion": 9}
+_SCALES |= {"tn": 12, "trillion": 12}
 _CLIP = 80
 
 
@@ -68,18 +75,25 @@ def token_f1(found: str, expected: str) -> float:
 def first_number(text: str) -> Decimal | None:
     """Return the first number of a text, whatever its unit; None when there is none.
 
-    Commas group thousands. A number glued to a preceding letter ("A4") counts only when no other stands free;
-    a hyphen after a word or number is no sign ("3-5" starts with 3).
+    Commas group thousands, and a word of size multiplies ("5 million", "$5M", "5k"). A number glued to a preceding
+    letter ("A4") counts only when no other stands free; a hyphen after a word or number is no sign ("3-5" starts
+    with 3), one before a currency is ("-$5").
     """
     found = number_at(text)
     return found[0] if found else None
 
 
 def number_at(text: str) -> tuple[Decimal, int, int] | None:
-    """Return the first number of a text as `first_number` does, and where it starts and ends."""
+    """Return the first number of a text as `first_number` does, and where its digits start and it ends."""
     plain = text.translate(_QUOTES_AND_DASHES)
     match = _FREE_NUMBER.search(plain) or _ANY_NUMBER.search(plain)
-    return (Decimal(match.group().replace(",", "")), *match.span()) if match else None
+    if match is None:
+        return None
+    start, end = match.span("digits")
+    number = Decimal((match["sign"] or "") + match["digits"].replace(",", ""))
+    money = _MONEY_BEFORE.search(plain[:start])
+    times = _TIMES.match(plain, end) or _TIMES_GLUED.match(plain, end) or (money and _TIMES_OF_MONEY.match(plain, end))
+    return (number.scaleb(_SCALES[times[1].lower()]), start, times.end()) if times else (number, start, end)
 
 
 def clip(text: str) -> str:

@@ -40,7 +40,7 @@ GRADERS: dict[GraderKind, Grader] = {
     "code": code,
 }
 BATCHED: dict[GraderKind, BatchGrader] = {"semantic": semantic, "judge": judged}
-VERSIONS: dict[GraderKind, int] = {"numeric": 2, "citation": 2, "judge": 2, "sql": 3, "code": 2}
+VERSIONS: dict[GraderKind, int] = {"numeric": 3, "citation": 2, "judge": 2, "sql": 3, "code": 2}
 """Versions of the graders' code; 1 where none is named."""
 
 

@@ -4,19 +4,21 @@ import re
 from decimal import Decimal
 
 from levers.task.records import GraderSpec
-from levers.task.units import Unit, unit
+from levers.task.units import MONEY, Unit, unit
 from levers.trial.graders.contract import Verdict
 from levers.trial.text import clip, first_number, number_at
 
-_AFTER = re.compile(r"\s*-?\s*(°\s*[CFcf]|[%€$£¥]|[A-Za-zµ]+)")
-_BEFORE = re.compile(r"([€$£¥]|USD|EUR|GBP|JPY|CHF)\s*$")
+_AFTER = re.compile(r"\s*-?\s*(°\s*[CFcf]|[%‰€$£¥¢]|[A-Za-zµμ]+[²³]?)")
+_BEFORE = re.compile(r"([€$£¥]|\b[A-Z]{3})\s*[-+−]?$")  # noqa: RUF001
+_NOT_INCHES = re.compile(r"\s*in\s+(?!(?:long|wide|high|deep|thick|tall|across|by|x|and|or|to)\b)\w")  # "12 in total"
 
 
 def check_numeric(spec: GraderSpec, text: str, accepted: tuple[str, ...]) -> Verdict:
     """Pass when the first number is within `tolerance` (absolute, default 0) or `relative` of an accepted one.
 
     Units are ignored unless `unit` names one: then a number in another unit of its kind is converted, one in a unit of
-    another kind fails, and a number without a unit counts as one in `unit`. Money is never converted.
+    another kind fails, and a number without a unit counts as one in `unit`. Money is never converted, nor months and
+    years into days. Words of size multiply: "5 million".
     """
     wanted = [_value(each, spec.unit) for each in accepted]
     if None in wanted:
@@ -56,6 +58,6 @@ def _value(text: str, wanted: str | None) -> Decimal | None:
 
 def _unit_beside(text: str, start: int, end: int) -> Unit | None:
     before, after = _BEFORE.search(text[:start]), _AFTER.match(text, end)
-    if before and (found := unit(before[1])):
+    if before and (found := unit(before[1])) and found.dimension in MONEY:
         return found
-    return unit(after[1].replace(" ", "")) if after else None
+    return unit(after[1].replace(" ", "")) if after and not _NOT_INCHES.match(text, end) else None
