@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from levers import verbs
 from levers.cli import app
 from levers.testing import FakeServer, Scripted
 
@@ -96,6 +97,10 @@ def test_distil_review_and_promote(bank: tuple[Path, Teacher], monkeypatch: pyte
     code, answer = levers("ask", "I want to talk about my loan", "-p", folder, "--json")
     assert code == 0 and answer["answer"] == "loan" and 0 < answer["confidence"] <= 1
     assert teacher.asked == asked
+    measured = levers("trial", "-p", folder, "--json")[1]
+    assert measured["cost_source"] == found["student_test"]["cost_source"] != found["teacher_test"]["cost_source"]
+    hour = verbs.load(folder).prices.price("pocket").compute_hour
+    assert answer["cost"] == pytest.approx(answer["usage"]["compute_seconds"] / 3600 * hour) and answer["cost"] > 0
 
 
 def test_review_by_id(bank: tuple[Path, Teacher]) -> None:
