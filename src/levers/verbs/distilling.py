@@ -179,7 +179,9 @@ def _teach(project: Project, teacher: Stack, queue: Queue, how: Distilling) -> t
     pairs = _pairs(queue)
     lesson = how.lesson.model_copy(update={"kind": how.kind})
     taught = teach(pairs, lesson, open_embedder("minilm"), folder, partial(project.progress, "teach"))
-    words = f"{taught.labels} answers from {taught.pairs} labels, {taught.held_out_right:.1%} right on those held out"
+    right = taught.held_out_right
+    checked = "none held out to check" if not taught.held_out else f"{right:.1%} right on those held out"
+    words = f"{taught.labels} answers from {taught.pairs} labels, {checked}"
     return Stack(model=ModelRef(id="student", adapter=taught.folder.name)), words, taught.seconds
 
 
