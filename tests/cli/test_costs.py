@@ -186,6 +186,11 @@ def test_bad_input_is_refused_with_a_hint(words: str, says: list[str]) -> None:
     assert in_json.exit_code == 2 and json.loads(in_json.stdout)["problems"]
 
 
+def test_a_name_with_brackets_is_shown_as_it_is() -> None:
+    result = levers("cost", "tco", "A[/x]:per-answer=0.01", "--volume", "10/day")
+    assert result.exit_code == 0 and "A[/x]" in result.stdout
+
+
 @pytest.mark.parametrize("name", COSTS)
 def test_every_table_reads_in_a_terminal(name: str) -> None:
     given = {

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from levers import verbs
 from levers.cli import app
 from levers.testing import FakeServer, Scripted
+from levers.verbs.distilling import label_with
 
 CLASSES = {
     "card": ["my card", "the plastic card", "a debit card", "the credit card"],
@@ -96,6 +98,10 @@ def test_distil_review_and_promote(bank: tuple[Path, Teacher], monkeypatch: pyte
     code, answer = levers("ask", "I want to talk about my loan", "-p", folder, "--json")
     assert code == 0 and answer["answer"] == "loan" and 0 < answer["confidence"] <= 1
     assert teacher.asked == asked
+    measured = levers("trial", "-p", folder, "--json")[1]
+    assert measured["cost_source"] == found["student_test"]["cost_source"] != found["teacher_test"]["cost_source"]
+    hour = verbs.load(folder).prices.price("pocket").compute_hour
+    assert answer["cost"] == pytest.approx(answer["usage"]["compute_seconds"] / 3600 * hour) and answer["cost"] > 0
 
 
 def test_review_by_id(bank: tuple[Path, Teacher]) -> None:
@@ -144,3 +150,31 @@ def test_wrong_options_are_named(bank: tuple[Path, Teacher], options: list[str],
 def test_no_questions_is_the_users_to_mend(bank: tuple[Path, Teacher]) -> None:
     result = CliRunner().invoke(app, ["distill", "-p", str(bank[0])])
     assert result.exit_code == 2 and "questions to label" in result.output
+
+
+def test_a_label_that_failed_is_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEVERS_API_KEY", "none")
+    cases = [{"id": part, "input": f"Is it {part}?", "expected": "card", "partition": part} for part in ("dev", "test")]
+    (tmp_path / "golden.jsonl").write_text("".join(json.dumps(case) + "\n" for case in cases))
+    (tmp_path / "brief.md").write_text("Name the class.\n")
+    (tmp_path / "questions.txt").write_text("A loan, please\nI lost the app\n")
+    asked: list[str] = []
+
+    def teacher(request: dict[str, Any]) -> Scripted:
+        asked.append(request["messages"][-1]["content"])
+        return Scripted(status=400, text="no room") if len(asked) == 1 else Scripted(text="app")
+
+    with FakeServer(teacher) as server:
+        (tmp_path / "levers.yaml").write_text(
+            "name: bank\ninstructions: brief.md\ngolden: golden.jsonl\n"
+            f'models: {{answer: openai/gpt-4o-mini, base_url: "{server.base_url}"}}\n'
+            "graders: [{kind: choice, choices: [card, loan, app]}]\n"
+        )
+        project = verbs.load(tmp_path)
+        how = verbs.Distilling(inputs=tmp_path / "questions.txt")
+        first = label_with(project, project.stack("start"), how)
+        again = label_with(project, project.stack("start"), how)
+        assert label_with(project, project.stack("start"), how) == again
+    failed = [each for each in first.labels if each.failed]
+    assert len(failed) == 1 and [each.answer for each in again.labels] == ["app", "app"]
+    assert len(asked) == 3 and not any(each.failed for each in again.labels)

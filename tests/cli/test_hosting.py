@@ -1,6 +1,7 @@
 """`levers hosted` over the command line: export behind the guards, the bill, and where each provider goes on."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,18 @@ def test_each_provider_says_how_it_goes_on(shop: Path, tmp_path: Path) -> None:
     assert code == 0 and "firectl dataset create" in text and "no training price known" in text
 
 
+def test_the_next_command_starts_what_was_exported(shop: Path, tmp_path: Path) -> None:
+    folder, server = tmp_path / "my files", "http://localhost:1/v1?a=b&c"
+    levers("hosted", "export", folder, "--model", "acme/seven", "--provider", "together", "-p", shop)
+    assert (folder / "held_out.jsonl").is_file()
+    options = ["--model", "gpt-4o", "--base-url", server, "--suffix", "it's mine", "-p", shop, "--json"]
+    code, found = levers("hosted", "export", folder, *options)
+    assert code == 0 and found["held_out"] == 0 and not (folder / "held_out.jsonl").exists()
+    words = shlex.split(found["commands"][0])
+    assert words[:4] == ["levers", "hosted", "start", str(folder)]
+    assert words[-4:] == ["--suffix", "it's mine", "--base-url", server]
+
+
 def test_the_guards_come_first(shop: Path, tmp_path: Path) -> None:
     with (shop / "examples.jsonl").open("a") as file:
         file.write(json.dumps({"prompt": "Do you sell thing 1, please?", "completion": "no"}) + "\n")
@@ -87,3 +100,5 @@ def test_wrong_places_are_named(shop: Path, tmp_path: Path) -> None:
     assert levers("hosted", "look", "job", "--provider", "nobody")[0] == 2
     code, text = levers("hosted", "start", tmp_path / "none", "--model", "m")
     assert code == 2 and "levers hosted export writes it" in text
+    code, text = levers("hosted", "export", tmp_path / "s", "--model", "m", "--suffix", "x" * 41, "-p", shop)
+    assert code == 2 and "--suffix: found 41 characters" in text

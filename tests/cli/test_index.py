@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from levers import verbs
 from levers.cli import app
-from levers.errors import UserError
+from levers.errors import ModelError, UserError
 from levers.stack import Inline, Retrieve
 from levers.stack.shared import public_text
 from levers.stack.workshop import ProjectWorkshop
@@ -210,3 +210,22 @@ def test_the_watch_goes_on_after_rules_that_cannot_be_read(ruled: Path) -> None:
     close(ruled)
     assert next(watched).problems == ()
     watched.close()  # type: ignore[attr-defined]
+
+
+def test_the_watch_asks_a_server_that_failed_again(ruled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("levers.verbs.searching.PAUSE", 0.01)
+    opened = verbs.load(ruled)
+    watched = verbs.watch(opened)
+    next(watched)
+    refresh, failures = opened.refresh, [ModelError("status 503", "wait"), ModelError("status 503", "wait")]
+    monkeypatch.setattr(opened, "refresh", lambda: _raise(failures.pop()) if failures else refresh())
+    (ruled / "docs" / "opening.md").write_text("# Opening\n\nThe shop opens at noon.\n")
+    for _ in range(2):
+        broken = next(watched)
+        assert [(each.found, each.hint) for each in broken.problems] == [("status 503", "wait")]
+    assert next(watched).update.changed == 1
+    watched.close()  # type: ignore[attr-defined]
+
+
+def _raise(error: Exception) -> None:
+    raise error

@@ -176,3 +176,8 @@ def test_an_answer_without_documents_says_so_and_embeds_nothing(tmp_path: Path) 
         assert code == 0 and "answered by start: the plain prompt, no documents searched. `levers run`" in text
         assert "embed passages" not in text and not (story.folder / ".levers" / "indexes").exists()
         assert json.loads(levers("ask", "Who cooks?", "-p", story.folder, "--json")[1])["unsearched"] is True
+
+
+def test_a_folder_with_brackets_in_its_name_is_named(tmp_path: Path) -> None:
+    code, said = levers("init", tmp_path / "a[" / "b]")
+    assert code == 0 and "a[/b] is ready" in said.replace("\n", "")

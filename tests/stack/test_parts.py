@@ -145,6 +145,9 @@ def test_a_citation_points_to_the_very_characters(
     [
         ('{"answer": "forty days", "topic": "x"}', [(2, "forty days")]),
         ("It is so [1], and so [2] [1]", [(1, "nothing here"), (2, "Within forty\ndays, yes.")]),
+        ('{"quantities": [2], "answer": "of none"}', []),
+        ('{"quantities": [1], "answer": "forty days [2]"}', [(2, "forty days")]),
+        ("[2]", [(2, "Within forty\ndays, yes.")]),
         ("no words of theirs", []),
         ("[7]", []),
         ("[" * 100_000, []),

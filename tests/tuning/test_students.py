@@ -54,6 +54,15 @@ def test_one_answer_is_nothing_to_choose(tmp_path: Path) -> None:
         teach(pairs({"food": ["rice", "soup"]}), Lesson(), open_embedder("minilm"), tmp_path)
 
 
+def test_answers_that_came_once_are_learnt_but_not_checked(tmp_path: Path) -> None:
+    from levers.model import open_embedder
+
+    once = [Pair(text="Tell me about the rain", label="weather"), Pair(text="I like soup", label="food")]
+    taught = teach(once, Lesson(), open_embedder("minilm"), tmp_path)
+    assert (taught.held_out, taught.held_out_right) == (0, None)
+    assert teach(once, Lesson(), open_embedder("minilm"), tmp_path) == taught
+
+
 def test_a_folder_without_a_student(tmp_path: Path) -> None:
     from levers.model import open_model
 

@@ -133,6 +133,20 @@ def test_failing_cases_show_the_whole_trail(run, cases):
     assert dict(found.filters)["format"] == sum("format" in each.need_names for each in found.cards)
 
 
+def test_failing_cases_that_were_only_sampled_are_all_counted(run, cases):
+    html = render(page(run.model_copy(update={"after": run.after.model_copy(update={"failures": 25, "sampled": 10})}), cases))
+    assert "25 of 40 development cases fail with the final stack. 10 of them, drawn at random, were looked at;" in html
+    assert "left out here" not in html
+
+
+def test_cases_without_a_score_are_counted_apart(run):
+    test = run.final.test.model_copy(update={"unscored": 12})
+    made = page(run.model_copy(update={"final": run.final.model_copy(update={"test": test})}), ())
+    assert made.headline.cases == "18 scored test cases (12 not scored)"
+    assert made.headline.sentence.startswith("70% of 18 scored test cases (12 not scored) pass, from")
+    assert made.unseen[0].value.startswith("18 scored cases (12 not scored), 70% pass")
+
+
 def test_a_case_that_left_the_golden_set_is_still_shown(run):
     assert "does not hold this case" in case_list(run, ()).cards[0].question
 

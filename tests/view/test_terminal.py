@@ -1,7 +1,7 @@
 import io
 
 import pytest
-from rich.console import Console
+from rich.console import Console, Group
 from rich.text import Text
 
 from levers.trial.records import Context, Interval, Leaks, Slice
@@ -19,6 +19,7 @@ from levers.view import (
     trial_html,
     trial_table,
 )
+from levers.view.layout import grid
 from levers.view.plans import plan_rows
 
 
@@ -47,6 +48,15 @@ def test_data_is_not_read_as_markup_or_escapes(run):
     step = run.steps[1].model_copy(update={"lever": "[red]x[/red]", "why": "[/nonsense] \x1b[31mred"})
     assert "[red]x[/red] accepted: [/nonsense] \N{REPLACEMENT CHARACTER}[31mred" in text(step_line(step))
     assert "[red]x[/red]" in text(story(run.model_copy(update={"steps": (run.steps[0], step)})))
+
+
+def test_no_text_of_a_table_or_line_reaches_the_terminal_as_a_command():
+    names = grid("name", "what")
+    names.add_row("A[/x] :warning:", "\x1b]0;title\x07")
+    told = text(Group(names, Text("\x1b[2J\x9b1mgone", "bold"), "[draft] of [/step]"))
+    assert "A[/x] :warning:" in told and "[draft] of [/step]" in told
+    assert "\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}1mgone" in told
+    assert "\x1b" not in told and "\x9b" not in told
 
 
 def test_tables_hold_their_records_figures(run):

@@ -97,7 +97,7 @@ def _option(name: str) -> str:
 def _asked() -> dict[str, str]:
     """Ask every question; an empty answer leaves it open, one that cannot be read is asked again."""
     for signal in signals().values():
-        err.print(f"{signal.name}: {signal.says}", markup=False, highlight=False)
+        err.print(f"{signal.name}: {signal.says}")
     answers: dict[str, str] = {}
     for name, question in QUESTIONS.items():
         while True:
@@ -105,10 +105,10 @@ def _asked() -> dict[str, str]:
             try:
                 read({name: text})
             except UserError as error:
-                err.print(str(error), markup=False, highlight=False)
+                err.print(str(error))
                 continue
             if name == "symptoms" and text.strip() in {"", "?"}:
-                err.print("one name at least: it decides on the lever", markup=False, highlight=False)
+                err.print("one name at least: it decides on the lever")
                 continue
             answers[name] = text
             break

@@ -38,7 +38,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        out.print(f"levers {version('levers')}", highlight=False)
+        out.print(f"levers {version('levers')}")
         raise typer.Exit
 
 
@@ -233,7 +233,7 @@ def index(
 def _show_index(found: verbs.Indexed, as_json: bool) -> None:
     emit(as_json, lambda: shapes.indexed(found), lambda: views.indexed(found))
     for problem in found.problems:
-        err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
+        err.print(str(problem), soft_wrap=True)
 
 
 @app.command(context_settings={"allow_extra_args": True})
@@ -299,7 +299,7 @@ def _no_folder(verb: str, given: str | None) -> None:
 
 
 def _name_report(project: Project, found: Run) -> None:
-    err.print(f"report: {project.task.root / found.report}", markup=False, highlight=False, soft_wrap=True)
+    err.print(f"report: {project.task.root / found.report}", soft_wrap=True)
 
 
 def _partition(name: str) -> Partition:

@@ -7,14 +7,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from levers.errors import LeversError, UserError
+from levers.view.layout import PlainConsole
 
 DONE, NO, MEND, INTERRUPTED = 0, 1, 2, 130
 
-out = Console()
-err = Console(stderr=True)
+out = PlainConsole()
+err = PlainConsole(stderr=True)
 
 
 def emit(
@@ -36,7 +37,7 @@ def guarded(as_json: bool = False) -> Iterator[None]:
         _complain(error, as_json)
         raise typer.Exit(MEND) from None
     except LeversError as error:
-        err.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        err.print(f"error: {error}", style="red", soft_wrap=True)
         raise typer.Exit(MEND) from None
     except KeyboardInterrupt:
         err.print("\ninterrupted; what is finished is kept, the same command goes on from there", style="yellow")
@@ -50,4 +51,4 @@ def _complain(error: UserError, as_json: bool) -> None:
     count = len(error.problems)
     err.print(f"{count} problem{'s' if count != 1 else ''} to mend:", style="red")
     for problem in error.problems:
-        err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
+        err.print(str(problem), soft_wrap=True)

@@ -117,7 +117,7 @@ def _by_hand(queue: Queue) -> Queue:
         elif said == "e":
             queue = verbs.reviewed(queue, each.id, "edited", typer.prompt("the right answer", err=True))
         elif said != "s":
-            err.print(f"{said!r} is none of a, e, r, s, q: skipped", markup=False, highlight=False)
+            err.print(f"{said!r} is none of a, e, r, s, q: skipped")
     return queue
 
 

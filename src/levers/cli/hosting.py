@@ -13,6 +13,7 @@ from levers.cli.shapes import plain
 from levers.errors import Problem, UserError
 from levers.tuning.hosted import PLACES, Job, Provider
 from levers.verbs import Exported, Hosting
+from levers.verbs.hosting import SUFFIX
 from levers.view import Progress
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -33,7 +34,10 @@ class HostingOptions:
     base_url: Server = None
 
     def checked(self) -> Hosting:
-        """Return the settings. Raises UserError for an unknown provider."""
+        """Return the settings. Raises UserError for an unknown provider or too long a suffix."""
+        if len(self.suffix) > SUFFIX:
+            found = f"{len(self.suffix)} characters"
+            raise UserError(Problem(file="--suffix", found=found, expected=f"{SUFFIX} at most"))
         told = {"model": self.model, "epochs": self.epochs, "suffix": self.suffix, "base_url": self.base_url}
         return Hosting.model_validate({"provider": _provider(self.provider), **told})
 

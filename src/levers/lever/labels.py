@@ -33,6 +33,7 @@ class Label(Record):
     """A question and the teacher's answer. `agreement` is the share of samples that say the same, 1 for one sample.
 
     `why` says what keeps the label from being confident. `cost` is USD for all samples, None where no price is known.
+    `failed`: an answer broke off with an error, so that the label is asked for again until somebody reviews it.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Label(Record):
     why: str = ""
     cost: float | None = None
     line: int = 0
+    failed: bool = False
 
 
 class Labelling(Record):
@@ -105,23 +107,37 @@ def label(
 ) -> Queue:
     """Let a teacher answer questions, or return the labels it gave before, with what was reviewed since.
 
-    Questions that give a golden case away, and repeated ones, are left out.
+    Labels whose answers failed are asked for again. Questions that give a golden case away, and repeated ones, are left out.
     """
     kept = _unheld(task, inputs)
     file = task.state / LABELS / f"{digest([teacher, [text for _, text in kept], how]).removeprefix('sha256-')}.jsonl"
     if file.is_file():
-        return read_queue(file)
-    questions = [Question(id=f"line {number}", input=text) for number, text in kept]
+        queue = read_queue(file)
+        lost = {each.id for each in queue.labels if each.failed and each.status == "pending"}
+        if not lost:
+            return queue
+        asked = [each for each in kept if _id(each) in lost]
+        again = {each.id: each for each in _labels(task, teacher, asked, how, workshop, tools)}
+        queue = queue.model_copy(update={"labels": tuple(again.get(each.id, each) for each in queue.labels)})
+    else:
+        queue = Queue(file=file, teacher=teacher.digest, labels=_labels(task, teacher, kept, how, workshop, tools))
+    write_queue(queue)
+    return queue
+
+
+def _id(asked: tuple[int, str]) -> str:
+    return f"line {asked[0]}"
+
+
+def _labels(
+    task: DevTask, teacher: Stack, asked: Sequence[tuple[int, str]], how: Labelling, workshop: Workshop, tools: "Tools"
+) -> tuple[Label, ...]:
+    questions = [Question(id=_id(each), input=each[1]) for each in asked]
     rounds = [answer(teacher, questions, workshop)]
     for seed in range(1, how.samples):
         model = teacher.model.model_copy(update={"temperature": _SPREAD, "seed": teacher.model.seed + seed})
         rounds.append(answer(teacher.model_copy(update={"model": model}), questions, workshop))
-    labels = tuple(
-        _judged(task, kept[place], [each[place] for each in rounds], how, tools) for place in range(len(kept))
-    )
-    queue = Queue(file=file, teacher=teacher.digest, labels=labels)
-    write_queue(queue)
-    return queue
+    return tuple(_judged(task, each, [own[at] for own in rounds], how, tools) for at, each in enumerate(asked))
 
 
 class Tools:
@@ -159,6 +175,7 @@ def _judged(task: DevTask, asked: tuple[int, str], answers: Sequence[Answer], ho
         why=why,
         cost=None if price is None else sum(price(each.usage) for each in answers),
         line=number,
+        failed=any(each.error is not None for each in answers),
     )
 
 

@@ -115,8 +115,12 @@ class Project:
     @cached_property
     def bench(self) -> Bench:
         """The bench to measure stacks on, with the price of the answering model."""
+        return self.bench_for(self.task.config.models.answer)
+
+    def bench_for(self, model: str) -> Bench:
+        """Return the bench with the price of the model that answers, which is not the task's once one is distilled."""
         models = self.task.config.models
-        listed = self.prices.find(billed(models.answer))
+        listed = self.prices.find(billed(model))
         price = at_lifetime(listed, models.cache) if listed else None
         return Bench(
             task=self.task,

@@ -109,8 +109,11 @@ def from_hub(reference: str, root: Path | None) -> bool:
 
 
 def billed(reference: str) -> str:
-    """Return the id that a model's prices stand under: one model costs the same over both protocols of OpenAI."""
-    return reference.replace("openai-responses/", "openai/", 1)
+    """Return the id that a model's prices stand under.
+
+    One model costs the same over both protocols of OpenAI, and a student costs machine time as pocket does.
+    """
+    return "pocket" if reference == STUDENT else reference.replace("openai-responses/", "openai/", 1)
 
 
 def _open_student(folder: Path) -> Model:

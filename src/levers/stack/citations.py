@@ -14,8 +14,9 @@ def cite(text: str, passages: tuple[Passage, ...]) -> tuple[Citation, ...]:
     """Return the citations of an answer, first passage first, each to the exact characters where they are known."""
     if not passages:
         return ()
-    values = list(_values(text))
-    marked = [int(number) for number in _MARKER.findall(text) if 1 <= int(number) <= len(passages)]
+    said = list(_strings(text))
+    values = sorted(filter(_supports, (_MARKER.sub("", each).strip() for each in said)), key=len, reverse=True)
+    marked = [int(found) for each in said for found in _MARKER.findall(each) if 1 <= int(found) <= len(passages)]
     if marked:
         return tuple(_citation(number, passages[number - 1], values) for number in dict.fromkeys(marked))
     for number, passage in enumerate(passages, start=1):
@@ -46,23 +47,25 @@ def _at(number: int, passage: Passage, start: int, end: int) -> Citation:
     )
 
 
-def _values(text: str) -> Iterator[str]:
-    """Yield the answer's own words: every string in a JSON answer, longest first, or the text without its markers."""
+def _strings(text: str) -> Iterator[str]:
+    """Yield the answer's own words in their order: every string in a JSON object or array, else the text."""
     try:
-        parsed = json.loads(text)
+        parsed = text if _MARKER.fullmatch(text.strip()) else json.loads(text)
     except (ValueError, RecursionError):
-        parsed = _MARKER.sub("", text).strip()
-    found: list[str] = []
+        parsed = text
     todo = [parsed]
     while todo:
         value = todo.pop()
         if isinstance(value, dict):
-            todo.extend(value.values())
+            todo.extend(reversed(value.values()))
         elif isinstance(value, list):
-            todo.extend(value)
-        elif isinstance(value, str) and len(value.strip()) >= _SHORTEST:
-            found.append(value.strip())
-    yield from sorted(found, key=len, reverse=True)
+            todo.extend(reversed(value))
+        elif isinstance(value, str):
+            yield value
+
+
+def _supports(value: str) -> bool:
+    return len(value) >= _SHORTEST
 
 
 def _find(value: str, text: str) -> tuple[int, int] | None:

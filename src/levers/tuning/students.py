@@ -54,14 +54,17 @@ class Lesson(Record):
 
 
 class Taught(Record):
-    """A finished student: its folder, how many pairs and labels, and the share of held-out pairs it gets right."""
+    """A finished student: its folder, how many pairs and labels, and the share of held-out pairs it gets right.
+
+    The share is None where no pair was held out: then nothing was checked.
+    """
 
     folder: Path
     kind: Kind
     labels: int
     pairs: int
     held_out: int
-    held_out_right: float
+    held_out_right: float | None
     chosen: float = Field(description="strength of the head, or epoch of the encoder")
     seconds: float
 
@@ -72,7 +75,7 @@ def teach(
     """Teach a student and return it; the same pairs and lesson again return the same folder at once.
 
     Args:
-        pairs: what to learn; each label needs two at least to be learnt and checked.
+        pairs: what to learn; a label with one pair only is learnt but not checked.
         lesson: how.
         embedder: minilm, whose vectors stand under a head and whose weights an encoder starts from.
         folder: where students are kept.
@@ -106,7 +109,7 @@ def teach(
         labels=len(labels),
         pairs=len(kept),
         held_out=len(held),
-        held_out_right=right,
+        held_out_right=right if held else None,
         chosen=chosen,
         seconds=round(time.perf_counter() - begun, 3),
     )

@@ -1,13 +1,11 @@
 """Distil a stack into a student: label, review, teach, and promote what is shown not to be worse."""
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from levers.economics import answer_cost
 from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.lever.labels import (
@@ -21,12 +19,11 @@ from levers.lever.labels import (
     review,
 )
 from levers.loop import Project, record_opening
-from levers.model import billed, is_hosted, open_embedder
+from levers.model import is_hosted, open_embedder
 from levers.stack import ModelRef, Question, Stack, assemble, messages
 from levers.stack.workshop import ADAPTERS
 from levers.task import Case
 from levers.trial import Margin, Trial, within_margin
-from levers.trial.bench import Bench
 from levers.tuning import Sample, fit, recipe_for
 from levers.tuning.handover import HandedOver, hand_over
 from levers.tuning.pilot import Forecast
@@ -160,7 +157,7 @@ def label_with(project: Project, stack: Stack, how: Distilling) -> Queue:
     if not inputs:
         hint = "--inputs names a file with a question a line"
         raise UserError(Problem(file="levers distill", found="no questions", expected="questions to label", hint=hint))
-    bench = _bench(project, stack.model.id)
+    bench = project.bench_for(stack.model.id)
     return label(bench.dev.task, stack, inputs, how.labelling, project.workshop, Tools(bench.tools, bench.cost_of))
 
 
@@ -182,7 +179,9 @@ def _teach(project: Project, teacher: Stack, queue: Queue, how: Distilling) -> t
     pairs = _pairs(queue)
     lesson = how.lesson.model_copy(update={"kind": how.kind})
     taught = teach(pairs, lesson, open_embedder("minilm"), folder, partial(project.progress, "teach"))
-    words = f"{taught.labels} answers from {taught.pairs} labels, {taught.held_out_right:.1%} right on those held out"
+    right = taught.held_out_right
+    checked = "none held out to check" if not taught.held_out else f"{right:.1%} right on those held out"
+    words = f"{taught.labels} answers from {taught.pairs} labels, {checked}"
     return Stack(model=ModelRef(id="student", adapter=taught.folder.name)), words, taught.seconds
 
 
@@ -233,19 +232,7 @@ def _laid_out(project: Project, stack: Stack, queue: Queue) -> list[Sample]:
 
 def _test(project: Project, stack: Stack) -> Trial:
     record_opening(project.task.state, "distill", stack)
-    return _bench(project, stack.model.id).trial(stack, "test", "trial on test")
-
-
-def _bench(project: Project, model: str) -> Bench:
-    """Return the project's bench with the price of another model; a student costs machine time as pocket does."""
-    name = "pocket" if model == "student" else billed(model)
-    if name == billed(project.task.config.models.answer):
-        return project.bench
-    price = project.prices.find(name)
-    if price is None:
-        return replace(project.bench, cost_of=None, cost_source="no price known")
-    source = f"price book: {name}"
-    return replace(project.bench, cost_of=partial(answer_cost, price=price), cost_source=source)
+    return project.bench_for(stack.model.id).trial(stack, "test", "trial on test")
 
 
 def _saving(teacher: Trial, student: Trial) -> tuple[float | None, float | None]:

@@ -1,5 +1,6 @@
 """Tuning behind an API: from a project's examples to a provider's files and jobs."""
 
+import shlex
 import time
 from datetime import date
 from pathlib import Path
@@ -21,6 +22,7 @@ from levers.tuning.retirement import is_gone, warnings
 
 TRAIN, HELD = "train.jsonl", "held_out.jsonl"
 POLL = 30.0  # seconds between two looks at a job that is waited for
+SUFFIX = 40  # characters of a tuned model's name that one may choose
 HELD_OUT = 10  # one example in ten is held out, for the provider's own loss
 
 
@@ -30,7 +32,7 @@ class Hosting(Record):
     provider: Provider = "openai"
     model: str
     epochs: int = Field(default=3, ge=1)
-    suffix: str = Field(default="levers", max_length=40)
+    suffix: str = Field(default="levers", max_length=SUFFIX)
     base_url: str | None = None
 
 
@@ -85,6 +87,8 @@ def hosted_export(
     export(train, how.provider, folder / TRAIN)
     if held:
         export(held, how.provider, folder / HELD)
+    else:
+        (folder / HELD).unlink(missing_ok=True)  # an earlier export's would be uploaded with these examples
     tokens = count_tokens(train)
     return Exported(
         folder=folder,
@@ -149,6 +153,7 @@ def _bill(project: Project, how: Hosting, tokens: int) -> CostFigure | None:
 
 def _next(how: Hosting, folder: Path) -> tuple[str, ...]:
     if how.provider == "fireworks":
-        return firectl(how.model, folder / TRAIN, how.suffix, how.epochs)
-    options = f"--provider {how.provider} --model {how.model} --epochs {how.epochs}"
-    return (f"levers hosted start {folder} {options}",)
+        return firectl(shlex.quote(how.model), folder / TRAIN, shlex.quote(how.suffix), how.epochs)
+    options = ["--provider", how.provider, "--model", how.model, "--epochs", str(how.epochs), "--suffix", how.suffix]
+    options += ["--base-url", how.base_url] if how.base_url else []
+    return (shlex.join(["levers", "hosted", "start", str(folder), *options]),)

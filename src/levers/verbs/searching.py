@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
-from levers.errors import Problem, UserError
+from levers.errors import LeversError, Problem, UserError
 from levers.knowledge import Chunking, Index, Update
 from levers.knowledge import purge as purge_indexes
 from levers.knowledge.access import Access
@@ -25,6 +25,8 @@ from levers.tuning import sharpen as tune
 from levers.tuning import split as split_pairs
 from levers.verbs.results import Indexed
 
+PAUSE = 60.0  # seconds until a server that failed is asked again
+AGAIN = "it is tried again in a minute, until then the index stays as it was"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -51,7 +53,8 @@ def watch(project: Project, stop: Event | None = None) -> Iterator[Indexed]:
     """Bring the index up to date now and after every saved change, and yield each time; ends when `stop` is set.
 
     While the access rules cannot be understood (an editor may be in the middle of them), the index stays as it was and
-    their problems are yielded with it.
+    their problems are yielded with it; so is what a server says that cannot embed now, which is asked again after
+    a minute.
     """
     material = project.task.config.knowledge
     beside = [project.task.root / material.access] if material.access else []
@@ -59,11 +62,21 @@ def watch(project: Project, stop: Event | None = None) -> Iterator[Indexed]:
     latest = index(project)
     yield latest
     for _ in changes(project.task.documents or project.task.root, beside, stop, seen):
-        try:
-            latest = index(project)
-            yield latest
-        except UserError as error:
-            yield latest.model_copy(update={"update": Update(), "problems": error.problems, "lag": None})
+        while True:
+            try:
+                latest = index(project)
+                yield latest
+                break
+            except LeversError as error:
+                mend = error.problems if isinstance(error, UserError) else _told(error)
+                yield latest.model_copy(update={"update": Update(), "problems": mend, "lag": None})
+                if isinstance(error, UserError) or (stop or Event()).wait(PAUSE):
+                    break
+
+
+def _told(error: LeversError) -> tuple[Problem, ...]:
+    found, hint = str(error.args[0]), error.hint or AGAIN
+    return (Problem(file="levers index", found=found, expected="passages embedded", hint=hint),)
 
 
 def bench(

@@ -176,7 +176,7 @@ def ask(project: Project, question: str, user: str | None = None, stack: str | S
         chosen = chosen.with_part(part.model_copy(update={"index": index.digest}))
     given = answer(chosen, [Question(id="ask", input=question, user=user)], project.workshop)[0]
     models = project.task.config.models
-    price = project.prices.find(billed(models.answer))
+    price = project.prices.find(billed(chosen.model.id))
     return Answered(
         answer=given,
         cost=answer_cost(given.usage, at_lifetime(price, models.cache)) if price else None,
@@ -227,13 +227,13 @@ def _trial(project: Project, stack: Stack, partition: Partition) -> Trial:
     project.keep(stack)
     if partition == "test":
         record_opening(project.task.state, "trial", stack)
-    return project.bench.trial(stack, partition, f"trial on {partition}")
+    return project.bench_for(stack.model.id).trial(stack, partition, f"trial on {partition}")
 
 
 def _situation(project: Project, stack: Stack) -> Situation:
     measured = as_dev(_trial(project, stack, "dev"))
     return Situation(
-        bench=project.bench.dev,
+        bench=project.bench_for(stack.model.id).dev,
         workshop=project.workshop,
         stack=stack,
         trial=measured,

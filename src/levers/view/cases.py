@@ -42,9 +42,10 @@ def case_list(run: Run, cases: Sequence[Case], budget: int = BUDGET) -> CaseList
     return CaseList(
         cards=tuple(cards),
         filters=tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0]))),
-        total=len(run.after.cases),
+        total=run.after.failures,
         measured=run.after.measured,
         left_out=len(run.after.cases) - len(cards),
+        sampled=run.after.sampled,
     )
 
 

@@ -24,7 +24,7 @@ def headline(run: Run) -> Headline:
         before_span=span(before.interval),
         after=percent(after.quality),
         after_span=span(after.interval),
-        cases=f"{count(len(after.outcomes), after.partition + ' case')}",
+        cases=scored(after, f"{after.partition} case"),
         difference="" if same else _difference(before, after),
         targets=tuple(target_row(target) for target in run.targets),
         targets_met=run.targets_met,
@@ -42,13 +42,21 @@ def sentence(run: Run) -> str:
     """Say in one or two sentences what the run reached, by which levers, and whether that is enough."""
     before, after = ends(run)
     kept = [step.lever for step in run.steps if step.verdict == "accepted"]
-    what = f"{percent(after.quality)} of {count(len(after.outcomes), after.partition + ' case')} pass"
+    what = f"{percent(after.quality)} of {scored(after, after.partition + ' case')} pass"
     if kept:
         way = f"{what}, from {percent(before.quality)} with the plain prompt, after {count(len(kept), 'accepted step')}"
         way += f": {listed(kept)}."
     else:
         way = f"{what}; no pull was kept, and the plain prompt stands."
     return f"{way} {_targets(run.targets)}".strip()
+
+
+def scored(trial: Trial, noun: str) -> str:
+    """Count the cases that a trial's figures rest on: those with a score, and how many have none where some do."""
+    with_score = len(trial.outcomes) - trial.unscored
+    if not trial.unscored:
+        return count(with_score, noun)
+    return f"{count(with_score, 'scored ' + noun)} ({trial.unscored:,} not scored)"
 
 
 def target_row(target: Target) -> TargetRow:

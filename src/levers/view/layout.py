@@ -1,11 +1,34 @@
 """How the terminal's tables are laid out: plain grids, names and values, parts with space between."""
 
-from rich.console import Group, RenderableType
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.padding import Padding
+from rich.protocol import rich_cast
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from levers.view.words import plain
+
+
+class PlainConsole(Console):
+    """A console that sets every text as it is: no markup, no emoji codes, and no control character reaches it."""
+
+    def __init__(self, **told: Any) -> None:
+        """Take what rich's console takes."""
+        super().__init__(markup=False, emoji=False, highlight=False, **told)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Return the segments of what is shown. Every text of a table or group comes through here too."""
+        shown = rich_cast(renderable)
+        if isinstance(shown, str):
+            shown = plain(shown)
+        elif isinstance(shown, Text):
+            shown = shown.copy()
+            shown.plain = plain(shown.plain)
+        return super().render(shown, options)
 
 
 def styled(text: str, style: str = "") -> Text:

@@ -7,7 +7,7 @@ from levers.task.records import Case, Traffic
 from levers.trial.records import Trial
 from levers.view.cases import case_list
 from levers.view.charts import Column, Measure, Point, cost_chart, quality_chart
-from levers.view.headline import headline
+from levers.view.headline import headline, scored
 from levers.view.needs import needs_table
 from levers.view.ownership import ownership_section
 from levers.view.plans import plan_rows
@@ -134,7 +134,7 @@ def _unseen(run: Run) -> tuple[Fact, ...]:
     return tuple(
         Fact(
             f"{name} cases",
-            f"{count(len(trial.outcomes), 'case')}, {percent(trial.quality)} pass ({span(trial.interval)}), "
+            f"{scored(trial, 'case')}, {percent(trial.quality)} pass ({span(trial.interval)}), "
             f"mean credit {percent(trial.score)}"
             if trial
             else "not measured for the final stack",

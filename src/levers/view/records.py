@@ -263,13 +263,17 @@ class CaseCard:
 
 @dataclass(frozen=True)
 class CaseList:
-    """The failing cases that fit, how many there are by need, and how many were left out for the page's size."""
+    """The failing cases that fit, how many there are by need, and how many were left out for the page's size.
+
+    `total` counts all that fail; `sampled` counts those that were looked at where not all of them were.
+    """
 
     cards: tuple[CaseCard, ...]
     filters: tuple[tuple[str, int], ...]
     total: int
     measured: int
     left_out: int
+    sampled: int | None = None
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 import html
 import io
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from levers.diagnosis.records import Diagnosis
 from levers.loop.records import Run
 from levers.plan.records import Plan
 from levers.trial.records import Trial
+from levers.view.layout import PlainConsole
 from levers.view.terminal import diagnosis_table, plan_table, story, trial_table
 
 WIDTH = 120
@@ -37,7 +38,7 @@ def plan_html(plan: Plan) -> str:
 def text(what: RenderableType, width: int = WIDTH) -> str:
     """Return a renderable as plain text of that width, without colours."""
     out = io.StringIO()
-    Console(file=out, width=width, color_system=None, force_terminal=False).print(what)
+    PlainConsole(file=out, width=width, color_system=None, force_terminal=False).print(what)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
