@@ -242,10 +242,7 @@ def _bench(project: Project, model: str) -> Bench:
     if name == billed(project.task.config.models.answer):
         return project.bench
     price = project.prices.find(name)
-    if price is None:
-        return replace(project.bench, cost_of=None, cost_source="no price known")
-    source = f"price book: {name}"
-    return replace(project.bench, cost_of=partial(answer_cost, price=price), cost_source=source)
+    return replace(project.bench, cost_of=partial(answer_cost, price=price) if price else None, price=price)
 
 
 def _saving(teacher: Trial, student: Trial) -> tuple[float | None, float | None]:
