@@ -145,7 +145,11 @@ def test_costs_of_a_finished_run_are_measured(story: Story, ran: tuple[int, dict
     code, found = asked("cost", "answer", "-p", story.folder)
     assert code == 0 and found["usage"]["input"] > 0 and found["cost"]["total"]["value"] > 0
     dearer = asked("cost", "answer", "openai/gpt-4o", "-p", story.folder)[1]
-    assert dearer["cost"]["total"]["provenance"] == "price book" and dearer["model"] == "openai/gpt-4o"
+    assert dearer["cost"]["total"]["provenance"] == "assumed" and dearer["model"] == "openai/gpt-4o"
+    assert found["notes"] == [] and found["cost"]["total"]["provenance"] == "price book"
+    assert dearer["notes"] == [
+        "tokens as openai/scripted counted and wrote them: openai/gpt-4o would count and write others"
+    ]
     code, found = asked("cost", "latency", "--target", "1h", "-p", story.folder)
     assert code == 0 and found["measured_total"] and found["provenance"] == "measured"
     gates = {each["goal"]: each["have"] for each in asked("cost", "gates", "-p", story.folder)[1]["gates"]}

@@ -160,6 +160,7 @@ def test_advice_from_a_file(tmp_path: Path) -> None:
         ("cost tco retrieval --volume -5/day", ["--volume", "never negative"]),
         ("cost tco retrieval --volume 10000", ["write 10000/day"]),
         ("cost tco retreival --volume 1/day", ["did you mean retrieval?"]),
+        ("cost tco a:per-answer=1e308 --volume 1e9/day", ["too large"]),
         ("cost tco @3 --volume 1/day", ["@3", "--project"]),
         ("cost tco tuning --volume 1/day --changes quarterly", ["--week", "no source gives one"]),
         ("cost breakeven prompting tuning", ["--volume"]),
@@ -263,3 +264,22 @@ def test_advice_takes_your_prices(tmp_path: Path) -> None:
     words = ("advise", "--symptoms", "tone", "--model", "mine/x", "--volume", "10k/day")
     assert levers(*words).exit_code == 2
     assert asked(*words, "--prices", str(prices))[1]["costs"][0]["month"]["low"] == pytest.approx(840)
+
+
+def test_one_model_costs_the_same_over_both_protocols() -> None:
+    for words in (
+        "answer {} --input 1000 --output 100",
+        "answer pocket --input 9 --seconds 1s --output 9 --route {}=50%",
+        "cache {} --prefix 5k --hit-rate 50% --lifetime 5m",
+        "training {} --examples 100 --tokens 100",
+    ):
+        found = [asked("cost", *words.format(model).split()) for model in ("openai/gpt-4o", "openai-responses/gpt-4o")]
+        assert found[0] == found[1] and found[0][0] == 0
+
+
+def test_full_tuning_is_in_mixed_precision_unless_said() -> None:
+    full, mixed, half = (
+        asked("cost", "vram", "7b", "--method", "full", *more)[1]["memory"]["peak"]
+        for more in ((), ("--precision", "mixed"), ("--precision", "bfloat16"))
+    )
+    assert full == mixed > 1.5 * half

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from levers.diagnosis import CaseDiagnosis, Diagnosis
 from levers.diagnosis.records import Tried
 from levers.economics import CostFigure
-from levers.loop.forecast import Forecast, forecasts
+from levers.loop.forecast import Forecast, _why, forecasts
 from levers.loop.records import Measured, Step
 from levers.plan import Option, Plan, Quote
 from levers.stack import Answer, ModelRef, Stack
@@ -109,3 +109,9 @@ def test_a_case_that_could_not_be_scored_is_neither_missed_nor_lost_nor_extra() 
     none = told("----++??", "??????++")
     assert (none.kept, none.missed, none.lost, none.extra) == (0, 0, 0, 0)
     assert none.why == "the product does less than its probe"
+
+
+def test_a_step_without_cured_cases_does_not_count_them() -> None:
+    assert _why({"kept": 0, "missed": 0, "lost": 0}) == "the product does less than its probe"
+    assert _why({"kept": 0, "missed": 0, "lost": 2}).endswith("probe: 2 that passed before were lost")
+    assert _why({"kept": 1, "missed": 2, "lost": 0}).endswith("probe: of 3 cases that its probe cured the pull cured 1")

@@ -6,7 +6,9 @@ import pytest
 from knowledge.conftest import HashingEmbedder, write
 from trial.make import a_spec, a_task
 
+from levers.economics import Origin, Price, Usage
 from levers.knowledge import Access, Index, Rule, build
+from levers.model import Reply
 from levers.stack import Inline, ModelRef, Retrieve, Shots, Stack
 from levers.stack.shared import public_text
 from levers.stack.workshop import IndexFinder
@@ -25,12 +27,13 @@ BARE = Stack(model=ModelRef(id="scripted"))
 class Careless:
     """A workshop that shows every passage of its index to everybody, and inlines what it is told to."""
 
-    def __init__(self, index: Index, everything: bool = False) -> None:
+    def __init__(self, index: Index, everything: bool = False, usage: Usage = Usage(input=5)) -> None:  # noqa: B008
         self.index = index
+        self.usage = usage
         self.everything = everything
 
     def model(self, reference: ModelRef) -> ScriptedModel:
-        return ScriptedModel(lambda ask: "so")
+        return ScriptedModel(lambda ask: Reply(text="so", usage=self.usage))
 
     def finder(self, index: str) -> "Careless":
         return self
@@ -126,3 +129,14 @@ def test_evidence_of_two_sections_is_half_shown_by_one_passage(index: Index) -> 
 
     assert shown(BARE.with_part(Retrieve(index=index.digest, k=1, mode="bm25"))) == 0.5
     assert shown(BARE.with_part(Inline(documents=(("docs/pay.md", PAGE),)))) == 1.0
+
+
+def test_a_cost_names_the_prices_that_its_own_usage_was_charged_at(index: Index) -> None:
+    """Cached tokens at a derived price make it an assumption; a price that was not needed does not."""
+    listed, derived = Origin(provenance="price book", source="the list"), Origin(provenance="assumed", source="a tenth")
+    price = Price(model="m", input=3, cache_read=0.3, output=15, origins={"input": listed, "cache_read": derived})
+    case = Case(id="1", input="what about leave?", expected="so", partition="dev")
+    for usage, source in ((Usage(input=5), "price book: the list"), (Usage(cache_read=5), "assumed: a tenth")):
+        workshop, library = Careless(index, usage=usage), Shelf(index, lambda name: index)
+        bench = Bench(task=a_task([case], a_spec("exact")), workshop=workshop, library=library, price=price)
+        assert bench.trial(BARE, "dev", "trial").cost_source == source

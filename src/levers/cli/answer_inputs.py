@@ -31,6 +31,7 @@ from levers.economics import (
 )
 from levers.errors import UserError
 from levers.ledger import Record
+from levers.model import billed
 
 if TYPE_CHECKING:
     from levers.cli.answer_costs import AnswerOptions, CacheOptions, IndexOptions, TrainingOptions
@@ -103,7 +104,7 @@ def answer(model: str | None, given: "AnswerOptions") -> Answered:
     book = book_of(given.prices, given.project)
     if given.project is not None and given.input is None:
         return _measured(model, given.project, book, volume)
-    name = model or (verbs.task_of(given.project).config.models.answer if given.project else "")
+    name = billed(model or (verbs.task_of(given.project).config.models.answer if given.project else ""))
     ways = [_route(each, reader) for each in given.route or ()]
     rest = round(1 - sum(share for _, share in ways), 12)
     if rest < 0:
@@ -237,19 +238,22 @@ def _route(text: str, reader: Reader) -> tuple[str, float]:
     if not equals:
         reader.refuse("--route", repr(text), "MODEL=SHARE", "for example openai/gpt-4o-mini=80%")
         return text, 0.0
-    return name, reader.share("--route", share)
+    return billed(name), reader.share("--route", share)
 
 
 def _measured(model: str | None, project: Path, book: PriceBook, volume: float | None) -> Answered:
     """Charge the tokens that the latest run measured for its final stack, to its own model or to another."""
     run = verbs.finished(project)
     usage, count = run.final.dev.usage, len(run.final.dev.outcomes)
-    name = model or run.model
-    if name == run.model and (price := book.find(name)):
-        price = at_lifetime(price, verbs.task_of(project).config.models.cache)  # as the run itself was billed
+    own = billed(run.model)
+    name = billed(model) if model else own
+    if name == own and (price := book.find(name)):
+        price = at_lifetime(price, run.stack.model.cache)  # as the run itself was billed
         book = book.model_copy(update={"own": {**book.own, name: price}})
     call = Call(name=f"{count} measured answers together", model=name, usage=usage, per_answer=1 / count)
-    return _answered(name, None, usage, bill([call], book, measured=True), volume)
+    found = _answered(name, None, usage, bill([call], book, measured=name == own), volume)
+    other = f"tokens as {own} counted and wrote them: {name} would count and write others"
+    return found.model_copy(update={"notes": () if name == own else (other,)})
 
 
 def _answered(
@@ -270,7 +274,7 @@ def cache(model: str | None, given: "CacheOptions") -> Cached:
     if given.lifetime is not None:
         reader.seconds("--lifetime", given.lifetime)
     reader.done()
-    name = model or (verbs.task_of(given.project).config.models.answer if given.project else "")
+    name = billed(model or (verbs.task_of(given.project).config.models.answer if given.project else ""))
     price, lifetime, source = _lifetime(book_of(given.prices, given.project).price(name), given.lifetime, reader)
     if "input" not in price.origins:
         reader.refuse("MODEL", name, "a model that is paid by the token", "a machine of your own bills no cache")
@@ -286,7 +290,7 @@ def cache(model: str | None, given: "CacheOptions") -> Cached:
 
 def training(model: str, given: "TrainingOptions") -> Trained:
     """Read `levers cost training`."""
-    reader = Reader()
+    reader, model = Reader(), billed(model)
     examples = reader.whole("--examples", given.examples, low=1)
     tokens = reader.whole("--tokens", given.tokens, low=1)
     epochs = reader.number("--epochs", given.epochs)

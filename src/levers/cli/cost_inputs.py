@@ -40,6 +40,7 @@ from levers.economics import payback as pay_back
 from levers.economics.memory import METHODS, OPTIMIZERS, PRECISIONS
 from levers.economics.offers import read_offer
 from levers.economics.quantities import PER_DAY
+from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.plan.facts import tables
 
@@ -80,7 +81,11 @@ class Held(Record):
 def owned(texts: Sequence[str], given: "OfferOptions") -> Owned:
     """Read `levers cost tco`."""
     offers, traffic, notes = _offers(texts, given)
-    return Owned(owned=tuple(ownership(each, traffic) for each in offers), notes=notes)
+    try:
+        return Owned(owned=tuple(ownership(each, traffic) for each in offers), notes=notes)
+    except OverflowError:
+        problem = Problem(file="OFFER, --volume", found="a total too large to count", expected="smaller figures")
+        raise UserError(problem) from None
 
 
 def compared(now: str, other: str, given: "OfferOptions") -> Compared:
@@ -194,7 +199,7 @@ def _of_another_method(given: "VramOptions", reader: Reader) -> None:
 
 def _training(given: "VramOptions", whole: dict[str, int], reader: Reader) -> Training:
     said: dict[str, Any] = {
-        "precision": given.precision,
+        "precision": given.precision or ("mixed" if given.method == "full" else None),
         "optimizer": given.optimizer,
         "checkpointing": CHECKPOINTING if given.checkpointing is None else given.checkpointing,
         "rank": None if given.rank is None else reader.whole("--rank", given.rank, low=1),

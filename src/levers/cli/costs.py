@@ -73,7 +73,7 @@ class VramOptions:
     batch: Annotated[str, typer.Option(help="Examples (or sequences served) at once.")] = "1"
     tokens: Annotated[str, typer.Option(help="Tokens of each.")] = "512"
     precision: Annotated[
-        str | None, typer.Option(help="float32, bfloat16 (unless given), mixed (full tuning only).")
+        str | None, typer.Option(help="float32, bfloat16 (unless given), mixed (of full tuning, unless given).")
     ] = None
     optimizer: Annotated[str | None, typer.Option(help="adam (unless given), adam8bit, sgd.")] = None
     checkpointing: Annotated[

@@ -34,9 +34,9 @@ class StepBudget(Record):
 class LatencyBudget(Record):
     """The steps against a target for p95 in ms.
 
-    `p95` is the measured total where there is one, else the sum of the steps' own p95: the most it can be. `met` says
-    whether it is within the target. The steps that break it are the fewest, slowest first, without which the rest would
-    fit; `to_save` is what must go in ms.
+    `p95` is the measured total where there is one, else an estimate: the steps' own p95 added up, which the whole may
+    exceed. `met` says whether it is within the target. The steps that break it are the fewest, slowest first, without
+    which the rest would fit; `to_save` is what must go in ms.
     """
 
     target: float
@@ -50,7 +50,7 @@ class LatencyBudget(Record):
 
 
 def latency_budget(steps: Sequence[StepTime], target: float, total: StepTime | None = None) -> LatencyBudget:
-    """Set steps against a target in ms. `total` is the measured whole, which is less than the steps' sum of p95."""
+    """Set steps against a target in ms. `total` is the measured whole; without it the sum of p95s is taken."""
     worst = sum(step.p95 for step in steps)
     p95 = total.p95 if total else worst
     over = max(0.0, p95 - target)

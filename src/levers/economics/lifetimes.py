@@ -18,9 +18,13 @@ LIFETIMES: dict[float, Lifetime] = {300.0: "5m", 3600.0: "1h"}
 def at_lifetime(price: Price, lifetime: Lifetime | None) -> Price:
     """Return the price with its `cache_write` for that lifetime; only Anthropic's models have two.
 
-    One bucket is enough, since levers never mixes lifetimes in one prompt.
+    One bucket is enough, since levers never mixes lifetimes in one prompt. A price for writing that was set beside the
+    input price, in a file of the team's, stays as it is.
     """
     if lifetime != "1h" or not price.model.startswith("anthropic/"):
+        return price
+    writing = price.origins.get("cache_write")
+    if writing is not None and writing == price.origins.get("input"):
         return price
     source = f"{HOUR_FACTOR:g} x the input price, for an hour: Anthropic's caching guide"
     origins = {**price.origins, "cache_write": Origin(provenance="price book", source=source, date="2026")}

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 
 from levers.diagnosis import CaseDiagnosis, Headroom, Need
-from levers.economics import CostFigure
+from levers.economics import DAYS_PER_YEAR, CostFigure
 from levers.lever.situation import Situation
 from levers.trial.records import Interval, Outcome
 from levers.trial.statistics import paired_bootstrap
 
 LEAST_YEARLY = 100.0  # USD: a smaller saving does not pay for measuring it
 MARGIN = 0.05  # of the passes: a loss of this much would matter, and must be ruled out
-_DAYS = 365
 Wanted = Callable[[Need], bool]
 
 
@@ -71,7 +70,7 @@ def not_worth(situation: Situation, saves: CostFigure) -> str:
     if target is not None and now > target:
         return ""
     traffic = config.traffic.answers_per_day
-    yearly = saves.value * traffic * _DAYS
+    yearly = saves.value * traffic * DAYS_PER_YEAR
     if yearly >= LEAST_YEARLY:
         return ""
     return f"it would save at most ${yearly:,.2f} a year at {traffic:,.0f} answers a day; under ${LEAST_YEARLY:,.0f}"

@@ -136,10 +136,12 @@ def _why(counts: Mapping[str, int]) -> str:
     """Say what the product left undone, in cases."""
     if not counts:
         return "the product does less than its probe"
-    told = [f"of {counts['kept'] + counts['missed']} cases that its probe cured the pull cured {counts['kept']}"]
+    told = []
+    if cured := counts["kept"] + counts["missed"]:
+        told.append(f"of {cured} cases that its probe cured the pull cured {counts['kept']}")
     if counts["lost"]:
         told.append(f"{counts['lost']} that passed before were lost")
-    return f"the product does less than its probe: {', and '.join(told)}"
+    return "the product does less than its probe" + (f": {', and '.join(told)}" if told else "")
 
 
 def _hit(interval: Interval, came: Comparison) -> Hit:

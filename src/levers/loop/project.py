@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 
-from levers.economics import Price, PriceBook, Usage, answer_cost, at_lifetime, cost_figure
+from levers.economics import PriceBook, Usage, answer_cost, at_lifetime
 from levers.errors import LeversError, Problem, UserError
 from levers.knowledge import Access, Chunking, Index, Query, load_access
 from levers.knowledge.watch import Stamps, settled, stamps
@@ -127,7 +127,6 @@ class Project:
             workshop=self.workshop,
             library=self._shelf(self.workshop),
             cost_of=partial(answer_cost, price=price) if price else None,
-            cost_source=_source(price) if price else "no price known",
             progress=self.progress,
             kit=self._kit(),
             price=listed,
@@ -241,8 +240,3 @@ def _safe(name: str) -> str:
     if not name.replace("-", "").isalnum():
         raise LeversError(f"{name!r} is no stack's name", "give `start` or a digest such as sha256-41a42521ad71db4b")
     return name if name.startswith("sha256-") else f"sha256-{name}"
-
-
-def _source(price: Price) -> str:
-    figure = cost_figure(Usage(input=1, output=1, compute_seconds=1), price)
-    return f"{figure.provenance}: {figure.source}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from typing import Literal
 
-from levers.economics import Price, answer_cost, at_lifetime
+from levers.economics import Price, Usage, answer_cost, at_lifetime, cost_figure
 from levers.errors import LeversError
 from levers.model.contract import Model
 from levers.stack import ModelRef, Stack, Workshop, answerer
@@ -37,7 +37,6 @@ class Bench:
     workshop: Workshop
     library: Library
     cost_of: CostOf | None = None
-    cost_source: str = "no price known"
     progress: Progress = silent
     kit: Kit | None = None
     price: Price | None = None
@@ -51,7 +50,7 @@ class Bench:
             cases,
             outcomes,
             stack=stack.digest,
-            cost_source=self.cost_source,
+            cost_source=self._source(stack, outcomes),
             notes=grader_notes(specs, grader_names(specs), self.tools),
         )
         told = Shown(self.library, stack, cases, outcomes)
@@ -80,6 +79,14 @@ class Bench:
         self.progress(what, 0, len(cases))
         judge = Judge(self.task, self.tools, self._cost_of(stack))
         return judge.outcomes(cases, answerer(stack, self.workshop), lambda at, of: self.progress(what, at, of))
+
+    def _source(self, stack: Stack, outcomes: Sequence[Outcome]) -> str:
+        """Name the standing and the sources of the prices that these answers were charged at."""
+        if self.price is None:
+            return "no price known"
+        usage = sum((each.answer.usage for each in outcomes), Usage())
+        figure = cost_figure(usage, at_lifetime(self.price, stack.model.cache))
+        return f"{figure.provenance}: {figure.source}"
 
     def _cost_of(self, stack: Stack) -> CostOf | None:
         if self.price is None or stack.model.cache is None:

@@ -79,7 +79,7 @@ def latency(found: LatencyBudget) -> RenderableType:
         step = row.step
         shown = (milliseconds(step.p50), milliseconds(step.p95), milliseconds(row.budget))
         steps.add_row(step.name, *shown, sign, styled(f"{step.provenance}: {step.source}", "dim"))
-    how = "measured as a whole" if found.measured_total else "the steps' own p95 added up, the most it can be"
+    how = "measured as a whole" if found.measured_total else "estimated: the steps' own p95 added up"
     verdict = "met" if found.met else f"missed by {milliseconds(found.to_save)}"
     words = f"p95 {milliseconds(found.p95)} against {milliseconds(found.target)}: {verdict}"
     return spaced(styled(words, "bold"), steps, styled(f"p50 {milliseconds(found.p50)}; {how}", "dim"))
