@@ -134,7 +134,9 @@ def test_failing_cases_show_the_whole_trail(run, cases):
 
 
 def test_failing_cases_that_were_only_sampled_are_all_counted(run, cases):
-    html = render(page(run.model_copy(update={"after": run.after.model_copy(update={"failures": 25, "sampled": 10})}), cases))
+    html = render(
+        page(run.model_copy(update={"after": run.after.model_copy(update={"failures": 25, "sampled": 10})}), cases)
+    )
     assert "25 of 40 development cases fail with the final stack. 10 of them, drawn at random, were looked at;" in html
     assert "left out here" not in html
 

@@ -107,7 +107,8 @@ def label(
 ) -> Queue:
     """Let a teacher answer questions, or return the labels it gave before, with what was reviewed since.
 
-    Labels whose answers failed are asked for again. Questions that give a golden case away, and repeated ones, are left out.
+    Labels whose answers failed are asked for again. Questions that give a golden case away, and repeated ones, are left
+    out.
     """
     kept = _unheld(task, inputs)
     file = task.state / LABELS / f"{digest([teacher, [text for _, text in kept], how]).removeprefix('sha256-')}.jsonl"
