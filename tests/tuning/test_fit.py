@@ -1,6 +1,7 @@
 """Fitting adapters on tiny models of three makes: it learns, repeats itself, and survives kills."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -301,3 +302,17 @@ def test_local_model_serves_the_adapter(make: str, bases: dict[str, Path], tmp_p
     untuned = LocalModel("hf/tiny", bases[make]).answer(asks)
     assert all(reply.text.startswith('{"answer": "') for reply in tuned)
     assert not any(reply.text.startswith('{"answer": "') for reply in untuned)
+
+
+def test_a_loss_that_is_no_number_is_never_the_best(
+    bases: dict[str, Path], tmp_path: Path, pairs: Pairs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    told = iter([3.0, 2.0, math.nan])
+    monkeypatch.setattr("levers.tuning.train._Run._dev_loss", lambda run: next(told))
+    assert fit(str(bases["llama"]), pairs(8), pairs(4), QUICK, tmp_path).best_epoch == 1
+    told = iter([3.0, math.inf, math.nan])
+    with pytest.raises(ModelError, match="lower the learning_rate"):
+        fit(str(bases["llama"]), pairs(8), pairs(4), QUICK.model_copy(update={"seed": 1}), tmp_path)
+    with pytest.raises(ModelError, match="lower the learning_rate"):
+        fit(str(bases["llama"]), pairs(8), (), QUICK.model_copy(update={"learning_rate": 1e30}), tmp_path)

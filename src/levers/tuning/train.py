@@ -1,5 +1,6 @@
 """The training loop: AdamW, warm-up and linear decay, clipping, early stopping, checkpoints. Imports torch."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 
 import torch
 
+from levers.errors import ModelError
 from levers.tuning.base import Base
 from levers.tuning.checkpoint import State, Weights, load_checkpoint, save_checkpoint
 from levers.tuning.encode import Encoded, schedule
@@ -34,10 +36,15 @@ def train(job: Job, on_progress: OnProgress | None) -> tuple[State, Weights]:
     """Train to the end, from the checkpoint when there is one, and return the final state and the adapter to keep.
 
     The same job gives the same weights on the same machine, however often it was killed between.
+
+    Raises:
+        ModelError: the losses grew beyond all numbers.
     """
     run = _Run(job, on_progress)
     while run.state.step < run.steps and not run.state.stopped:
         run.advance()
+    if not run.best and run.state.losses:
+        raise _diverged(run.state.step)
     best = run.best or {name: weight.detach().clone() for name, weight in job.base.adapter().items()}
     return run.state, best
 
@@ -104,7 +111,9 @@ class _Run:
             loss, count = batch_loss(self.job.base, batch[start : start + size], self.share, self.recipe.soft)
             (loss * (count / total)).backward() if count < total else loss.backward()  # type: ignore[no-untyped-call]
             mean += float(loss.detach()) * count / total
-        torch.nn.utils.clip_grad_norm_(self.adapter.values(), self.recipe.max_grad_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.adapter.values(), self.recipe.max_grad_norm)
+        if not (math.isfinite(mean) and math.isfinite(float(norm))):
+            raise _diverged(step + 1)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return mean, total
@@ -115,8 +124,8 @@ class _Run:
         state.loss_sum, state.loss_tokens = 0.0, 0
         if self.job.dev:
             state.dev_losses.append(self._dev_loss())
-            seen = state.dev_losses[1:]
-            if seen[-1] > min(seen):
+            best = min(filter(math.isfinite, state.dev_losses[1:]), default=math.nan)
+            if state.dev_losses[-1] != best:  # a loss that is no number is never the best
                 waited = epoch - state.best_epoch
                 state.stopped = self.recipe.patience is not None and waited >= self.recipe.patience
                 return
@@ -141,6 +150,10 @@ class _Run:
         save_checkpoint(self.job.checkpoint, self.state, self.adapter, self.optimizer, self.best)
         self.saved_at = time.perf_counter()
         self.save_seconds = self.saved_at - begun
+
+
+def _diverged(step: int) -> ModelError:
+    return ModelError(f"the tuning diverged: its loss is no number at step {step}", "lower the learning_rate")
 
 
 def _groups(adapter: dict[str, torch.nn.Parameter], recipe: Recipe) -> list[dict[str, Any]]:
