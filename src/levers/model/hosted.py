@@ -150,18 +150,21 @@ class HostedModel:
         return reply.model_copy(update=known)
 
     async def _paid(self, transport: Transport, pace: Pace, ask: Ask, keep: OnPiece | None) -> Reply:
-        """Make one try under the cap. A try that broke off may have been billed: it counts with its upper bound."""
+        """Make one try under the cap. A try that broke off may have been billed: it counts with its upper bound.
+
+        So does a reply whose usage the server does not tell.
+        """
         bound = most(ask)
         ticket = await self._budget.reserve(bound) if self._budget else None
         used = bound
         try:
             reply = await self._call(transport, pace, ask, keep)
-            used = reply.usage
+            used = bound if reply.usage == Usage() else reply.usage
             return reply
         except CallFailed as error:
             used = Usage() if error.kind in {"status", "connection"} else bound
             raise
-        except ValueError:
+        except ValueError:  # nothing was sent
             used = Usage()
             raise
         finally:
