@@ -106,7 +106,8 @@ class HostedModel:
         async def one(place: int) -> Reply:
             return await self._one(transport, pace, asks[place])
 
-        for at, reply in as_completed(places, one, limit=self._settings.concurrency, close=transport.close):
+        limit = self._settings.concurrency
+        for at, reply in as_completed(places, one, limit=limit, close=transport.close, stop=pace.stop):
             if reply.error and reply.error == self._unreachable() and not heard:
                 raise ModelError(reply.error, "check base_url, and that the server runs")
             heard = True
@@ -138,7 +139,7 @@ class HostedModel:
                 pace.hold(error.asked_wait)
 
         try:
-            reply = await with_retries(once, self._settings.retries, on_failure)
+            reply = await with_retries(once, self._settings.retries, on_failure, pace.stop.is_set)
         except CallFailed as error:
             raise_if_broken(error, self._wire)
             reply = self._failed(error, "".join(piece for piece, _ in pieces))
@@ -174,6 +175,8 @@ class HostedModel:
     async def _call(self, transport: Transport, pace: Pace, ask: Ask, keep: OnPiece | None) -> Reply:
         request = self._wire.request(ask, self._refused)
         await pace.ready(most(ask).input)
+        if pace.stop.is_set():
+            raise CallFailed("connection", "nobody waited for it any more")
         headers: dict[str, str] = {}
         try:
             if keep is None:
@@ -211,7 +214,7 @@ class HostedModel:
         if error.kind == "timeout":
             why = f"no reply within {self._settings.timeout:g} seconds, in each of several tries"
         elif error.kind == "connection":
-            why = self._unreachable()
+            why = error.message or self._unreachable()
         elif error.kind == "status":
             why = f"the server answered {error.status}: {error.message}"
         else:
