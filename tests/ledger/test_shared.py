@@ -48,6 +48,27 @@ def test_an_owner_lives_while_its_process_does_but_not_for_ever() -> None:
     assert alive("another-machine:1:1:1", time.time())
 
 
+def test_a_process_that_began_at_another_time_is_another() -> None:
+    began = new_owner().rpartition(":")
+    if not began[2]:
+        pytest.skip("the system does not tell when a process began")
+    assert alive("".join(began), time.time())
+    assert not alive(f"{began[0]}:{int(began[2]) - 1}", time.time())
+    assert alive(began[0], time.time())  # as it was written before
+
+
+def test_who_puts_keeps_its_claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replay, mine, other = Replay(tmp_path / "kept.db"), new_owner(), new_owner()
+    replay.claim(["a", "b"], mine)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 800)
+    replay.put({"a": 1}, mine)
+    monkeypatch.setattr(time, "time", lambda: now + 1600)
+    assert replay.claim(["b"], other) == set()
+    monkeypatch.setattr(time, "time", lambda: now + 1800)
+    assert replay.claim(["b"], other) == {"b"}
+
+
 def test_a_purse_is_one_for_all_processes(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from levers.ledger import Purse\n"

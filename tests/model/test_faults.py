@@ -11,7 +11,7 @@ from levers.ledger import Message, Replay
 from levers.model import Ask, Budget, Replayed, Reply, open_model
 from levers.model.hosted import HostedSettings, most
 from levers.model.retry import Retries
-from levers.testing import FAULTS, FakeServer, Fault, Scripted
+from levers.testing import FAULTS, FakeServer, Fault, Scripted, wires
 
 pytest.importorskip("openai")
 pytest.importorskip("anthropic")
@@ -137,6 +137,53 @@ def test_a_reader_who_leaves_ends_the_stream(provider: str) -> None:
         pieces = model.pieces(asks()[0])
         assert next(pieces)
         pieces.close()
+
+
+ODD: list[tuple[dict[str, Any], bool]] = [
+    ({}, True),
+    ({"usage": None}, True),
+    ({"usage": [1]}, False),
+    ({"choices": [{"message": {"content": "0"}, "logprobs": {"content": [{"token": "0", "logprob": None}]}}]}, False),
+]
+
+
+@pytest.mark.parametrize(("odd", "readable"), ODD)
+def test_an_odd_body_is_one_error_reply_and_untold_usage_counts_with_its_most(
+    odd: dict[str, Any], readable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = wires.whole
+
+    def changed(answer: Scripted, path: str, request: dict[str, Any]) -> dict[str, Any]:
+        return whole(answer, path, request) | (odd if "number 1" in str(request) else {})
+
+    monkeypatch.setattr(wires, "whole", changed)
+    budget = Budget(cap=10_000, cost_of=cost)
+    settings = SETTINGS.model_copy(update={"retries": Retries(tries=0)})
+    with FakeServer(lambda request: str(request).split("number ")[1][0]) as server:
+        model = open_model("openai/small", base_url=server.base_url, settings=settings, budget=budget)
+        replies = model.answer(asks())
+    assert [each.text for each in replies] == ["0", "1" if readable else "", "2"]
+    assert readable or "cannot be read" in (replies[1].error or "")
+    assert budget.spent == pytest.approx(charged(replies) + (cost(most(asks()[1])) if odd else 0.0))
+
+
+@pytest.mark.parametrize("name", ["look", "answer"])
+def test_a_tools_input_that_is_cut_in_a_stream_is_a_reply_cut_at_its_limit(name: str) -> None:
+    from levers.model.anthropic_messages import MessagesWire
+
+    gathering = MessagesWire("small", None).gather()
+    block = {"type": "tool_use", "id": "1", "name": name, "input": {}}
+    for event in (
+        {"type": "message_start", "message": {"usage": {"input_tokens": 1}}},
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": '{"a": "b'}},
+        {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}, "usage": {"output_tokens": 4}},
+        {"type": "message_stop"},
+    ):
+        gathering.feed(event)
+    reply = gathering.reply()
+    assert reply.finish == "length"
+    assert (reply.text if name == "answer" else reply.calls[0].arguments) == '{"a": "b'
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

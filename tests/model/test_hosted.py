@@ -65,6 +65,32 @@ def test_retry_after_is_honoured() -> None:
         assert time.perf_counter() - begun >= 1.0
 
 
+def test_who_stops_listening_waits_for_no_retry() -> None:
+    def script(request: dict[str, Any]) -> Scripted:
+        busy = last_word(request) == "busy"
+        return Scripted("wait", status=429, headers={"Retry-After": "4"}) if busy else Scripted("fine", delay=0.3)
+
+    with FakeServer(script) as server:
+        model = open_model("openai/small", base_url=server.base_url, settings=QUICK)
+        begun = time.perf_counter()
+        replies = model.stream([ask("busy"), ask("quick")])  # type: ignore[attr-defined]
+        assert next(replies)[1].text == "fine"
+        replies.close()
+        assert time.perf_counter() - begun < 3 and len(server.requests) == 2
+
+
+def test_a_fatal_error_waits_for_no_retry_of_others() -> None:
+    def script(request: dict[str, Any]) -> Scripted:
+        busy = last_word(request) == "busy"
+        wait = Scripted("wait", status=429, headers={"Retry-After": "4"})
+        return wait if busy else Scripted("bad key", status=401, delay=0.3)
+
+    with FakeServer(script) as server, pytest.raises(ModelError, match="refused the key"):
+        begun = time.perf_counter()
+        answers(server, [ask("busy"), ask("quick")])
+    assert time.perf_counter() - begun < 3
+
+
 def test_too_long_a_wait_is_an_error_reply() -> None:
     with FakeServer(lambda request: Scripted("come tomorrow", status=429, headers={"Retry-After": "9999"})) as server:
         reply = answers(server, [ask("x")])[0]

@@ -50,6 +50,22 @@ def test_the_order_in_which_a_schema_asks_for_fields_is_another_key(tmp_path: Pa
         assert len(model.asked) == 2
 
 
+def test_what_another_kept_first_is_the_reply(tmp_path: Path) -> None:
+    replay = Replay(tmp_path / "kept.db")
+
+    def late(each: Ask) -> str:
+        if each.messages[-1].content == "a":
+            Replayed(ScriptedModel(lambda each: "first"), elsewhere).answer([ask("a")])
+        return "second"
+
+    elsewhere = Replay(tmp_path / "kept.db")
+    elsewhere.claim = lambda keys, owner: set(keys)  # type: ignore[method-assign]  # as after a lapsed claim
+    assert [each.text for each in Replayed(ScriptedModel(late), replay).answer([ask("a"), ask("b")])] == [
+        "first",
+        "second",
+    ]
+
+
 def test_error_replies_are_not_kept(tmp_path: Path) -> None:
     replay = Replay(tmp_path / "kept.db")
     broken = ScriptedModel(lambda each: Reply(text="", finish="error", error="down", outage=True))

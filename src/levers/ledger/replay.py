@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from levers.ledger.owners import alive
+from levers.ledger.owners import LEASE, alive
 from levers.ledger.store import Store
 
 _BATCH = 500  # SQLite's default limit on bound values is 999 in old builds
@@ -37,10 +37,17 @@ class Replay:
                 found.update((key, json.loads(value)) for key, value in rows)
         return found
 
-    def put(self, values: Mapping[str, Any]) -> int:
-        """Keep the values, all or none; a key that is kept already keeps its first value. Return how many are new."""
+    def put(self, values: Mapping[str, Any], owner: str = "") -> int:
+        """Keep the values, all or none; a key that is kept already keeps its first value. Return how many are new.
+
+        The claims of `owner`, who is plainly at work, are renewed.
+        """
         rows = [(key, json.dumps(value, ensure_ascii=False)) for key, value in values.items()]
         with self._store.writing() as database:
+            if owner:
+                now = time.time()
+                old = (now, owner, now - LEASE / 10)
+                database.execute("UPDATE claimed SET since = ? WHERE owner = ? AND since < ?", old)
             return database.executemany("INSERT OR IGNORE INTO kept VALUES (?, ?)", rows).rowcount
 
     def claim(self, keys: Iterable[str], owner: str) -> set[str]:

@@ -113,7 +113,7 @@ class MessagesWire:
         finish = FINISHES.get(body["stop_reason"], "stop")
         answered = [block for block in used if block.get("name") == ANSWER_TOOL]
         if answered:
-            texts, used = [json.dumps(answered[0].get("input"), ensure_ascii=False)], []
+            texts, used = [_written(answered[0].get("input"))], []
             finish = "stop" if finish == "tools" else finish
         thought, text = unthought("".join(texts).strip())
         calls = tuple(_call(block) for block in used)
@@ -155,7 +155,7 @@ class _Blocks:
         if not self._ended:
             raise CallFailed("unreadable", "the stream ended before the reply did")
         for index, text in self._partial.items():
-            self._body["content"][index]["input"] = json.loads(text) if text else {}
+            self._body["content"][index]["input"] = _input(text)
         return self._wire.read(self._body)
 
     def _grow(self, index: int, delta: Mapping[str, Any]) -> str:
@@ -241,5 +241,17 @@ def _choice(name: str | None) -> dict[str, str]:
 
 
 def _call(block: Mapping[str, Any]) -> ToolCall:
-    arguments = json.dumps(block.get("input") or {}, ensure_ascii=False)
+    arguments = _written(block.get("input") or {})
     return ToolCall(id=str(block.get("id") or ""), name=str(block.get("name") or ""), arguments=arguments)
+
+
+def _input(text: str) -> Any:
+    """Return a tool's streamed input; the text itself where it is no JSON, as when it is cut at the limit."""
+    try:
+        return json.loads(text) if text else {}
+    except ValueError:
+        return text
+
+
+def _written(given: Any) -> str:
+    return given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)

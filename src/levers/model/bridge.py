@@ -11,16 +11,22 @@ Out = TypeVar("Out")
 
 
 def as_completed(
-    items: Sequence[In], work: Callable[[In], Awaitable[Out]], *, limit: int, close: Callable[[], Awaitable[None]]
+    items: Sequence[In],
+    work: Callable[[In], Awaitable[Out]],
+    *,
+    limit: int,
+    close: Callable[[], Awaitable[None]],
+    stop: threading.Event | None = None,
 ) -> Iterator[tuple[int, Out]]:
     """Run `work` over the items, at most `limit` at once, and yield (place, result) as each ends.
 
     Runs an event loop in a thread of its own, so it works inside a notebook too. After the first exception nothing new
     is begun; what is under way may have been paid for, so it is waited for and given out before the exception is
-    raised here. `close` is awaited at the end, in that loop.
+    raised here. `close` is awaited at the end, in that loop. `stop` is set after an exception, and when nobody listens
+    any more: `work` may look at it.
     """
     results: queue.SimpleQueue[tuple[int, Out] | BaseException | None] = queue.SimpleQueue()
-    stop = threading.Event()
+    stop = stop or threading.Event()
 
     async def one(place: int, gate: asyncio.Semaphore) -> None:
         async with gate:

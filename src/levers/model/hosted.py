@@ -106,7 +106,8 @@ class HostedModel:
         async def one(place: int) -> Reply:
             return await self._one(transport, pace, asks[place])
 
-        for at, reply in as_completed(places, one, limit=self._settings.concurrency, close=transport.close):
+        limit = self._settings.concurrency
+        for at, reply in as_completed(places, one, limit=limit, close=transport.close, stop=pace.stop):
             if reply.error and reply.error == self._unreachable() and not heard:
                 raise ModelError(reply.error, "check base_url, and that the server runs")
             heard = True
@@ -138,7 +139,7 @@ class HostedModel:
                 pace.hold(error.asked_wait)
 
         try:
-            reply = await with_retries(once, self._settings.retries, on_failure)
+            reply = await with_retries(once, self._settings.retries, on_failure, pace.stop.is_set)
         except CallFailed as error:
             raise_if_broken(error, self._wire)
             reply = self._failed(error, "".join(piece for piece, _ in pieces))
@@ -150,18 +151,21 @@ class HostedModel:
         return reply.model_copy(update=known)
 
     async def _paid(self, transport: Transport, pace: Pace, ask: Ask, keep: OnPiece | None) -> Reply:
-        """Make one try under the cap. A try that broke off may have been billed: it counts with its upper bound."""
+        """Make one try under the cap. A try that broke off may have been billed: it counts with its upper bound.
+
+        So does a reply whose usage the server does not tell.
+        """
         bound = most(ask)
         ticket = await self._budget.reserve(bound) if self._budget else None
         used = bound
         try:
             reply = await self._call(transport, pace, ask, keep)
-            used = reply.usage
+            used = bound if reply.usage == Usage() else reply.usage
             return reply
         except CallFailed as error:
             used = Usage() if error.kind in {"status", "connection"} else bound
             raise
-        except ValueError:
+        except ValueError:  # nothing was sent
             used = Usage()
             raise
         finally:
@@ -171,6 +175,8 @@ class HostedModel:
     async def _call(self, transport: Transport, pace: Pace, ask: Ask, keep: OnPiece | None) -> Reply:
         request = self._wire.request(ask, self._refused)
         await pace.ready(most(ask).input)
+        if pace.stop.is_set():
+            raise CallFailed("connection", "nobody waited for it any more")
         headers: dict[str, str] = {}
         try:
             if keep is None:
@@ -208,7 +214,7 @@ class HostedModel:
         if error.kind == "timeout":
             why = f"no reply within {self._settings.timeout:g} seconds, in each of several tries"
         elif error.kind == "connection":
-            why = self._unreachable()
+            why = error.message or self._unreachable()
         elif error.kind == "status":
             why = f"the server answered {error.status}: {error.message}"
         else:

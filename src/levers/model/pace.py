@@ -7,6 +7,7 @@ OpenAI and most servers of its format send `x-ratelimit-remaining-requests` (and
 
 import asyncio
 import re
+import threading
 import time
 from collections.abc import Mapping
 from datetime import datetime
@@ -28,6 +29,8 @@ class Pace:
 
     def __init__(self, patience: float) -> None:
         """Never hold a call back for more than `patience` seconds: headers may be wrong."""
+        self.stop = threading.Event()
+        """Set once nobody waits for calls any more: none is held back or tried again then."""
         self._patience = patience
         self._requests: tuple[float, float] | None = None  # how many are left, until when (monotonic seconds)
         self._tokens: tuple[float, float] | None = None
@@ -37,8 +40,8 @@ class Pace:
     async def ready(self, tokens: int) -> None:
         """Wait until the server should take a call of so many tokens, and count it as under way."""
         end = time.monotonic() + self._patience
-        while (wait := self._wait(tokens)) > 0 and time.monotonic() < end:
-            await asyncio.sleep(min(wait, 1.0, max(0.0, end - time.monotonic())))
+        while (wait := self._wait(tokens)) > 0 and time.monotonic() < end and not self.stop.is_set():
+            await asyncio.sleep(min(wait, 0.1, max(0.0, end - time.monotonic())))
         self._under_way += 1
         self._requests = _less(self._requests, 1)
         self._tokens = _less(self._tokens, tokens)

@@ -71,7 +71,7 @@ class Replayed:
                 known = self._kept(mine)  # what another finished between our look and our claim
                 if known:
                     yield known
-                yield from self._asked({key: ask for key, ask in missing.items() if key in mine - known.keys()})
+                yield from self._asked({key: ask for key, ask in missing.items() if key in mine - known.keys()}, owner)
             finally:
                 self._replay.release(owner)
             missing = {key: ask for key, ask in missing.items() if key not in mine}
@@ -85,13 +85,15 @@ class Replayed:
     def _kept(self, keys: Iterable[str]) -> dict[str, Reply]:
         return {key: Reply.model_validate(value) for key, value in self._replay.get(keys).items()}
 
-    def _asked(self, asks: dict[str, Ask]) -> Iterator[dict[str, Reply]]:
+    def _asked(self, asks: dict[str, Ask], owner: str) -> Iterator[dict[str, Reply]]:
         # Shortest first and whole chunks, so that the chunks after a kill are those of an undisturbed run.
         names = sorted(asks, key=lambda key: (sum(len(each.content) for each in asks[key].messages), key))
         for fresh in self._fresh([asks[name] for name in names]):
             named = {names[place]: reply for place, reply in fresh.items()}
             self.outages += sum(reply.outage for reply in named.values())
-            self._replay.put({key: reply.model_dump() for key, reply in named.items() if reply.finish != "error"})
+            good = {key: reply.model_dump() for key, reply in named.items() if reply.finish != "error"}
+            if self._replay.put(good, owner) < len(good):  # another was first: its replies are the ledger's
+                named |= self._kept(good)
             yield named
 
     def _fresh(self, asks: list[Ask]) -> Iterator[dict[int, Reply]]:

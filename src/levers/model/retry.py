@@ -84,10 +84,24 @@ class Retries(Record):
     patience: float = 120.0
 
 
+_LOOK = 0.1
+"""Seconds between looks at whether anybody still waits."""
+
+
+def _never() -> bool:
+    return False
+
+
 async def with_retries(
-    call: Callable[[], Awaitable[Out]], retries: Retries, on_failure: Callable[[CallFailed], None] | None = None
+    call: Callable[[], Awaitable[Out]],
+    retries: Retries,
+    on_failure: Callable[[CallFailed], None] | None = None,
+    stopped: Callable[[], bool] = _never,
 ) -> Out:
-    """Call until it succeeds, fails for good, or the tries are spent; then the last failure is raised."""
+    """Call until it succeeds, fails for good, or the tries are spent; then the last failure is raised.
+
+    Once `stopped` says so there is no further wait and no further try.
+    """
     for turn in range(retries.tries + 1):
         try:
             return await call()
@@ -95,10 +109,17 @@ async def with_retries(
             if on_failure:
                 on_failure(error)
             wait = wait_before(error, turn, retries)
-            if wait is None or turn == retries.tries:
+            if wait is None or turn == retries.tries or not await waited(wait, stopped):
                 raise
-        await asyncio.sleep(wait)
     raise AssertionError("unreachable: the last turn returns or raises")
+
+
+async def waited(seconds: float, stopped: Callable[[], bool]) -> bool:
+    """Wait so long, and tell whether it is still wanted: False as soon as `stopped` says so."""
+    end = time.monotonic() + seconds
+    while not stopped() and (left := end - time.monotonic()) > 0:
+        await asyncio.sleep(min(left, _LOOK))
+    return not stopped()
 
 
 def wait_before(error: CallFailed, turn: int, retries: Retries) -> float | None:

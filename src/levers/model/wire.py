@@ -6,6 +6,7 @@ Everything else (batches, retries, pace, spending, keys in order) is `levers.mod
 import inspect
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from levers.errors import ModelError
@@ -91,7 +92,8 @@ class Wire(Protocol):
 async def ask_once(wire: Wire, transport: Transport, request: dict[str, Any]) -> tuple[Reply, dict[str, str]]:
     """Make one call and return the reply and the response's headers. Raises CallFailed."""
     posted = await transport.post(request)
-    return wire.read(parsed(posted.body)), posted.headers
+    with _as_unreadable():
+        return wire.read(parsed(posted.body)), posted.headers
 
 
 async def stream_once(wire: Wire, client: Any, request: dict[str, Any]) -> AsyncIterator[str | Reply | dict[str, str]]:
@@ -101,12 +103,24 @@ async def stream_once(wire: Wire, client: Any, request: dict[str, Any]) -> Async
         raw = await wire.endpoint(client).with_raw_response.create(**_sendable(wire, request), stream=True)
         yield lower(raw.headers)
         async for event in _events(await _settled(raw.parse)):
-            piece = gathering.feed(event)
+            with _as_unreadable():
+                piece = gathering.feed(event)
             if piece:
                 yield piece
     except wire.sdk.APIError as error:
         raise failure(wire, error) from error
-    yield gathering.reply()
+    with _as_unreadable():
+        reply = gathering.reply()
+    yield reply
+
+
+@contextmanager
+def _as_unreadable() -> Iterator[None]:
+    """Raise CallFailed where a body has another form than its protocol says: one odd reply must not end the batch."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise CallFailed("unreadable", f"not as the protocol says: {str(error)[:100]}") from error
 
 
 async def _events(stream: Any) -> AsyncIterator[Mapping[str, Any]]:
