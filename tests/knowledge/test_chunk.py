@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from levers.knowledge import Chunking, Document, chunk
-from levers.knowledge.chunk import sections, size, slugs, under_headings
+from levers.knowledge.chunk import _columns, _Span, sections, size, slugs, under_headings
 from levers.knowledge.outline import markdown_blocks, text_blocks
 from levers.knowledge.records import Block
 from levers.knowledge.sheets import read_csv
@@ -60,6 +60,15 @@ def test_a_heading_with_nothing_under_it_is_a_chunk_of_its_own():
         ("last", "### Last"),
     ]
     assert under_headings(markdown(text)) == {"faq": ("refund-term-30-days", "fee-5-eur", "last")}
+
+
+def test_the_names_of_columns_are_looked_up_without_going_through_all_rows():
+    class Counted(tuple):
+        def __iter__(self):
+            raise AssertionError("every row is gone through")
+
+    rows = Counted(Block(kind="table", start=10 * at, end=10 * at + 8) for at in range(1000))
+    assert _columns("| a: 1 |  " * 1000, rows, _Span(5001, 5008), Chunking()) == " > a"
 
 
 def test_the_title_leads_the_path_when_no_heading_is_of_the_first_level():

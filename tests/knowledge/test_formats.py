@@ -76,6 +76,22 @@ def test_a_heading_of_two_lines_is_one_and_numbered_ones_are_two(tmp_path):
     ]
 
 
+def test_html_cells_keep_words_whole_and_nested_rows_once(tmp_path):
+    page = "<h2>Re<b>fund</b> of <br>fees</h2><table><caption>Prices in EUR</caption>"
+    page += "<tr><td>$<span>12</span>.<sup>50</sup><script>x()</script></td><td><p>one</p><p>two</p></td></tr>"
+    page += "<tr><td>in</td><td><table><tr><td>a</td><td>b</td></tr></table></td></tr></table>"
+    assert parts(read(tmp_path, "a.html", page)) == [
+        ("heading", 2, "Refund of fees"),
+        ("text", 0, "Prices in EUR"),
+        ("table", 0, "| $12.50 | one two |\n| in | a b |"),
+    ]
+
+
+def test_a_field_that_says_what_the_title_says_stays(tmp_path):
+    document = read(tmp_path, "a.jsonl", '{"id": 5, "days": 5, "text": "Returns."}\n{}\n')
+    assert [text for *_, text in parts(document)] == ["5", "Returns.", "| days: 5 |"]
+
+
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 RUN = "<w:r><w:t>{}</w:t></w:r>"
 

@@ -87,5 +87,25 @@ def test_the_fact_of_an_answer_is_its_first_text_or_number() -> None:
     assert first_value("42.5 EUR") == "42.5 EUR" and first_value("7") == "7"
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Caf\u00e9?", "cafe\u0301", True),
+        ("What is C++?", "what is c++", True),
+        ("What is C++?", "What is C#?", False),
+        ("Is -5 ok?", "Is 5 ok?", False),
+        ("3-5 days?", "3 5 days", True),
+        ("5 % off", "5 off", False),
+        ("over >5 kg", "over <5 kg", False),
+        ("> 5 kg at 5%", ">5 kg at 5 %", True),
+        ("\u22125 ok", "-5 ok", True),
+        ("\u0915\u093f", "\u0915\u093e", False),
+        ("well-known - really", "well known really", True),
+    ],
+)
+def test_what_makes_two_texts_the_same(one: str, other: str, same: bool) -> None:
+    assert (plain(one) == plain(other)) is same
+
+
 def test_an_answer_of_many_brackets_is_a_text() -> None:
     assert first_value("[" * 100_000) == "[" * 100_000

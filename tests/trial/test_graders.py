@@ -67,6 +67,11 @@ def test_texts(kind, expected, text, fields, credit, passed):
         ("exact", {"answer": True}, '{"answer": true}', 1),
         ("exact", {"answer": True}, '{"answer": "no"}', 0),
         ("exact", {"answer": None}, "{}", 1),
+        ("exact", {"answer": 12}, '{"answer": 12.0}', 1),
+        ("exact", {"answer": [7, 12.0]}, '{"answer": 1.2e1}', 1),
+        ("exact", {"answer": 7}, '{"answer": "7"}', 0),
+        ("exact", {"answer": "true"}, '{"answer": true}', 0),
+        ("exact", {"answer": None}, '{"answer": "null"}', 0),
         ("exact", {"answer": "yes"}, "{}", 0),
         ("contains", {"answer": "30 days"}, '{"answer": "You have 30 days."}', 1),
         ("contains", {"answer": "30 days"}, "You have 30 days.", 0),
@@ -125,6 +130,10 @@ def test_schema(text, credit):
     assert found.credit == pytest.approx(credit)
     assert found.passed is (credit == 1)
     assert bool(found.why) is not found.passed
+
+
+def test_a_schema_takes_no_number_that_json_lacks():
+    assert not a_grade("schema", "unused", "[NaN]", {"s.json": {"type": "array"}}, schema="s.json").passed
 
 
 def test_schema_of_a_field_and_of_a_list():

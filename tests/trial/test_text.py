@@ -46,6 +46,16 @@ def test_normalising_twice_changes_nothing(text):
         ("ราคาห้าบาท", "ห้า", True),
         ("anything", "", False),
         ("a.b", "a+b", False),
+        ("-5 degrees", "5 degrees", False),
+        ("-$5", "$5", False),
+        ("-$5", "5", False),
+        ("3-5 days", "5 days", True),
+        ("costs 1.5", ".5", False),
+        ("costs .5", ".5", True),
+        ("\u0915\u093f\u0924\u093e\u092c", "\u0915", False),
+        ("\u0915\u093f\u0924\u093e\u092c", "\u0915\u093f", False),
+        ("\u0915\u093f\u0924\u093e\u092c", "\u0924\u093e\u092c", False),
+        ("\u0915\u093f \u0939", "\u0915\u093f", True),
     ],
 )
 def test_contains(text, part, expected):
@@ -71,6 +81,13 @@ def test_a_text_contains_its_run_of_words_but_not_a_glued_one(before, part, afte
         ("the", "", 1.0),
         ("", "dog", 0.0),
         ("dog dog", "dog", 2 / 3),
+        ("1.50", "150", 0.0),
+        ("-5", "5", 0.0),
+        ("1,500.", "1500", 1.0),
+        ("3-5", "35", 0.0),
+        ("well-known (U.S.)", "wellknown us", 1.0),
+        ("don\u2019t", "don't", 1.0),
+        ("caf\u00e9", "cafe\u0301", 1.0),
     ],
 )
 def test_token_f1(found, expected, f1):

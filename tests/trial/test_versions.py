@@ -41,7 +41,7 @@ def test_a_version_changes_with_the_files(tmp_path: Path, kind: str, fields: dic
 
 
 def test_a_version_without_files_is_the_one_of_before() -> None:
-    assert grader_version(a_spec("f1"), Kit()) == "f1@1-7a1239bd"
+    assert grader_version(a_spec("f1"), Kit()) == "f1@2-7a1239bd"
 
 
 def test_every_grade_of_one_kit_has_one_version(tmp_path: Path) -> None:

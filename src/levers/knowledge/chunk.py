@@ -155,7 +155,9 @@ def _columns(text: str, blocks: Sequence[Block], span: _Span, how: Chunking) -> 
     """
     if how.kind not in ("structure", "sentence"):
         return ""
-    table = next((each for each in blocks if each.kind == "table" and each.start < span.start < each.end), None)
+    at = bisect.bisect_left(blocks, span.start, key=lambda block: block.start) - 1  # a scan is quadratic in rows
+    inside = at >= 0 and blocks[at].kind == "table" and span.start < blocks[at].end
+    table = blocks[at] if inside else None
     first, *others = _LINE.split(text[table.start : table.end].strip(), maxsplit=1) if table else [""]
     cells = first.strip().strip("|").split("|") if others else _LABEL.findall(first)
     names = " | ".join(name for cell in cells if (name := cell.strip()))

@@ -13,6 +13,7 @@ _BLOCKS = frozenset(
     "address article aside blockquote body dd details dialog div dl dt fieldset figcaption figure footer "  # noqa: SIM905
     "form header hr html li main ol p section summary ul".split()
 )
+_APART = _BLOCKS | frozenset("br td th tr table caption pre h1 h2 h3 h4 h5 h6 img".split())  # noqa: SIM905
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 
 
@@ -55,10 +56,10 @@ def _walk(root: Any, page: _Page) -> None:
             page.inline.append("\0")
         elif tag in _HEADINGS:
             page.flush()
-            page.writer.heading(node.text(deep=True, separator=" "), _HEADINGS[tag])
+            page.writer.heading(_text(node), _HEADINGS[tag])
         elif tag == "table":
             page.flush()
-            page.writer.write(_table(node), "table")
+            _table(node, page.writer)
         elif tag == "pre":
             page.flush()
             page.writer.write(node.text(deep=True).strip("\r\n"), "code")
@@ -69,10 +70,32 @@ def _walk(root: Any, page: _Page) -> None:
             stack.extend((child, False) for child in reversed(list(node.iter(include_text=True))))
 
 
-def _table(table: Any) -> str:
-    """Return a table as lines of cells between bars."""
+def _table(table: Any, writer: Writer) -> None:
+    """Write a table's caption, then the table as lines of cells between bars."""
     rows = []
-    for row in table.css("tr"):
-        found = (cell for cell in row.iter() if cell.tag in ("td", "th"))
-        rows.append(bars(cell.text(deep=True, separator=" ") for cell in found))
-    return "\n".join(row for row in rows if row)
+    for caption in (each for each in table.iter() if each.tag == "caption"):
+        writer.write(_text(caption))
+    groups = (each for each in table.iter() if each.tag in ("thead", "tbody", "tfoot"))
+    for group in groups:  # the parser puts every row into one; rows of a table in a cell are that cell's text
+        for row in (each for each in group.iter() if each.tag == "tr"):
+            found = (cell for cell in row.iter() if cell.tag in ("td", "th"))
+            rows.append(bars(_text(cell) for cell in found))
+    writer.write("\n".join(row for row in rows if row), "table")
+
+
+def _text(root: Any) -> str:
+    """Return the text of a heading or cell on one line: words stay whole where only their letters' look changes."""
+    parts: list[str] = []
+    stack: list[Any] = [root]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, str):
+            parts.append(node)
+        elif node.tag == "-text":
+            parts.append(node.text_content or "")
+        elif node.tag not in _SKIPPED:
+            apart = node.tag in _APART
+            parts.append(" " if apart else "")
+            stack.append(" " if apart else "")
+            stack.extend(reversed(list(node.iter(include_text=True))))
+    return one_line("".join(parts))

@@ -83,16 +83,17 @@ def read_jsonl(text: str) -> Parsed:
 
 
 def _record(row: dict[str, Any], number: int, writer: Writer) -> None:
-    title = next(
-        (str(row[key]) for key in _TITLES if isinstance(row.get(key), str | int) and str(row[key]).strip()), ""
-    )
+    named = next((key for key in _TITLES if isinstance(row.get(key), str | int) and str(row[key]).strip()), None)
     body = next((key for key in _TEXTS if isinstance(row.get(key), str) and row[key].strip()), None)
-    writer.heading(title or f"Row {number}", 2)
+    rest = {key: value for key, value in row.items() if key not in (body, named)}
+    told = labelled(rest.keys(), map(_cell, rest.values()))
+    if named is None and body is None and not told:
+        return
+    writer.heading(f"Row {number}" if named is None else str(row[named]), 2)
     if body is not None:
         for part in str(row[body]).split("\n\n"):
             writer.write(part.strip())
-    rest = {key: value for key, value in row.items() if key != body and str(value) != title}
-    writer.write(labelled(rest.keys(), map(_cell, rest.values())), "table")
+    writer.write(told, "table")
 
 
 def _table(name: str, rows: Iterable[Sequence[str]], writer: Writer) -> None:

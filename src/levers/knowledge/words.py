@@ -26,6 +26,7 @@ _GRAMMAR = 0.3  # what a word of grammar tells
 SEGMENTS = 8  # more are merged: each costs a look-up for every word of a query
 
 _EAST = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"  # scripts without spaces: a letter is a word
+_MARKED_APART = "\u0590"  # Latin, Greek and Cyrillic letters come before it once they are decomposed
 _PLAIN = re.compile(r"[a-z0-9]+")
 _WORD = re.compile(r"\w+")
 _ANY = re.compile(rf"[{_EAST}]|(?:(?![{_EAST}])[^\W_])+")
@@ -43,9 +44,23 @@ def words(text: str) -> list[str]:
     if text.isascii():
         found = _PLAIN.findall(text.lower())
     else:
-        folded = unicodedata.normalize("NFKD", text.casefold())
-        found = _ANY.findall("".join(letter for letter in folded if not unicodedata.combining(letter)))
+        plain = _without_accents(text.casefold())
+        marked = "".join("x" if unicodedata.category(each)[0] == "M" else each for each in plain)  # a mark ends no word
+        found = [plain[slice(*hit.span())] for hit in _ANY.finditer(marked)]
     return [_stem(word) for word in found if word not in _STOP]
+
+
+def _without_accents(text: str) -> str:
+    """Drop the marks of Latin, Greek and Cyrillic letters; elsewhere, as in Hindi, they tell words apart."""
+    kept: list[str] = []
+    base = ""
+    for letter in unicodedata.normalize("NFKD", text):
+        if unicodedata.category(letter)[0] != "M":
+            base = letter
+        elif base < _MARKED_APART:
+            continue
+        kept.append(letter)
+    return unicodedata.normalize("NFC", "".join(kept))
 
 
 class Segment(NamedTuple):

@@ -1,6 +1,7 @@
 """What must hold across files: graders fit the cases, models are known, evidence exists, nothing is twice or leaked."""
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path, PurePosixPath
@@ -44,6 +45,7 @@ _NEEDED: tuple[tuple[GraderKind, str, str, str], ...] = (
     ("code", "command", "the command that decides", "add command: [python, check.py]"),
     ("judge", "model", "the model that judges", "add model: openai/gpt-4o, stronger than the one that answers"),
 )
+_WORDS = re.compile(r"(?:(?<!\w)[-+](?=[0-9])|[<>]\s?(?=[0-9]))?\w+(?:[+#]+(?!\w)|\s?%)?")
 _NUMBER = re.compile(r"[0-9]")
 
 
@@ -307,8 +309,13 @@ def turns(given: str | tuple[Message, ...]) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """Return a text without case, punctuation and runs of blanks; a text of nothing else stays as it is."""
-    words = " ".join(re.findall(r"\w+", text.casefold()))
+    """Return a text without case, punctuation and runs of blanks; a text of nothing else stays as it is.
+
+    Signs that tell words or numbers apart stay: "C++" is not "C#", nor "-5" "5", nor "5 %" "5".
+    """
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold()).replace("\u2212", "-")
+    marked = "".join("_" if unicodedata.category(each)[0] == "M" else each for each in folded)  # a mark is of its word
+    words = " ".join("".join(folded[slice(*hit.span())].split()) for hit in _WORDS.finditer(marked))
     return words or text.strip()
 
 

@@ -23,6 +23,9 @@ _TIMES_GLUED = re.compile(r"(k)\b(?!-)")  # "5k", not "5 K"
 _TIMES_OF_MONEY = re.compile(r" ?([kmb])\b(?![-²³])", re.IGNORECASE)  # "$5M"
 _SCALES = {"hundred": 2, "k": 3, "thousand": 3, "m": 6, "mn": 6, "million": 6, "b": 9, "bn": 9, "billion": 9}
 _SCALES |= {"tn": 12, "trillion": 12}
+_ALIKE = str.maketrans("‘’−", "''-")  # noqa: RUF001
+_IN_NUMBERS = re.compile(r"(?<![^\W\d_])(?<![.-])[.-](?=[€$£¥]?\.?[0-9])|(?<=[0-9])[/:](?=[0-9])")
+_PRIVATE = 0xE000  # code points that are no punctuation
 _CLIP = 80
 
 
@@ -39,28 +42,44 @@ def normalise(text: str) -> str:
 def contains(text: str, part: str) -> bool:
     """Tell whether `part` stands in `text` as whole words, both normalised.
 
-    "3 days" is not in "13 days", nor "5" in "5.50". Marks of emphasis are ignored.
+    "3 days" is not in "13 days", nor "5" in "5.50" or "-5". Marks of emphasis are ignored.
     Scripts that write no spaces between words need no boundary.
     """
     haystack, needle = (normalise(each.replace("**", "").replace("`", "")) for each in (text, part))
     if not needle:
         return False
     left = right = ""
+    if re.match(r"[€$£¥]?\.?[0-9]", needle):
+        left = r"(?<!(?<![^\W_])-)(?<!-[€$£¥])" + (r"(?<![0-9])" if needle[0] == "." else "")
     if _needs_boundary(needle[0]):
-        left = rf"(?<!{_WORD})" + (r"(?<![0-9][.,])" if needle[0].isdigit() else "")
+        left += rf"(?<!{_WORD})" + (r"(?<![0-9][.,])" if needle[0].isdigit() else "")
     if _needs_boundary(needle[-1]):
         right = rf"(?!{_WORD})" + (r"(?![.,][0-9])" if needle[-1].isdigit() else "")
-    return re.search(left + re.escape(needle) + right, haystack) is not None
+    hits = re.finditer(left + re.escape(needle) + right, haystack)
+    return any(
+        not _is_mark(haystack[hit.end() : hit.end() + 1]) and not (left and _is_mark(haystack[: hit.start()][-1:]))
+        for hit in hits
+    )
+
+
+def _is_mark(character: str) -> bool:
+    """Tell whether a character continues the letter before it, as vowel signs of Hindi do."""
+    return unicodedata.category(character or " ")[0] == "M"
 
 
 def _needs_boundary(character: str) -> bool:
     spaceless = "\u0e00" <= character <= "\u0eff" or "\u2e80" <= character <= "\ua4cf"  # Thai, Lao; Han, kana, …
-    return character.isalnum() and not spaceless
+    return (character.isalnum() or _is_mark(character)) and not spaceless
 
 
 def squad_tokens(text: str) -> list[str]:
-    """Split as SQuAD's metric does: lower case, no punctuation, no English articles (Rajpurkar et al. 2016)."""
-    return _ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split()
+    """Split as SQuAD's metric does: lower case, no punctuation, no English articles (Rajpurkar et al. 2016).
+
+    Unlike there, what stands inside a number stays, but for commas: "1.50" is not "150", nor "-5" "5".
+    """
+    plain = unicodedata.normalize("NFC", text.lower()).translate(_ALIKE)
+    kept = _IN_NUMBERS.sub(lambda sign: chr(_PRIVATE + ord(sign[0])), plain)
+    return _ARTICLES.sub(" ", kept.translate(_PUNCTUATION)).split()
 
 
 def token_f1(found: str, expected: str) -> float:

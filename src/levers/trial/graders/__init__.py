@@ -27,7 +27,7 @@ from levers.trial.records import Grade
 from levers.trial.text import clip
 
 GRADERS: dict[GraderKind, Grader] = {
-    "exact": compared(check_exact),
+    "exact": compared(check_exact, typed=True),
     "contains": compared(check_contains, plain_text=True),
     "f1": compared(check_f1),
     "regex": regex,
@@ -40,7 +40,17 @@ GRADERS: dict[GraderKind, Grader] = {
     "code": code,
 }
 BATCHED: dict[GraderKind, BatchGrader] = {"semantic": semantic, "judge": judged}
-VERSIONS: dict[GraderKind, int] = {"numeric": 3, "citation": 2, "judge": 2, "sql": 3, "code": 2}
+VERSIONS: dict[GraderKind, int] = {
+    "exact": 2,
+    "contains": 2,
+    "f1": 2,
+    "numeric": 3,
+    "schema": 2,
+    "citation": 3,
+    "sql": 3,
+    "code": 2,
+    "judge": 2,
+}
 """Versions of the graders' code; 1 where none is named."""
 
 

@@ -18,8 +18,12 @@ from levers.trial.text import clip
 _MISSING = object()
 
 
-def compared(check: Check, *, plain_text: bool = False) -> Grader:
-    """Make a grader of a check; `plain_text`: an answer that is no JSON is searched whole for the expected fields."""
+def compared(check: Check, *, plain_text: bool = False, typed: bool = False) -> Grader:
+    """Make a grader of a check.
+
+    `plain_text`: an answer that is no JSON is searched whole for the expected fields. `typed`: a field's text is no
+    number, truth or null that is written alike, and numbers are compared by value.
+    """
 
     def grader(spec: GraderSpec, case: Case, answer: Answer, kit: Kit) -> Verdict:
         expected = case.expected
@@ -35,7 +39,7 @@ def compared(check: Check, *, plain_text: bool = False) -> Grader:
             if plain_text and not spec.field:
                 return _mean({key: check(spec, answer.text, accepted(value)) for key, value in wanted.items()})
             return Verdict.of(False, why)
-        verdicts = {key: _field(check, spec, found.get(key, _MISSING), value) for key, value in wanted.items()}
+        verdicts = {key: _field(check, spec, found.get(key, _MISSING), value, typed) for key, value in wanted.items()}
         return verdicts[spec.field] if spec.field else _mean(verdicts)
 
     return grader
@@ -63,7 +67,7 @@ def json_object(answer: Answer) -> tuple[dict[str, Any] | None, str]:
     """Parse the answer's text as one JSON object; if it is none, say why. Nothing may stand around the object."""
     cut = "; the answer was cut at its token limit" if answer.finish == "length" else ""
     try:
-        value = json.loads(answer.text, parse_constant=_no_constant)
+        value = json.loads(answer.text, parse_constant=no_constant)
     except (ValueError, RecursionError) as error:
         return None, f"the answer is not JSON ({clip(str(error))}){cut}: {clip(answer.text)}"
     if not isinstance(value, dict):
@@ -71,18 +75,32 @@ def json_object(answer: Answer) -> tuple[dict[str, Any] | None, str]:
     return value, ""
 
 
-def _no_constant(name: str) -> None:
+def no_constant(name: str) -> None:
+    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
     raise ValueError(f"{name} is no JSON value")
 
 
-def _field(check: Check, spec: GraderSpec, found: Any, expected: Any) -> Verdict:
+def _field(check: Check, spec: GraderSpec, found: Any, expected: Any, typed: bool) -> Verdict:
     if found is _MISSING:
         optional = expected is None or (isinstance(expected, list) and None in expected)
         return Verdict.of(optional, "the field is missing")
     # A list as a whole may be meant: ["red", "blue"] accepts "red", "blue" and the list of both.
     whole = (value_text(expected),) if isinstance(found, list) and isinstance(expected, list) else ()
     options = (*expected, *whole) if isinstance(expected, list) else expected
+    if typed and not isinstance(found, list):
+        alike = [each for each in (options if isinstance(options, list | tuple) else [options]) if _alike(each, found)]
+        if not alike:
+            return Verdict.of(False, f"expected {clip(canonical(expected))}, found {clip(canonical(found))}")
+        found, options = _by_value(found), [_by_value(each) for each in alike]
     return check(spec, value_text(found), accepted(options))
+
+
+def _alike(one: Any, other: Any) -> bool:
+    return isinstance(one, str) == isinstance(other, str)
+
+
+def _by_value(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _mean(verdicts: dict[str, Verdict]) -> Verdict:

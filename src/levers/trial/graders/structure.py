@@ -7,7 +7,7 @@ from typing import Any
 from levers.ledger import canonical
 from levers.stack.records import Answer
 from levers.task.records import Case, GraderSpec
-from levers.trial.graders.compared import json_object
+from levers.trial.graders.compared import json_object, no_constant
 from levers.trial.graders.contract import Kit, Verdict
 from levers.trial.text import clip
 
@@ -32,7 +32,7 @@ def schema(spec: GraderSpec, case: Case, answer: Answer, kit: Kit) -> Verdict:
 
 def _not_an_object(answer: Answer, rules: dict[str, Any]) -> Verdict:
     try:
-        value = json.loads(answer.text)
+        value = json.loads(answer.text, parse_constant=no_constant)
     except (ValueError, RecursionError) as error:
         return Verdict.of(False, f"the answer is not JSON ({clip(str(error))}): {clip(answer.text)}")
     return _judge(value, rules)
