@@ -181,3 +181,19 @@ def test_an_answer_without_documents_says_so_and_embeds_nothing(tmp_path: Path) 
 def test_a_folder_with_brackets_in_its_name_is_named(tmp_path: Path) -> None:
     code, said = levers("init", tmp_path / "a[" / "b]")
     assert code == 0 and "a[/b] is ready" in said.replace("\n", "")
+
+
+def test_what_the_system_refuses_is_a_message_and_no_traceback(films: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    code, text = levers("init", tmp_path / "file" / "project")
+    assert code == 2 and "error: " in text and str(tmp_path / "file") in text
+    code, text = levers("trial", "-p", films, "--json")
+    said = json.loads(text[text.index("{") : text.index("}") + 1])
+    assert code == 2 and said["error"] and set(said) == {"error", "hint"}
+
+
+def test_a_damaged_ledger_is_named(films: Path) -> None:
+    (films / ".levers").mkdir()
+    (films / ".levers" / "ledger.sqlite").write_text("no database, but long enough to be read as one " * 20)
+    code, text = levers("trial", "-p", films)
+    assert code == 2 and "ledger.sqlite" in text and "move it away" in text

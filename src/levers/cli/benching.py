@@ -22,7 +22,9 @@ class BenchOptions:
 
     split: Annotated[str, typer.Option(help="Which qrels: test, train, dev.")] = "test"
     embed: Annotated[str, typer.Option(help="The embedding model.")] = "minilm"
-    words: Annotated[list[int] | None, typer.Option(help="Chunk size, repeatable; else whole documents.")] = None
+    words: Annotated[list[int] | None, typer.Option(min=20, help="Chunk size, repeatable; else whole documents.")] = (
+        None
+    )
     rerank: Annotated[str | None, typer.Option(help="Rerank too, after hybrid search: minilm, hf/….")] = None
     sharpen: Annotated[str | None, typer.Option(help="Tune the embedder on this split: train.")] = None
 

@@ -37,7 +37,12 @@ def guarded(as_json: bool = False) -> Iterator[None]:
         _complain(error, as_json)
         raise typer.Exit(MEND) from None
     except LeversError as error:
-        err.print(f"error: {error}", style="red", soft_wrap=True)
+        _tell(Exception.__str__(error), error.hint, as_json)
+        raise typer.Exit(MEND) from None
+    except BrokenPipeError:
+        raise  # whoever read the output has seen enough: typer ends quietly
+    except OSError as error:  # a full disk, a folder where a file belongs, no right to write
+        _tell(f"{error.filename or 'the system'}: {error.strerror or error}", "", as_json)
         raise typer.Exit(MEND) from None
     except KeyboardInterrupt:
         err.print("\ninterrupted; what is finished is kept, the same command goes on from there", style="yellow")
@@ -52,3 +57,9 @@ def _complain(error: UserError, as_json: bool) -> None:
     err.print(f"{count} problem{'s' if count != 1 else ''} to mend:", style="red")
     for problem in error.problems:
         err.print(str(problem), soft_wrap=True)
+
+
+def _tell(error: str, hint: str, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps({"error": error, "hint": hint}, indent=2, ensure_ascii=False) + "\n")
+    err.print(f"error: {error}" + (f"\n  hint: {hint}" if hint else ""), style="red", soft_wrap=True)

@@ -6,20 +6,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from levers.errors import Problem, UserError
+
 
 class Store:
     """A connection with a lock around it. `path` None keeps everything in memory, for one process."""
 
     def __init__(self, path: Path | None) -> None:
-        """Open or create the file."""
+        """Open or create the file.
+
+        Raises:
+            UserError: it is damaged, or no file that can be written.
+        """
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._database = sqlite3.connect(path or ":memory:", timeout=60, check_same_thread=False, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        # With a write-ahead log this loses no commit to a kill; a power cut may lose the last ones, never the store.
-        # Waiting for the disk at every commit costs more than most answers do.
-        self._database.execute("PRAGMA synchronous=NORMAL")
+        try:
+            self._database = _open(path)
+        except sqlite3.Error as error:
+            hint = "make it writable; or, if it is damaged, move it away: what it kept is then asked again"
+            raise UserError(
+                Problem(file=str(path), found=str(error), expected="the ledger of replies", hint=hint)
+            ) from error
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -42,3 +50,12 @@ class Store:
     def close(self) -> None:
         """Close the connection; every write is already on disk."""
         self._database.close()
+
+
+def _open(path: Path | None) -> sqlite3.Connection:
+    database = sqlite3.connect(path or ":memory:", timeout=60, check_same_thread=False, isolation_level=None)
+    database.execute("PRAGMA journal_mode=WAL")
+    # With a write-ahead log this loses no commit to a kill; a power cut may lose the last ones, never the store.
+    # Waiting for the disk at every commit costs more than most answers do.
+    database.execute("PRAGMA synchronous=NORMAL")
+    return database
