@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from story import Story, few_items
 
 from levers.errors import Problem, UserError
-from levers.lever import lever
+from levers.lever import Pulled, lever
 from levers.loop import Loop, Project, Run, forecasts
 
 
@@ -132,3 +133,20 @@ def test_a_pull_that_a_lever_refuses_is_a_rejected_step(tmp_path: Path, monkeypa
     assert refused.verdict == "rejected" and refused.stack == start.stack == run.stack
     assert refused.why == "it cannot be pulled: examples.jsonl: found 1 to tune on, expected two at least"
     assert not list((story.folder / ".levers").rglob("pull-*"))  # what is mended is pulled when the run goes on
+
+
+def test_a_pull_that_says_it_made_things_worse_opens_no_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def worsening(name: str) -> SimpleNamespace:
+        def pull(*given: Any) -> Pulled:
+            return lever(name).pull(*given).model_copy(update={"worse": ("at other instructions: 3 of 10 lost",)})
+
+        return SimpleNamespace(pull=pull, probes=lever(name).probes)
+
+    monkeypatch.setattr("levers.loop.run.lever", worsening)
+    monkeypatch.setattr("levers.loop.run.MOST_STEPS", 1)
+    with Story(tmp_path / "huts", few_items()) as story:
+        run = Loop(Project(story.folder)).run()
+    start, worse = run.steps
+    assert worse.stack != start.stack == run.stack and worse.dev_score is not None and worse.test_score is None
+    assert worse.verdict == "rejected" and worse.why == "worse at other instructions: 3 of 10 lost"
+    assert [opening.reason for opening in run.openings] == ["to report the end"]
