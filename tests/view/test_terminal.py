@@ -21,6 +21,7 @@ from levers.view import (
 )
 from levers.view.layout import grid
 from levers.view.plans import plan_rows
+from levers.view.terminal import steps_table
 
 
 class Clock:
@@ -42,6 +43,15 @@ def test_the_story_fits_the_terminal_and_holds_the_figures(run, width):
     assert "report.html" in told and "34 of 40" in told and "dev is worse" in told
     if width >= 80:
         assert "4 ✓  tune       75% 60\N{EN DASH}86%  70% 52\N{EN DASH}83%" in told
+
+
+def test_a_run_of_ten_steps_and_tiny_prices_keeps_one_line_a_step_in_80_columns(run):
+    dev = run.steps[1].measured.dev
+    slow = dev.latency["total"].model_copy(update={"p95_ms": 123.0})
+    dear = dev.model_copy(update={"cost_per_answer": 6.6e-7, "latency": dev.latency | {"total": slow}})
+    measured = run.steps[3].measured.model_copy(update={"dev": dear})
+    last = run.steps[3].model_copy(update={"number": 10, "lever": "structure", "measured": measured, "p_value": 1e-4})
+    assert len(text(steps_table((last,)), 80).rstrip().splitlines()) == 2
 
 
 def test_data_is_not_read_as_markup_or_escapes(run):

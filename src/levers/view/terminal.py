@@ -62,9 +62,14 @@ def steps_table(steps: tuple[Step, ...]) -> Table:
             *(_share(trial) for trial in (measured.dev, measured.test, measured.edge)),
             money(measured.dev.cost_per_answer),
             milliseconds(total.p95_ms) if total else "",
-            p_value(step.p_value).removeprefix("p ").removeprefix("= ") if step.p_value is not None else "",
+            "" if step.p_value is None else _bare(step.p_value),
         )
     return table
+
+
+def _bare(p: float) -> str:
+    """Write a p-value under its heading, in six places: from ten steps on the table is 80 columns wide."""
+    return p_value(p).removeprefix("p ").removeprefix("= ").replace(" ", "")
 
 
 def reasons(steps: tuple[Step, ...]) -> RenderableType:
