@@ -22,7 +22,7 @@ from forms import (
 from schemas import MANNERS
 from sources import Reading, chunks, readings, unanswered
 from twists import twisted
-from wrapping import plain_form, wrapping_copies
+from wrapping import bound_form, plain_form, wrapping_copies
 
 WH = (
     ("who", "person"),
@@ -294,6 +294,14 @@ def reading_task(rng: random.Random, progress: float) -> Example:
     holds = True if refusal is not None else None
     form = choose_form(rng, topic, rng.sample(kinds, len(kinds)), which + 1, 0.25, holds)
     return assemble(passages, (which, at, item.answer), item.question, form, refusal, rng)
+
+
+def form_task(rng: random.Random) -> Example:
+    """Return a natural question on a short passage, its answer in few words, in a list, or with something around it."""
+    item = rng.choice(trained())
+    text, at = window(item.passage, item.start, len(item.answer), rng.choice((200, 300, 450)), rng)
+    gold = Passage(natural_heading(item.title, rng) if rng.random() < 0.7 else "", text)
+    return assemble([gold], (0, at, item.answer), item.question, bound_form(rng), None, rng)
 
 
 def shown_reading(rng: random.Random) -> Example:

@@ -10,24 +10,26 @@ from typing import NamedTuple
 from forms import Example
 from gaps import gap_task
 from labels import about_task, resemblance_task
-from readings import reading_task, shown_reading, support_task, unanswerable_task
+from readings import form_task, reading_task, shown_reading, support_task, unanswerable_task
 from small_tasks import classify, closed_book, copy_exactly, extract_entities, extract_slots, few_shot, fields_of_page
 from written import written_task
 
 WEIGHTS = {
-    "reading": 0.32,
-    "written": 0.33,
-    "unanswerable": 0.05,
-    "gap": 0.02,
-    "about": 0.05,
+    "reading": 0.20,
+    "written": 0.22,
+    "unanswerable": 0.04,
+    "gap": 0.01,
+    "form": 0.20,
+    "about": 0.16,
     "resemblance": 0.04,
-    "support": 0.11,
-    "rest": 0.08,
+    "support": 0.06,
+    "rest": 0.07,
 }
 OTHERS = {
     "written": written_task,
     "gap": gap_task,
     "unanswerable": unanswerable_task,
+    "form": form_task,
     "about": about_task,
     "resemblance": resemblance_task,
     "support": support_task,

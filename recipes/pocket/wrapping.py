@@ -2,6 +2,7 @@
 
 import random
 import re
+import string
 
 import wording
 from forms import Copy, Form
@@ -101,6 +102,14 @@ BEGUN = (
     "{} goes before each answer.",
     "Your first words: {}",
     "A reply without {} at its start is wrong.",
+    "{} comes first, the answer second.",
+    "The opening of your reply: {}",
+    "The first part of the reply is {}.",
+    "Say this before anything else: {}",
+    "Place {} ahead of the answer.",
+    "Greet the answer with {}.",
+    "Each of your messages opens on {}.",
+    "Set {} before what you found.",
 )
 ENDED = (
     "End the reply with {}.",
@@ -120,6 +129,16 @@ ENDED = (
     "{} goes behind each answer.",
     "Your last words: {}",
     "A reply that does not end in {} is wrong.",
+    "The answer comes first, {} second.",
+    "The end of your reply: {}",
+    "The final part of the reply is {}.",
+    "Say this after everything else: {}",
+    "Set {} behind what you found.",
+    "Place {} right of the answer.",
+    "Behind the reply stands {}.",
+    "Each of your messages closes on {}.",
+    "Close on {}.",
+    "Give what was asked and add {}.",
 )
 PAIRS = (
     ("Answer: ", ""),
@@ -142,9 +161,15 @@ def plain_form(rng: random.Random) -> Form:
     if style < 0.42:
         bare = (rng.choice(wording.BARE),) if rng.random() < 0.3 else ()
         return Form((rng.choice(wording.SHORT), *bare), "", "", "plain")
-    if style < 0.52:
+    return bound_form(rng)
+
+
+def bound_form(rng: random.Random) -> Form:
+    """Return a form that asks for more than the bare answer: few words, a list, or words or signs around it."""
+    style = rng.random()
+    if style < 0.17:
         return Form((rng.choice(wording.LIMITS),), "", "", "plain")
-    if style < 0.68:
+    if style < 0.45:
         return Form((rng.choice(wording.LISTS),), "- ", "", "list")
     return wrapped_form(rng)
 
@@ -172,7 +197,7 @@ def _opening(rng: random.Random) -> str:
     """Draw what a reply begins with: an opening, words of a text, or a sign."""
     style = rng.random()
     if style < 0.25:
-        return rng.choice(SIGNS)
+        return _sign(rng)
     words = rng.choice(OPENINGS) if style < 0.6 else _some_words(rng).capitalize()
     return words + rng.choice((":", ":", ",", " -", "!", "", " =", "."))
 
@@ -181,11 +206,16 @@ def _closing(rng: random.Random) -> str:
     """Draw what a reply ends with: a closing, words of a text, or a sign."""
     style = rng.random()
     if style < 0.2:
-        return rng.choice(SIGNS)
+        return _sign(rng)
     words = rng.choice(CLOSINGS) if style < 0.6 else _some_words(rng)
     return rng.choice(("({})", "- {}", "{}.", "{}!", "[{}]", "/ {}", "{}")).format(
         words.capitalize() if rng.random() < 0.5 else words
     )
+
+
+def _sign(rng: random.Random) -> str:
+    """Return a usual sign, or one to three of some character that is neither letter, digit nor space."""
+    return rng.choice(SIGNS) if rng.random() < 0.5 else rng.choice(string.punctuation) * rng.choice((1, 2, 2, 3))
 
 
 def _some_words(rng: random.Random) -> str:

@@ -1,13 +1,16 @@
-"""Fits how far pocket copies from the replies to earlier, similar turns; every other weight stays as it is.
+"""Fits one late layer of pocket's copy head; every other weight stays as it is.
 
-    python recipes/pocket/alike.py OUT --start FOLDER --examples 3000
+    python recipes/pocket/layer.py OUT --layer alike --start FOLDER --examples 2400
+    python recipes/pocket/layer.py OUT --layer bare --start FOLDER --examples 1600
 
-The layer has 1,155 weights. It learns from labels shown by examples, where the reply to the most similar turn is right,
-and from questions on passages with examples before them, where it is wrong. Without examples nothing changes.
+`alike`: how far it copies from the replies to earlier, similar turns. It learns from labels shown by examples, where
+the reply to the most similar turn is right, and from questions after examples of reading, where it is wrong.
+`bare`: when a word that stands without a space gets one where copying begins. It learns from the whole mixture.
 """
 
 import argparse
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -18,16 +21,23 @@ from labels import resemblance_task
 from readings import shown_reading
 from rich.progress import track
 from small_tasks import few_shot
+from tasks import draw
 from train import TOKENS, export, score_replies
 from transformers import PreTrainedTokenizerFast
 
 from levers.model.pocket.modeling import PocketForCausalLM
 
 RATE, SEED = 0.02, 11
+Maker = Callable[[int, PreTrainedTokenizerFast, list[int]], Encoded | None]
 
 
-def example(index: int, tokenizer: PreTrainedTokenizerFast, toggle: list[int]) -> Encoded | None:
-    """Return example `index`, the same one each time; None if it is too long.
+def mixed(index: int, tokenizer: PreTrainedTokenizerFast, toggle: list[int]) -> Encoded | None:
+    """Return example `index` of the training mixture; None if it is too long."""
+    return encode(tokenizer, draw(SEED, index, 1.0).example, toggle)
+
+
+def shown(index: int, tokenizer: PreTrainedTokenizerFast, toggle: list[int]) -> Encoded | None:
+    """Return example `index` with examples before it, the same one each time; None if it is too long.
 
     Some labels stand in quotes, as enforced JSON writes them after examples without: the quotes are not learnt.
     """
@@ -41,19 +51,23 @@ def example(index: int, tokenizer: PreTrainedTokenizerFast, toggle: list[int]) -
     return coded and coded._replace(reply_at=coded.reply_at + 1)
 
 
+LAYERS: dict[str, Maker] = {"alike": shown, "bare": mixed}
+
+
 def main() -> None:
     """Read the command line, fit and write the folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--layer", choices=LAYERS, required=True)
     parser.add_argument("--start", type=Path, required=True, help="the folder of weights to begin with")
     parser.add_argument("--examples", type=int, default=3000)
     arguments = parser.parse_args()
     tokenizer = PreTrainedTokenizerFast.from_pretrained(arguments.start)
     model = PocketForCausalLM.from_pretrained(arguments.start, dtype=torch.float32).eval().requires_grad_(False)
     model.config.passage_marks = passage_marks(tokenizer.get_vocab())
-    layer = model.head.copy_alike.requires_grad_(True)
+    layer = getattr(model.head, f"copy_{arguments.layer}").requires_grad_(True)
     toggle = model.embeddings.token_toggle.tolist()
-    coded = (example(index, tokenizer, toggle) for index in range(arguments.examples))
+    coded = (LAYERS[arguments.layer](index, tokenizer, toggle) for index in range(arguments.examples))
     drawn = [collate(group) for group in grouped((item for item in coded if item is not None), TOKENS)]
     optimizer = torch.optim.Adam(layer.parameters(), lr=RATE)
     falling = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, len(drawn))
