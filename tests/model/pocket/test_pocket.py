@@ -346,3 +346,19 @@ def test_padding_inside_a_cached_prompt_changes_no_score() -> None:
             0, -1
         ]
     assert torch.allclose(whole, again, atol=1e-4)
+
+
+def test_a_word_that_stands_bare_gets_a_space_where_copying_begins_and_nowhere_else() -> None:
+    model, spaced = tiny(6), 30  # token 30 + n is n with a space before it
+    head = model.head
+    with torch.no_grad():  # every visible token is copied with the same probability, none comes from the vocabulary
+        for layer, bias in ((head.copy_toggle, -20), (head.copy_bare, 40), (head.copy_gate, 20), (head.copy_match, 0)):
+            layer.weight.zero_()
+            layer.bias.fill_(bias)
+        head.copy_key.weight.zero_()
+        head.copy_key.bias.zero_()
+        prompt = [SYSTEM, 10, USER, 12, 13, 14 + spaced, ASSISTANT]
+        begun = model(input_ids=torch.tensor([prompt])).logits[0, -1].exp()
+        after = model(input_ids=torch.tensor([[*prompt, 12 + spaced]])).logits[0, -1].exp()
+    assert min(begun[12 + spaced], begun[14 + spaced], after[13]) > 0.1
+    assert max(begun[12], begun[14], after[13 + spaced]) < 1e-5

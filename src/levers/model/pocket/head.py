@@ -4,7 +4,9 @@ P(token) = (1 - g) * P(word) * P(spelling | word) + g * sum over visible positio
 The mixture is the pointer-generator of See, Liu and Manning (2017). "Toggled" is the same string with or without its
 leading space, so that a word can be copied to the start of a quoted value. A source that follows the same words as
 those just written gets a learned bonus for each of up to four words that agree, so a span once begun is copied on. A
-source in the reply to an earlier turn gets one that grows with how alike that turn is, see `likeness`.
+source in the reply to an earlier turn gets one that grows with how alike that turn is, see `likeness`. Whether the
+leading space is switched depends on the source too: a word that stands bare, after a line break or a quote, mostly gets
+one where copying it begins.
 """
 
 import math
@@ -22,11 +24,23 @@ NEVER = -1e9
 FLOOR = 1e-9
 
 
+class Sources(NamedTuple):
+    """What the token ids alone tell of the positions that may be copied from.
+
+    `agreed` [batch, queries, positions] from `agreement`; `alike` how like the queries earlier replies are, None
+    without any; `bare` [batch, positions] whether the token has no space before it, and could have one.
+    """
+
+    agreed: Tensor
+    alike: Likeness | None
+    bare: Tensor
+
+
 class CopyScores(NamedTuple):
     """What the copy side says at each queried position.
 
     `attention` [batch, queries, keys] log-probabilities, `gate` [batch, queries] the probability of copying,
-    `toggle` [batch, queries] the probability that the leading space of the copied token is switched.
+    `toggle` [batch, queries, keys] the probability that a copied token's leading space is switched.
     """
 
     attention: Tensor
@@ -57,24 +71,23 @@ class PocketHead(nn.Module):
         self.copy_toggle = nn.Linear(size, 1)
         self.copy_match = nn.Linear(size, MATCHED)
         self.copy_alike = Silent(size, 3)
+        self.copy_bare = Silent(size, 1)
         self.scale = 4.0 / math.sqrt(size)
 
-    def copy_scores(
-        self, hidden: Tensor, keys: Tensor, visible: Tensor, agreed: Tensor, alike: Likeness | None
-    ) -> CopyScores:
+    def copy_scores(self, hidden: Tensor, keys: Tensor, visible: Tensor, found: Sources) -> CopyScores:
         """Score every visible position as a source to copy from.
 
         Args:
             hidden: [batch, queries, size].
             keys: [batch, positions, size], from `copy_key`.
             visible: [batch, queries, positions] booleans, false also where no token can be copied.
-            agreed: [batch, queries, positions] from `agreement`.
-            alike: what earlier replies are to the queries, None without any.
+            found: what the token ids tell of the positions.
         """
         scores = torch.matmul(self.copy_query(hidden), keys.to(hidden.dtype).transpose(1, 2)).float() * self.scale
         bonus = functional.pad(self.copy_match(hidden).float().cumsum(-1), (1, 0))
-        scores = scores + bonus.gather(-1, agreed)
+        scores = scores + bonus.gather(-1, found.agreed)
         copies = self.copy_gate(hidden).squeeze(-1).float()
+        alike = found.alike
         if alike is not None:
             slope, lift, opening = self.copy_alike(hidden).float().unbind(-1)
             scores = scores + slope[..., None] * alike.cosine + lift[..., None] * alike.earlier
@@ -82,7 +95,8 @@ class PocketHead(nn.Module):
         attention = scores.masked_fill(~visible, NEVER).log_softmax(-1)
         gate = torch.sigmoid(copies)
         gate = torch.where(visible.any(-1), gate, torch.zeros_like(gate))
-        toggle = torch.sigmoid(self.copy_toggle(hidden).squeeze(-1).float())
+        fresh = found.bare[:, None, :] & (found.agreed == 0)
+        toggle = torch.sigmoid(self.copy_toggle(hidden).float() + self.copy_bare(hidden).float() * fresh)
         return CopyScores(attention, gate, toggle)
 
     def word_logits(self, hidden: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
@@ -130,9 +144,8 @@ class PocketHead(nn.Module):
         vocabulary = vocabulary.view(*hidden.shape[:-1], -1)
         mass = copied.attention.exp() * copied.gate[..., None]
         source = ids.clamp(min=0)[:, None, :].expand(mass.shape)
-        toggle = copied.toggle[..., None]
-        vocabulary = vocabulary.scatter_add_(-1, source, mass * (1 - toggle))
-        vocabulary = vocabulary.scatter_add_(-1, tables.toggle[source], mass * toggle)
+        vocabulary = vocabulary.scatter_add_(-1, source, mass * (1 - copied.toggle))
+        vocabulary = vocabulary.scatter_add_(-1, tables.toggle[source], mass * copied.toggle)
         logp: Tensor = (vocabulary + FLOOR).log() if graded else vocabulary.add_(FLOOR).log_()
         return logp
 
@@ -231,5 +244,5 @@ def mixture_logp(vocabulary: Tensor, copied: CopyScores, same: Tensor, toggled: 
         toggled: the same, for the target with its leading space switched.
     """
     attention = copied.attention.exp()
-    mass = (attention * same).sum(-1) * (1 - copied.toggle) + (attention * toggled).sum(-1) * copied.toggle
+    mass = (attention * (same * (1 - copied.toggle) + toggled * copied.toggle)).sum(-1)
     return (vocabulary.exp() * (1 - copied.gate) + mass * copied.gate + FLOOR).log()

@@ -21,6 +21,7 @@ from levers.model.pocket.head import (
     MATCHED,
     PocketHead,
     Silent,
+    Sources,
     TokenTables,
     agreement,
     agreement_along,
@@ -276,8 +277,7 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         own = torch.cat([self._bases(ids)[:, past:, None], before[:, past:, :-1]], -1)[:, kept]
         agreed = agreement_along(own, before)
         asked = torch.arange(past, past + length, device=ids.device).expand(batch, -1)[:, kept]
-        alike = likeness(ids, asked, agreed, self.embeddings.vectors, self.config)
-        copied = self.head.copy_scores(states[:, kept], keys, visible[:, kept], agreed, alike)
+        copied = self.head.copy_scores(states[:, kept], keys, visible[:, kept], self._sources(ids, asked, agreed))
         logits = self.head.full_logp(states[:, kept], self.embeddings.words.weight, self.tables(), copied, ids)
         return CausalLMOutputWithPast(logits=logits, past_key_values=past_key_values)
 
@@ -322,6 +322,13 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         """Return the word of each token, -1 where there is none."""
         return self.embeddings.token_base[ids.clamp(min=0)].long().masked_fill(ids < 0, -1)
 
+    def _sources(self, ids: Tensor, asked: Tensor, agreed: Tensor) -> Sources:
+        """Return what the ids tell of the positions, asked for at the positions `asked` [batch, queries]."""
+        words, known = self.embeddings, ids.clamp(min=0)
+        alike = likeness(ids, asked, agreed, words.vectors, self.config)
+        paired = (words.token_toggle[known] != known) & (ids >= 0)
+        return Sources(agreed, alike, paired & (words.token_variant[known] % 2 == 0))
+
     def _loss(self, states: Tensor, keys: Tensor, visible: Tensor, ids: Tensor, labels: Tensor) -> Tensor:
         """Return the mean negative log-likelihood over labelled positions."""
         picked = pick_labelled(labels)
@@ -342,8 +349,7 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         past = ids.shape[1] - states.shape[1]
         asked = where + past
         agreed = agreement(self._bases(ids), asked)
-        alike = likeness(ids, asked, agreed, self.embeddings.vectors, self.config)
-        copied = self.head.copy_scores(hidden, keys, seen, agreed, alike)
+        copied = self.head.copy_scores(hidden, keys, seen, self._sources(ids, asked, agreed))
         tables = self.tables()
         flat = self.head.target_logp(hidden[real], self.embeddings.words.weight, tables, targets[real])
         vocabulary = torch.zeros(targets.shape, device=flat.device).masked_scatter(real, flat)
