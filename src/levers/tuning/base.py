@@ -148,7 +148,7 @@ def _adapt(model: Any, recipe: Recipe, name: str) -> Any:
             # peft asks transformers for an attribute by its older name, and says so when it adapts to a layer's make.
             warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)
             warnings.filterwarnings("ignore", "fan_in_fan_out", UserWarning)
-            adapted: Any = get_peft_model(model, _settings(recipe))
+            adapted: Any = get_peft_model(model, _settings(recipe, model))
     except ValueError as error:
         raise ModelError(f"{name}: no adapter fits: {error}", "name the layers in target_modules") from error
     # The frozen model runs as when it serves, without its own dropout; only the adapter's dropout is on.
@@ -167,7 +167,13 @@ def _watch_layers(model: Any) -> None:
             module.training = True
 
 
-def _settings(recipe: Recipe) -> PeftConfig:
+def _without_direction(model: Any) -> list[str]:
+    """Name the linear layers with a row of zeros: DoRA divides each row by its length, and makes 0/0 of those."""
+    layers = ((path, module) for path, module in model.named_modules() if isinstance(module, torch.nn.Linear))
+    return [path for path, layer in layers if not bool(layer.weight.any(dim=1).all())]
+
+
+def _settings(recipe: Recipe, model: Any) -> PeftConfig:
     if recipe.method == "prefix":
         return PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=recipe.virtual_tokens)
     if recipe.method == "prompt":
@@ -179,6 +185,7 @@ def _settings(recipe: Recipe) -> PeftConfig:
         lora_alpha=recipe.alpha,
         lora_dropout=recipe.dropout,
         target_modules=targets,
+        exclude_modules=(recipe.method == "dora" and _without_direction(model)) or None,
         use_rslora=recipe.method == "rslora",
         use_dora=recipe.method == "dora",
         bias="none",
