@@ -122,6 +122,12 @@ def test_diagnose_and_plan(story: Story, ran: tuple[int, dict[str, Any]]) -> Non
     assert code == 1 and found["next"] is None
 
 
+@pytest.mark.parametrize(("verb", "field"), [("ask", "QUESTION"), ("search", "QUERY")])
+def test_bytes_that_are_no_text_are_refused(story: Story, verb: str, field: str) -> None:
+    code, found = asked(verb, "caf\udce9", "-p", story.folder)
+    assert code == 2 and [each["field"] for each in found["problems"]] == [field]
+
+
 def test_pull_ask_and_search(story: Story, ran: tuple[int, dict[str, Any]]) -> None:
     code, found = asked("pull", "structure", "--stack", "start", "-p", story.folder)
     assert code == 0 and {"stack", "changed", "material"} <= set(found)

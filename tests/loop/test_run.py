@@ -123,12 +123,12 @@ def test_a_pull_that_a_lever_refuses_is_a_rejected_step(tmp_path: Path, monkeypa
         def pull(*given: object) -> None:
             raise UserError(Problem(file="examples.jsonl", found="1 to tune on", expected="two at least"))
 
-        return SimpleNamespace(pull=pull, probes=lever(name).probes)
+        return SimpleNamespace(pull=pull, pilot=pull, probes=lever(name).probes)
 
     monkeypatch.setattr("levers.loop.run.lever", refusing)
     monkeypatch.setattr("levers.loop.run.MOST_STEPS", 1)
     with Story(tmp_path / "huts", few_items()) as story:
-        run = Loop(Project(story.folder)).run()
+        run = Loop(Project(story.folder), pilots=True).run()
     start, refused = run.steps
     assert refused.verdict == "rejected" and refused.stack == start.stack == run.stack
     assert refused.why == "it cannot be pulled: examples.jsonl: found 1 to tune on, expected two at least"

@@ -312,7 +312,7 @@ def test_a_loss_that_is_no_number_is_never_the_best(
     monkeypatch.setattr("levers.tuning.train._Run._dev_loss", lambda run: next(told))
     assert fit(str(bases["llama"]), pairs(8), pairs(4), QUICK, tmp_path).best_epoch == 1
     told = iter([3.0, math.inf, math.nan])
-    with pytest.raises(ModelError, match="lower the learning_rate"):
+    with pytest.raises(UserError, match="lower the learning_rate"):
         fit(str(bases["llama"]), pairs(8), pairs(4), QUICK.model_copy(update={"seed": 1}), tmp_path)
-    with pytest.raises(ModelError, match="lower the learning_rate"):
+    with pytest.raises(UserError, match="lower the learning_rate"):
         fit(str(bases["llama"]), pairs(8), (), QUICK.model_copy(update={"learning_rate": 1e30}), tmp_path)

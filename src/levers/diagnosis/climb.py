@@ -84,5 +84,7 @@ def _without(probes: Probes, name: ProbeName) -> Probes:
 
 def _dispensable(name: ProbeName, probes: Probes, outcome: Outcome) -> bool:
     if name == "format" and "instruction" in probes:
-        return all(grade.passed is not False for grade in outcome.grades if grade.grader.startswith("schema"))
+        return outcome.scored and all(
+            grade.passed is not False for grade in outcome.grades if grade.grader.startswith("schema")
+        )
     return outcome.passed

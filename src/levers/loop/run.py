@@ -6,6 +6,7 @@ run that was killed walks through what is finished and goes on where it stopped,
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -109,7 +110,8 @@ class Loop:
         plan = self._plan(situation)
         chosen = plan.chosen
         if self._pilots and chosen and chosen.pilot is None and isinstance(first := lever(chosen.lever), Piloting):
-            first.pilot(situation, chosen.settings)
+            with suppress(UserError):  # what keeps the parts from being tuned refuses the pull too, and is told there
+                first.pilot(situation, chosen.settings)
             plan = self._plan(situation)
         return found, plan
 

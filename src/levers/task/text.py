@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from levers.errors import Problem
+from levers.errors import Problem, UserError
 
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _DEEPEST = 100  # levels of nesting; deeper data would exhaust the stack of whatever walks it later
@@ -55,6 +55,17 @@ def read_text(path: Path, shown: str) -> tuple[str | None, Problem | None]:
             hint="this looks like binary data: export it again",
         )
     return text, None
+
+
+def refuse_halves(text: str, shown: str, field: str) -> None:
+    """Raise UserError where a text holds a half character: bytes of a command line that are not UTF-8 become such."""
+    if _halved(text):
+        found = "a byte that is not UTF-8, or half of a surrogate pair"
+        raise UserError(Problem(file=shown, field=field, found=found, expected="text", hint="type or paste it anew"))
+
+
+def _halved(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _encoding(shown: str, line: int, found: str) -> Problem:
@@ -131,7 +142,7 @@ def _examine(value: Any, depth: int = 0) -> None:
     if depth > _DEEPEST:
         raise RecursionError
     if isinstance(value, str):
-        if any("\ud800" <= character <= "\udfff" for character in value):
+        if _halved(value):
             raise _Unwelcome("half of a surrogate pair (a broken emoji or symbol)")
     elif isinstance(value, dict):
         for key, item in value.items():

@@ -67,7 +67,7 @@ def fit(
         root: the folder that a relative base starts from.
 
     Raises:
-        UserError: no sample fits the window.
+        UserError: no sample fits the window, or the losses grow beyond all numbers.
         ModelError: the base cannot be loaded, or no adapter fits it.
         MissingExtra: torch, transformers or peft is not installed.
     """

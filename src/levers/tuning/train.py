@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from levers.errors import ModelError
+from levers.errors import Problem, UserError
 from levers.tuning.base import Base
 from levers.tuning.checkpoint import State, Weights, load_checkpoint, save_checkpoint
 from levers.tuning.encode import Encoded, schedule
@@ -38,13 +38,13 @@ def train(job: Job, on_progress: OnProgress | None) -> tuple[State, Weights]:
     The same job gives the same weights on the same machine, however often it was killed between.
 
     Raises:
-        ModelError: the losses grew beyond all numbers.
+        UserError: the losses grew beyond all numbers at this learning rate.
     """
     run = _Run(job, on_progress)
     while run.state.step < run.steps and not run.state.stopped:
         run.advance()
     if not run.best and run.state.losses:
-        raise _diverged(run.state.step)
+        raise _diverged(run.state.step, job.recipe)
     best = run.best or {name: weight.detach().clone() for name, weight in job.base.adapter().items()}
     return run.state, best
 
@@ -113,7 +113,7 @@ class _Run:
             mean += float(loss.detach()) * count / total
         norm = torch.nn.utils.clip_grad_norm_(self.adapter.values(), self.recipe.max_grad_norm)
         if not (math.isfinite(mean) and math.isfinite(float(norm))):
-            raise _diverged(step + 1)
+            raise _diverged(step + 1, self.recipe)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return mean, total
@@ -152,8 +152,10 @@ class _Run:
         self.save_seconds = self.saved_at - begun
 
 
-def _diverged(step: int) -> ModelError:
-    return ModelError(f"the tuning diverged: its loss is no number at step {step}", "lower the learning_rate")
+def _diverged(step: int, recipe: Recipe) -> UserError:
+    found = f"{recipe.learning_rate:g}, at which the loss is no number at step {step}: the tuning diverged"
+    hint = f"lower the learning_rate, to {recipe.learning_rate / 4:.1g} for a start"
+    return UserError(Problem(file=f"tuning by {recipe.method}", field="learning_rate", found=found, hint=hint))
 
 
 def _groups(adapter: dict[str, torch.nn.Parameter], recipe: Recipe) -> list[dict[str, Any]]:

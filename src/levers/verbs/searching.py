@@ -19,6 +19,7 @@ from levers.loop import Project
 from levers.model import Embedder, open_embedder, open_reranker, open_sharpened
 from levers.stack import Passage, Retrieve
 from levers.stack.workshop import EMBEDDERS, INDEXES, IndexFinder, passage
+from levers.task.text import refuse_halves
 from levers.trial.bench import Progress, silent
 from levers.tuning import Pair, SharpenRecipe
 from levers.tuning import sharpen as tune
@@ -32,6 +33,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def search(project: Project, query: str, user: str | None = None, k: int = 4) -> tuple[Passage, ...]:
     """Return what retrieval would bring this user for a query, best first; as the stack in use searches, if it does."""
+    refuse_halves(query, "levers search", "QUERY")
     project.follow()
     index, part = _index(project), project.stack().part("retrieve")
     if isinstance(part, Retrieve):

@@ -21,6 +21,7 @@ from levers.plan import advise as give_advice
 from levers.stack import Question, Retrieve, Stack, answer
 from levers.task import Partition
 from levers.task.importers import READERS, Written, write_project
+from levers.task.text import refuse_halves
 from levers.task.wording import did_you_mean
 from levers.trial import Trial, as_dev, compare, within_margin
 from levers.trial.bench import Progress, silent
@@ -167,6 +168,7 @@ def report(project: Project, name: str | None = None) -> Run:
 
 def ask(project: Project, question: str, user: str | None = None, stack: str | Stack | None = None) -> Answered:
     """Answer one question with the stack in use, under the user's rights."""
+    refuse_halves(question, "levers ask", "QUESTION")
     project.follow()
     chosen = _stack(project, stack)
     part = chosen.part("retrieve")
