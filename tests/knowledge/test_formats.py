@@ -120,6 +120,21 @@ def test_word_keeps_what_stands_in_controls_tracked_changes_and_tables_in_tables
     ]
 
 
+def test_word_keeps_what_stands_in_text_boxes_once_and_in_order(tmp_path):
+    document = docx.Document()
+    body, said = document.element.body, f"<w:p>{RUN}</w:p>"
+    mc = 'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+    nested = f"<w:p>{RUN.format('two')}<w:r><w:txbxContent>{said.format('three')}</w:txbxContent></w:r></w:p>"
+    new = f"<w:txbxContent>{said.format('one')}{nested}</w:txbxContent>"
+    twice = f"<mc:AlternateContent><mc:Choice>{new}</mc:Choice><mc:Fallback>{new}</mc:Fallback></mc:AlternateContent>"
+    old = f"<w:pict><w:txbxContent>{said.format('four')}</w:txbxContent></w:pict>"
+    body.insert(0, parse_xml(f"<w:p {W} {mc}>{RUN.format('Anchor')}<w:r>{twice}</w:r><w:r>{old}</w:r></w:p>"))
+    body.insert(1, parse_xml(f"<w:p {W}>{RUN.format('After')}</w:p>"))
+    assert [text for *_, text in parts(read(tmp_path, "a.docx", saved(document)))] == [
+        *("Anchor", "one", "two", "three", "four", "After"),
+    ]
+
+
 def test_a_sheet_is_read_whole_whatever_size_it_says_it_has(tmp_path):
     book = openpyxl.Workbook()
     for row in (["sku", "name", "note"], ["A1", "Fjell"], ["A2", "Alm", "new"]):

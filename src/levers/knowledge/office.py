@@ -15,13 +15,16 @@ _LEFT_OUT = " | ".join(
         ".//w:sdt[w:sdtPr/w:docPartObj/w:docPartGallery/@w:val='Table of Contents']",
     )
 )
+# A drawing is written twice: as it is now, and as a fallback for older programs.
+_BOXES = ".//w:txbxContent[not(ancestor::*[local-name()='Fallback'])]"
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
 
 
 def read_docx(data: bytes) -> Parsed:
     """Read a Word document. Headings are paragraphs of the styles Title and Heading 1 to 9 or with an outline level.
 
-    Tracked changes count as accepted: what they insert is read, what they delete is not.
+    Tracked changes count as accepted: what they insert is read, what they delete is not. A text box is read after the
+    paragraph that it is anchored to.
     """
     package = open_package(data, ".docx")
     docx = need("docx", "python-docx")
@@ -88,10 +91,14 @@ def _shape(shape: Any) -> tuple[str, BlockKind]:
 
 
 def _unwrap(body: Any) -> None:
-    """Put what python-docx passes over, such as content controls and tracked insertions, where it looks for text."""
+    """Put what python-docx passes over, such as content controls and text boxes, where it looks for text."""
     for element in body.xpath(_LEFT_OUT):
         if element.getparent() is not None:
             element.getparent().remove(element)
+    for box in reversed(body.xpath(_BOXES)):
+        paragraph = next(box.iterancestors("{*}p"))
+        for block in reversed(list(box)):
+            paragraph.addnext(block)
     for element in body.xpath(_WRAPPERS):
         parent = element.getparent()
         at = parent.index(element)
