@@ -305,21 +305,41 @@ def form_task(rng: random.Random) -> Example:
 
 
 def shown_reading(rng: random.Random) -> Example:
-    """Return a question on a passage after one to four answered ones, all in one layout and one form."""
-    in_json = rng.random() < 0.4
-    system = rng.choice(AFTER_EXAMPLES) + (' Reply as JSON: {"answer": "..."}' if in_json else "")
-    style = rng.random()
-    messages = [("system", system.strip())] if system else []
-    items = rng.sample(trained(), rng.randint(2, 5))
-    for item in items:
-        text, at = window(item.passage, item.start, len(item.answer), rng.choice((200, 350, 500)), rng)
-        passage = Passage(natural_heading(item.title, rng), text)
-        user, starts = layout([passage], item.question, random.Random(style))
-        reply = wording.as_json({"answer": item.answer}, random.Random(style)) if in_json else item.answer
-        messages += [("user", user), ("assistant", reply)]
-    place = reply.find(item.answer)
-    copies = (Copy(place, len(messages) - 2, starts[0] + at, len(item.answer)),) if place >= 0 else ()
-    return Example(tuple(messages), copies)
+    """Return a question after one to four answered ones, all in one form; the rules may leave it to the examples."""
+    seed, refusal = rng.random(), rng.choice(wording.REFUSALS) if rng.random() < 0.5 else None
+    told = [_answered(item, refusal, seed, rng) for item in rng.sample(trained(), rng.randint(2, 5))]
+    if any(len(each.messages) < 3 or not each.messages[1][1].count("\n") for each in told):
+        return shown_reading(rng)  # without rules, or with the passage among them
+    *shown, asked = told
+    turns = [message for each in shown for message in each.messages[1:]]
+    rules, copies = asked.messages[:1], asked.copies
+    if rng.random() < 0.4 and (refusal is None or any(refusal in text for _, text in turns)):
+        lead = rng.choice(AFTER_EXAMPLES)
+        rules, copies = ((("system", lead),) if lead else ()), tuple(each for each in copies if each.message)
+    question = len(rules) + len(turns)
+    copies = tuple(each._replace(message=question) if each.message else each for each in copies)
+    return Example((*rules, *turns, *asked.messages[1:]), copies)
+
+
+def _answered(item: Reading, refusal: str | None, seed: float, rng: random.Random) -> Example:
+    """Return a question with its passage, or where a refusal is agreed on sometimes another, in the form of a seed."""
+    other = near_miss(item, rng)
+    absent = refusal is not None and other is not item and rng.random() < 0.25
+    limit = rng.choice((200, 350, 500))
+    text, at = window(item.passage, item.start, len(item.answer), limit, rng)
+    if absent:
+        text, _ = window(other.passage, other.start, 0, limit, rng)
+    drawn = random.Random(seed)
+    kinds = sorted({kind for _, kind in WH} | {"other"})
+    labels = drawn.sample(kinds, len(kinds))
+    if drawn.random() < 0.6:
+        shown = json_fields(drawn, question_kind(item.question) if drawn.random() < 0.4 else None, labels, None)
+        flagged = flag(drawn, not absent) if refusal is not None and drawn.random() < 0.7 else None
+        form = json_form(drawn, shown, flagged)
+    else:
+        form = plain_form(drawn)
+    gold = (-1, 0, refusal or "") if absent else (0, at, item.answer)
+    return assemble([Passage(natural_heading(item.title, rng), text)], gold, item.question, form, refusal, drawn)
 
 
 def support_task(rng: random.Random) -> Example:

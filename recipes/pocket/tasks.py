@@ -15,12 +15,13 @@ from small_tasks import classify, closed_book, copy_exactly, extract_entities, e
 from written import written_task
 
 WEIGHTS = {
-    "reading": 0.20,
-    "written": 0.22,
+    "reading": 0.18,
+    "written": 0.20,
     "unanswerable": 0.04,
     "gap": 0.01,
-    "form": 0.20,
-    "about": 0.16,
+    "form": 0.16,
+    "shown": 0.14,
+    "about": 0.10,
     "resemblance": 0.04,
     "support": 0.06,
     "rest": 0.07,
@@ -30,6 +31,7 @@ OTHERS = {
     "gap": gap_task,
     "unanswerable": unanswerable_task,
     "form": form_task,
+    "shown": shown_reading,
     "about": about_task,
     "resemblance": resemblance_task,
     "support": support_task,
@@ -40,7 +42,6 @@ REST = (
     (extract_slots, 2),
     (extract_entities, 1),
     (few_shot, 4),
-    (shown_reading, 4),
     (copy_exactly, 1),
     (fields_of_page, 2),
 )
