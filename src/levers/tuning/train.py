@@ -155,7 +155,8 @@ class _Run:
 def _diverged(step: int, recipe: Recipe) -> UserError:
     found = f"{recipe.learning_rate:g}, at which the loss is no number at step {step}: the tuning diverged"
     hint = f"lower the learning_rate, to {recipe.learning_rate / 4:.1g} for a start"
-    return UserError(Problem(file=f"tuning by {recipe.method}", field="learning_rate", found=found, hint=hint))
+    place, expected = f"tuning by {recipe.method}", "a rate at which the loss falls"
+    return UserError(Problem(file=place, field="learning_rate", found=found, expected=expected, hint=hint))
 
 
 def _groups(adapter: dict[str, torch.nn.Parameter], recipe: Recipe) -> list[dict[str, Any]]:
