@@ -56,6 +56,16 @@ def test_a_loss_in_two_documents_still_blocks() -> None:
     assert not found.accepted and "edge is worse" in found.why
 
 
+def test_passes_bought_with_more_credit_elsewhere_are_named_and_rejected() -> None:
+    before, after = trial([False] * 20, [""] * 20), trial([at < 2 for at in range(20)], [""] * 20)
+    half = tuple(each.model_copy(update={"score": 0.5}) for each in before.outcomes)
+    untouched = Opener(*(lambda: None for _ in Opener._fields))  # type: ignore[arg-type]
+    partly = Measured.model_construct(dev=before.model_copy(update={"outcomes": half}))
+    found = judge(partly, after, [], None, untouched)
+    assert not found.accepted
+    assert found.why == "dev is not better: 2 cases gained, 0 lost, but -0.400 mean credit"
+
+
 def test_what_a_pull_already_says_against_itself_needs_no_comparison_on_test() -> None:
     before, after = trial([False] * 20, [""] * 20), trial([True] * 20, [""] * 20)
     found = refuse(before, after, [0.2], "worse at refusals")

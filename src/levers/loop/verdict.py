@@ -81,7 +81,8 @@ def _against_dev(dev_pass: Comparison, dev_score: Comparison, p_value: float) ->
     if dev_pass.difference < 0:
         return f"dev is worse: {dev_pass.lost} cases lost, {dev_pass.gained} gained"
     if dev_score.difference <= 0:
-        return f"dev is not better: {dev_score.difference:+.3f} mean credit"
+        passes = f"{dev_pass.gained} cases gained, {dev_pass.lost} lost, but " if dev_pass.gained else ""
+        return f"dev is not better: {passes}{dev_score.difference:+.3f} mean credit"
     if p_value >= ALPHA:
         return (
             f"not decisive on dev: {dev_score.difference:+.3f} mean credit, p = {p_value:.3f} after Holm; "
