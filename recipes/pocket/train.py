@@ -29,6 +29,8 @@ from levers.model.pocket.modeling import PocketForCausalLM, pick_labelled
 
 POOL, TOKENS, TOGETHER, PEAK, WARMUP, SEED, POINTER = 192, 3072, 1, 3e-4, 60, 7, 0.3
 DROPOUT = 0.1  # while training only; questions are seen several times
+VALUE_ENDS = ('",', '","', '"}')  # whether a JSON reply goes on is decided in one of these tokens
+VALUE_END_WEIGHT = 5.0  # one token among dozens: with weight 1 a model that ends too soon hardly learns to go on
 MEMORY = 0.998  # of the running mean of the weights, each step: about the last 24 pools. The mean is what is shipped
 
 
@@ -63,8 +65,13 @@ def score_replies(model: PocketForCausalLM, batch: Batch, offset: torch.Tensor |
     return Scored(logp, attention, picked[0], picked[2])
 
 
-def batch_loss(model: PocketForCausalLM, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-    """Return the loss of a batch: likelihood of the replies, and where the copy head should look."""
+def value_ends(tokenizer: PreTrainedTokenizerFast) -> torch.Tensor:
+    """Return the ids of the tokens that end a quoted value of JSON."""
+    return torch.tensor(tokenizer.convert_tokens_to_ids(list(VALUE_ENDS)))
+
+
+def batch_loss(model: PocketForCausalLM, batch: Batch, ends: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
+    """Return the loss of a batch: likelihood of the replies (`ends` weigh more), where the copy head should look."""
     count, length = batch.ids.shape
     model.head.sample(model.embeddings.token_base[batch.ids.unique()].long())
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16_is_faster()):
@@ -72,7 +79,8 @@ def batch_loss(model: PocketForCausalLM, batch: Batch) -> tuple[torch.Tensor, di
         room = model.config.max_position_embeddings - length
         offset = torch.randint(0, room + 1, (count, 1)) * (torch.rand(count, 1) < 0.3)
         logp, attention, where, real = score_replies(model, batch, offset)
-    likelihood = -logp.sum() / real.sum()
+    weights = 1.0 + (VALUE_END_WEIGHT - 1.0) * torch.isin(batch.labels[:, 1:].gather(1, where), ends)
+    likelihood = -(logp * weights).sum() / real.sum()
     source = batch.sources[:, 1:].gather(1, where)
     pointed = (source >= 0) & real
     pointer = -attention.gather(-1, source.clamp(min=0)[..., None])[..., 0][pointed].clamp(
@@ -144,12 +152,13 @@ def help_along(model: PocketForCausalLM, work: Path, shared: Shared, number: int
     torch.set_num_threads(1)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(work / "tokenizer")
     toggle = np.load(work / "tokenizer/rows.npz")["toggle"].tolist()
+    ends = value_ends(tokenizer)
     buffer, note = shared.mailbox.buffers[number], shared.mailbox.notes[number]
     held = torch.zeros(4, dtype=torch.float64)
     while (pool := take_pool(shared)) is not None:
         torch.manual_seed(SEED * 1000 + pool)
         for batch in pool_batches(pool, pool / shared.pools, tokenizer, toggle):
-            loss, parts = batch_loss(model, batch)
+            loss, parts = batch_loss(model, batch, ends)
             loss.backward()
             held += torch.tensor([1.0, parts["loss"], parts["pointer"], float(batch.mask.sum())])
             if note[0] == 0:
@@ -184,6 +193,7 @@ class Trainer:
             vocabulary.write(work / "tokenizer")
         self.tokenizer = PreTrainedTokenizerFast.from_pretrained(work / "tokenizer")
         self.toggle = np.load(work / "tokenizer/rows.npz")["toggle"].tolist()
+        self.ends = value_ends(self.tokenizer)
         torch.manual_seed(SEED)
         self.model = start_model(work / "tokenizer").train()
         self.optimizer = make_optimizer(self.model)
@@ -266,7 +276,7 @@ class Trainer:
         torch.manual_seed(SEED * 1000 + pool)
         batches = pool_batches(pool, pool / self.shared.pools, self.tokenizer, self.toggle)
         for number, batch in enumerate(batches):
-            loss, parts = batch_loss(self.model, batch)
+            loss, parts = batch_loss(self.model, batch, self.ends)
             loss.backward()
             self.sums += torch.tensor([1.0, parts["loss"], parts["pointer"], float(batch.mask.sum())])
             self.waiting += 1

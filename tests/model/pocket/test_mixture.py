@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from levers.model.pocket import weights_path
+
 torch = pytest.importorskip("torch")
 
 RECIPE = Path(__file__).parents[3] / "recipes" / "pocket"
@@ -71,6 +73,18 @@ def test_a_question_after_examples_is_answered_from_its_own_passage_in_their_for
         several_keys += len(keys.pop()) > 1
     assert from_passage > 40
     assert several_keys > 10
+
+
+def test_every_quoted_value_of_json_ends_in_a_token_that_weighs_more(tasks: Any) -> None:
+    import train
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(weights_path())
+    ends = train.value_ends(tokenizer).tolist()
+    for reply in ('{"a": "x y", "b": "12.5"}', '{"a":"Über","b":"no"}', '{"a": "x", "b": "y", "c": true}'):
+        ids = tokenizer(reply, add_special_tokens=False)["input_ids"]
+        assert [token in ends for token in ids].count(True) == 2
+    assert not set(ends) & set(tokenizer('He said "no".', add_special_tokens=False)["input_ids"])
 
 
 def test_a_wrapped_reply_has_what_its_rules_show(tasks: Any) -> None:
