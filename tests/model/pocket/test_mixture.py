@@ -87,6 +87,29 @@ def test_every_quoted_value_of_json_ends_in_a_token_that_weighs_more(tasks: Any)
     assert not set(ends) & set(tokenizer('He said "no".', add_special_tokens=False)["input_ids"])
 
 
+def test_tokens_that_weigh_more_count_so_in_the_loss(tasks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import encoding
+    import forms
+    import train
+    from transformers import PreTrainedTokenizerFast
+
+    from levers.model.pocket.modeling import PocketForCausalLM
+
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(weights_path())
+    model = PocketForCausalLM.from_pretrained(weights_path(), dtype=torch.float32).eval()
+    monkeypatch.setattr(model.head, "sample", lambda words: None, raising=False)  # all words, not a drawn part of them
+    example = forms.Example((("user", "Which colour?"), ("assistant", '{"a": "red", "b": "no"}')))
+    batch = encoding.collate([encoding.encode(tokenizer, example, list(range(len(tokenizer))))])
+
+    def loss(ends: Any) -> float:
+        torch.manual_seed(5)
+        return train.batch_loss(model, batch, ends)[1]["loss"]
+
+    none = loss(torch.tensor([], dtype=torch.long))
+    assert none < loss(train.value_ends(tokenizer)) < loss(batch.labels.unique())
+    assert loss(batch.labels.unique()) == pytest.approx(train.VALUE_END_WEIGHT * none, rel=1e-4)
+
+
 def test_a_wrapped_reply_has_what_its_rules_show(tasks: Any) -> None:
     import wrapping
 
