@@ -78,7 +78,8 @@ def tuning(folder: Path, limit: int | None = None) -> dict[str, Any]:
     read = min(limit or READ, READ)
     with tempfile.TemporaryDirectory() as scratch:
         begun = time.perf_counter()
-        fitted = fit(f"hf/{folder}", learnt, samples[::HELD_OUT], recipe_for("pocket"), Path(scratch))
+        recipe = recipe_for("pocket", examples=len(learnt))
+        fitted = fit(f"hf/{folder}", learnt, samples[::HELD_OUT], recipe, Path(scratch))
         seconds = time.perf_counter() - begun
         before, after = (_share_obeyed(folder, cases, adapter) for adapter in (None, fitted.adapter))
         unread, reread = (

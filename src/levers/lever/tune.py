@@ -172,7 +172,7 @@ def _prepare(situation: Situation, settings: dict[str, Any], gates: Sequence[Gat
         f"{laid.left_out} examples left out: their facts do not stand in their prompts (they would teach guessing)",
         f"{laid.handed} examples got their evidence in the place of a passage, for search misses it",
     )
-    start = recipe_for(situation.stack.model.id, chosen.method or "lora")
+    start = recipe_for(situation.stack.model.id, chosen.method or "lora", len(_teaching(laid.samples)))
     recipe = start.model_copy(update=chosen.model_dump(exclude_none=True, exclude={"force", "rehearsal"}))
     rehearsed: list[Sample] = []
     if chosen.rehearsal:

@@ -195,7 +195,7 @@ def _tune(project: Project, teacher: Stack, queue: Queue, how: Distilling) -> tu
     plain_stack = Stack(model=project.start().model.model_copy(update={"id": how.model, "adapter": None}))
     samples = _laid_out(project, plain_stack, queue)
     train = [sample for place, sample in enumerate(samples) if place % HELD_OUT]
-    recipe = recipe_for(how.model)
+    recipe = recipe_for(how.model, examples=len(train))
     if how.soft:
         if is_hosted(teacher.model.id) or teacher.model.id == "student":
             found, expected = f"a teacher {teacher.model.id}", "local weights that write text, such as pocket or hf/"

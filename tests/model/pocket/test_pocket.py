@@ -295,6 +295,25 @@ def test_a_lora_step_lowers_the_loss() -> None:
     assert losses[-1] < losses[0] - 0.1
 
 
+def test_the_loss_in_bfloat16_is_that_in_float32_but_for_rounding() -> None:
+    """There attention is plain products while tuning, here it is the fused kernel: the same masks either way."""
+    model = tiny(9)
+    rows = [[*PROMPT, 20, 21, END], [0, 0, *PROMPT[2:], 20, 21, END]]
+    ids = torch.tensor(rows)
+    mask = torch.tensor([[1] * len(rows[0]), [0, 0] + [1] * (len(rows[1]) - 2)])
+    labels = torch.tensor([[-100] * len(PROMPT) + [20, 21, END]] * 2)
+    found = []
+    for half in (False, True):
+        model.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+            loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
+        loss.backward()
+        found.append((loss.item(), model.layers[0].k_proj.weight.grad.clone()))
+    (loss, gradient), (half_loss, half_gradient) = found
+    assert half_loss == pytest.approx(loss, rel=1e-2) and half_loss != loss
+    assert torch.nn.functional.cosine_similarity(gradient.flatten(), half_gradient.flatten(), dim=0) > 0.98
+
+
 def test_a_saved_folder_loads_through_the_auto_classes(tmp_path: Path) -> None:
     model = tiny(10)
     model.save_pretrained(tmp_path)
