@@ -21,6 +21,7 @@ from levers.loop import Loop, Project
 from levers.plan import choose
 from levers.stack import ModelRef
 from levers.stack.workshop import ADAPTERS
+from levers.tuning import Fitted, Recipe, Sample, fit
 from levers.tuning.pilot import Piloted, Point
 from levers.view import plan_table
 from levers.view.plans import gate_words, plan_rows
@@ -202,6 +203,22 @@ def test_each_part_of_a_pilot_rehearses_its_share(clean: Situation) -> None:
     )
     more = [size - point.examples for size, point in zip(made, found.points, strict=True)]
     assert more == sorted(more) and 0 < more[-1] <= found.points[-1].examples
+
+
+def test_each_part_of_a_pilot_is_tuned_as_if_it_were_all(clean: Situation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two epochs of a tenth of the examples would be a step or two, and teach nothing."""
+    tune, seen = lever("tune"), []
+    assert isinstance(tune, Piloting)
+
+    def once(base: str, part: list[Sample], held: list[Sample], recipe: Recipe, *where: Path, **more: Any) -> Fitted:
+        seen.append((len(part), recipe))
+        return fit(base, part, held, recipe.model_copy(update={"epochs": 1}), *where, **more)
+
+    monkeypatch.setattr("levers.lever.tune.recipe_for", lambda base, method, examples: Recipe(epochs=100 // examples))
+    monkeypatch.setattr("levers.lever.pilots.fit", once)
+    found = tune.pilot(clean, {"r": 2}, (0.1, 0.2, 0.3, 0.4))
+    told = [(size, recipe.epochs, recipe.r) for size, recipe in seen]
+    assert told == [(point.examples, 100 // point.examples, 2) for point in found.points] and len(told) == 4
 
 
 @pytest.mark.parametrize("asked", [True, False])

@@ -256,7 +256,7 @@ def test_each_method_starts_from_its_own_rate() -> None:
     assert recipe_for("pocket", "prefix").learning_rate == recipe_for("hf/some", "prefix").learning_rate == 1e-2
 
 
-@pytest.mark.parametrize(("examples", "epochs"), [(0, 2), (1, 8), (180, 5), (400, 3), (445, 2), (10_000, 2)])
+@pytest.mark.parametrize(("examples", "epochs"), [(0, 2), (1, 5), (180, 5), (400, 3), (445, 2), (10_000, 2)])
 def test_pocket_sees_few_examples_more_often(examples: int, epochs: int) -> None:
     assert recipe_for("pocket", examples=examples).epochs == epochs
     assert recipe_for("hf/some", examples=examples).epochs == 3

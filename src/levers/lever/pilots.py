@@ -3,7 +3,7 @@
 Where pilots were made, their forecast stands in the quote in the place of the field's rule of thumb.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from levers.ledger import digest, write_atomic
@@ -22,7 +22,7 @@ def run_pilots(
     situation: Situation,
     taught: tuple[Sequence[Sample], Sequence[Sample]],
     held: Sequence[Sample],
-    recipe: Recipe,
+    recipe: Callable[[int], Recipe],
     shares: Sequence[float],
 ) -> Piloted:
     """Tune on nested parts of the samples, measure each on dev, and keep what came of it.
@@ -31,11 +31,12 @@ def run_pilots(
         situation: the stack to tune and the bench to measure on.
         taught: what the whole tuning would learn from, and what it would rehearse; a part rehearses its share.
         held: what decides which epoch is kept.
-        recipe: how to tune.
+        recipe: how to tune on so many samples: a part is tuned as it would be if it were all there is.
         shares: the parts, four different sizes at least.
     """
     stack, bench = situation.stack, situation.bench
     samples, rehearsed = taught
+    whole = recipe(len(samples))
     folder = situation.workshop.state / ADAPTERS
 
     def learn(places: Sequence[int]) -> float:
@@ -44,17 +45,18 @@ def run_pilots(
 
         part = [samples[place] for place in sorted(places)]
         part += rehearsed[: round(len(rehearsed) * len(part) / len(samples))]
-        fitted = fit(stack.model.id, part, held, recipe, folder, on_progress=tell, root=bench.task.root)
+        how = recipe(len(places))
+        fitted = fit(stack.model.id, part, held, how, folder, on_progress=tell, root=bench.task.root)
         model = stack.model.model_copy(update={"adapter": fitted.adapter.name})
         tuned = stack.model_copy(update={"model": model})
         return bench.trial(tuned, "dev", f"pilot on {len(places)}").quality
 
     found = Piloted(
         stack=stack.digest,
-        how=recipe.method,
+        how=whole.method,
         examples=len(samples),
         untuned=situation.trial.quality,
-        points=pilot(len(samples), len(bench.task.partition("dev")), learn, shares, recipe.seed),
+        points=pilot(len(samples), len(bench.task.partition("dev")), learn, shares, whole.seed),
         target=bench.task.config.targets.quality,
     )
     write_atomic(_file(situation.workshop.state, stack, bench.task), found.model_dump_json())

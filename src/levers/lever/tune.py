@@ -130,8 +130,9 @@ class TuneLever:
         """Tune on growing parts of the examples and forecast what all of them, and more, would bring."""
         data = _gates(situation)  # what earlier pilots foresaw stops no others
         ready = _prepare(situation, settings, data)
-        held = ready.samples[::HELD_OUT]
-        return run_pilots(situation, (_teaching(ready.samples), ready.rehearsed), held, ready.recipe, shares)
+        base, chosen, held = situation.stack.model.id, parse(Settings, self.name, settings), ready.samples[::HELD_OUT]
+        taught = (_teaching(ready.samples), ready.rehearsed)
+        return run_pilots(situation, taught, held, lambda examples: _recipe(base, chosen, examples), shares)
 
 
 class _Ready(NamedTuple):
@@ -172,13 +173,18 @@ def _prepare(situation: Situation, settings: dict[str, Any], gates: Sequence[Gat
         f"{laid.left_out} examples left out: their facts do not stand in their prompts (they would teach guessing)",
         f"{laid.handed} examples got their evidence in the place of a passage, for search misses it",
     )
-    start = recipe_for(situation.stack.model.id, chosen.method or "lora", len(_teaching(laid.samples)))
-    recipe = start.model_copy(update=chosen.model_dump(exclude_none=True, exclude={"force", "rehearsal"}))
+    recipe = _recipe(situation.stack.model.id, chosen, len(_teaching(laid.samples)))
     rehearsed: list[Sample] = []
     if chosen.rehearsal:
         untuned = situation.workshop.model(situation.stack.model)
         rehearsed = rehearse(untuned, _teaching(laid.samples), chosen.rehearsal, recipe.seed)
     return _Ready(laid.samples, rehearsed, recipe, notes, chosen.force)
+
+
+def _recipe(base: str, chosen: Settings, examples: int) -> Recipe:
+    """Return the recipe for so many examples to learn from, with what the team chose."""
+    start = recipe_for(base, chosen.method or "lora", examples)
+    return start.model_copy(update=chosen.model_dump(exclude_none=True, exclude={"force", "rehearsal"}))
 
 
 def _teaching(samples: Sequence[Sample]) -> list[Sample]:

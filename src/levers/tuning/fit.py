@@ -44,7 +44,7 @@ def recipe_for(base: str, method: Method = "lora", examples: int = 0) -> Recipe:
 
 # Measured on the dev cases of `support` (docs/lab/pocket.md): higher rates learn the examples by heart, and so does a
 # third epoch of 445 examples; 180 of a house format want five.
-POCKET_RATE, POCKET_STEPS, POCKET_EPOCHS = 5e-4, 110, (2, 8)
+POCKET_RATE, POCKET_STEPS, POCKET_EPOCHS = 5e-4, 110, (2, 5)
 # Where all weights move, small steps (Touvron et al. 2023 tune Llama 2 at 2e-5); where only fresh vectors do, large
 # ones (PEFT's own examples of prefix and prompt tuning).
 RATES: dict[Method, float] = {"full": 2e-5, "prefix": 1e-2, "prompt": 3e-2}
