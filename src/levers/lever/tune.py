@@ -123,20 +123,20 @@ class TuneLever:
             changed=f"{_sort(recipe)} on {base}, {recipe.epochs} epochs at {recipe.learning_rate:g}",
             material=lines,
             notes=(*notes, *after.notes),
-            worse=() if ready.forced else after.worse,
+            worse=() if ready.chosen.force else after.worse,
         )
 
     def pilot(self, situation: Situation, settings: dict[str, Any], shares: Sequence[float] = SHARES) -> Piloted:
         """Tune on growing parts of the examples and forecast what all of them, and more, would bring."""
         data = _gates(situation)  # what earlier pilots foresaw stops no others
         ready = _prepare(situation, settings, data)
-        base, chosen, held = situation.stack.model.id, parse(Settings, self.name, settings), ready.samples[::HELD_OUT]
+        base, held = situation.stack.model.id, ready.samples[::HELD_OUT]
         taught = (_teaching(ready.samples), ready.rehearsed)
-        return run_pilots(situation, taught, held, lambda examples: _recipe(base, chosen, examples), shares)
+        return run_pilots(situation, taught, held, lambda examples: _recipe(base, ready.chosen, examples), shares)
 
 
 class _Ready(NamedTuple):
-    """What a tuning starts from: samples in their prompts, the recipe, and what was said on the way.
+    """What a tuning starts from: samples in their prompts, the recipe, what was said on the way, and what was chosen.
 
     `rehearsed` are prompts of the samples learnt from, under other instructions, with the untuned model's replies.
     """
@@ -145,7 +145,7 @@ class _Ready(NamedTuple):
     rehearsed: list[Sample]
     recipe: Recipe
     notes: tuple[str, ...]
-    forced: bool
+    chosen: Settings
 
 
 def _prepare(situation: Situation, settings: dict[str, Any], gates: Sequence[GateCheck]) -> _Ready:
@@ -178,7 +178,7 @@ def _prepare(situation: Situation, settings: dict[str, Any], gates: Sequence[Gat
     if chosen.rehearsal:
         untuned = situation.workshop.model(situation.stack.model)
         rehearsed = rehearse(untuned, _teaching(laid.samples), chosen.rehearsal, recipe.seed)
-    return _Ready(laid.samples, rehearsed, recipe, notes, chosen.force)
+    return _Ready(laid.samples, rehearsed, recipe, notes, chosen)
 
 
 def _recipe(base: str, chosen: Settings, examples: int) -> Recipe:
