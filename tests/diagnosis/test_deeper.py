@@ -90,7 +90,7 @@ def test_a_brief_that_breaks_itself_is_mended_and_tried(tmp_path: Path) -> None:
     item = Item("Heron", "price", lacks("brief"))
     with Story(tmp_path / "huts", [item]) as story:
         brief = story.folder / "brief.md"
-        brief.write_text(brief.read_text() + "\nAnswer in plain text.\n")
+        brief.write_text(brief.read_text() + "\f\u2028Be brief.\nAnswer in plain text.\n")
         found = levers.diagnose(Project(story.folder), "start")
     [need] = of(found, item).needs
     assert (need.name, need.detail) == ("instruction", "the brief breaks itself")
@@ -145,6 +145,10 @@ class _Held:
         self.task = SimpleNamespace(config=SimpleNamespace(graders=()))
         self._text = text
 
+    def may_find(self, passage: Passage, user: str | None) -> bool:
+        del passage
+        return user != "ana"
+
     def evidence(self, case: Case) -> tuple[Passage, ...]:
         del case
         return (Passage(document="d", section="", heading="", text=self._text, start=0, end=9),) if self._text else ()
@@ -156,6 +160,8 @@ def test_a_label_is_suspect_only_where_samples_and_reference_agree() -> None:
     assert suspect_label(case, ["Bob", *["Bob"] * 5], None, held) is not None
     assert suspect_label(case, ["Bob", *["Cid"] * 5], None, held) is None, "the samples say otherwise"
     assert suspect_label(case, ["Bob", *["Bob"] * 5], None, _Held("Ann or Bob.")) is None, "the golden answer is there"
+    theirs = case.model_copy(update={"user": "ana"})
+    assert suspect_label(theirs, ["Bob", *["Bob"] * 5], None, held) is None, "what she may not read proves a leak"
     assert suspect_label(case, ["Bob", *["Bob"] * 5], None, bare) is None, "nothing to look into, nobody to agree"
     assert suspect_label(case, ["Bob", *["Bob"] * 5], "Ann", bare) is None, "the reference is right"
     need = suspect_label(case, ["Bob", *["Bob"] * 4, "Cid"], "bob", bare)

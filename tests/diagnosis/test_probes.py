@@ -1,11 +1,12 @@
-"""Which part of a golden answer is its fact, and how a probe states it."""
+"""Which part of a golden answer is its fact, how a probe states it, and what it may show beside it."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from levers.diagnosis.probes import expected_texts, holds_answer, said_text, stated
-from levers.stack import Passage
+from levers.diagnosis.probes import apply_probes, expected_texts, holds_answer, said_text, stated
+from levers.stack import Given, ModelRef, Passage, Stack
 from levers.task.records import Case, GraderSpec
 
 AMOUNT = GraderSpec(kind="numeric", field="amount")
@@ -59,3 +60,25 @@ def test_a_number_does_not_stand_within_another() -> None:
     assert not holds_answer(asked({"amount": 42.5}), shown, (AMOUNT,))
     assert holds_answer(asked({"amount": 142.50, "unit": "EUR"}), shown, (UNIT,))
     assert not holds_answer(asked("42"), shown, ()) and holds_answer(asked("142.50"), shown, ())
+
+
+def test_shown_answers_are_of_other_questions_that_the_user_may_know_the_answer_to() -> None:
+    def asks(name: str, question: str, user: str | None = None, evidence: tuple[str, ...] = ("open.md",)) -> Case:
+        return Case(id=name, input=question, expected=name, partition="dev", user=user, evidence=evidence)
+
+    mine = asks("mine", "Who is warden of Linnet?", "ana")
+    cases = (
+        mine,
+        asks("twin", "who is warden of Linnet", "mira", ("closed.md",)),
+        asks("closed", "Who was warden of Linnet?", "mira", ("closed.md",)),
+        asks("open", "Who cooks at Alder?"),
+    )
+    library: Any = SimpleNamespace(
+        evidence=lambda case: tuple(
+            Passage(document=each, section="", heading="", text="", start=0, end=0) for each in case.evidence
+        ),
+        may_find=lambda passage, user: passage.document == "open.md" or user == "mira",
+    )
+    task: Any = SimpleNamespace(partition=lambda name: cases, config=SimpleNamespace(graders=()), answer_schema=None)
+    given = apply_probes(Stack(model=ModelRef(id="m")), ["tone"], [mine], task, library).part("given")  # type: ignore[list-item]
+    assert isinstance(given, Given) and given.pairs == {"mine": (("Who cooks at Alder?", "open"),)}

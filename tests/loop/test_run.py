@@ -126,10 +126,11 @@ def test_a_pull_that_a_lever_refuses_is_a_rejected_step(tmp_path: Path, monkeypa
         return SimpleNamespace(pull=pull, pilot=pull, probes=lever(name).probes)
 
     monkeypatch.setattr("levers.loop.run.lever", refusing)
-    monkeypatch.setattr("levers.loop.run.MOST_STEPS", 1)
+    monkeypatch.setattr("levers.loop.run.MOST_STEPS", 2)
     with Story(tmp_path / "huts", few_items()) as story:
         run = Loop(Project(story.folder), pilots=True).run()
-    start, refused = run.steps
+    start, refused, again = run.steps
+    assert refused.tries == again.tries == 1, "what tested nothing makes no later pull harder to prove"
     assert refused.verdict == "rejected" and refused.stack == start.stack == run.stack
     assert refused.why == "it cannot be pulled: examples.jsonl: found 1 to tune on, expected two at least"
     assert not list((story.folder / ".levers").rglob("pull-*"))  # what is mended is pulled when the run goes on

@@ -105,6 +105,12 @@ def test_what_changes_live_is_queried() -> None:
     assert advise(Circumstances(symptoms=("facts",), documents_change=LIVE, corpus=10**6)).lever == "query"
 
 
+def test_what_failed_in_the_prompt_is_searched_for_next() -> None:
+    found = advise(Circumstances(symptoms=("facts",), corpus=5000, tried=("inline",)))
+    assert levers(found) == ["retrieve"]
+    assert "all of it in the prompt was tried in vain: search it" in [turn.follows for turn in found.path]
+
+
 def test_schema_failures_decide_on_training() -> None:
     """Facts, section 2: tune if more than 0.5 to 1 % still fails."""
     few = advise(Circumstances(symptoms=("schema",), schema_failures=0.004))

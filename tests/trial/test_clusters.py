@@ -6,7 +6,7 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levers.trial.clusters import clustered, repeated
+from levers.trial.clusters import clustered, detectable_clustered, repeated
 
 
 @settings(max_examples=40, deadline=None)
@@ -41,8 +41,23 @@ def test_one_cluster_says_nothing():
     for values, clusters in (([], []), ([1.0], [])):
         with pytest.raises(ValueError, match="clusters"):
             clustered(values, clusters)
-    assert clustered([1.0, 1.0], "ab").p_value == 0
-    assert clustered([0.0, 0.0], "ab").p_value == 1
+
+
+def test_clusters_that_agree_are_no_certainty():
+    found = clustered([0.0] * 6, "aabbcc")
+    assert found.p_value == 1 and found.interval.high == pytest.approx(1 - 0.05 ** (1 / 3))
+    assert clustered([0.8, 0.8], "ab").p_value == 0.5
+    tenths = clustered([1.0, 1.0, 0.0] * 2, "aaabbb")  # means that differ by rounding alone
+    assert tenths.p_value == 0.5 and tenths.interval.low < 0
+    assert clustered([1.0] * 10, range(10)).p_value == pytest.approx(2 * 0.5**10)
+
+
+def test_what_clusters_could_show_grows_with_their_spread():
+    two = clustered([0.9] * 5 + [0.6] * 5, "aaaaabbbbb")
+    assert detectable_clustered(two) == 1.0, "12.7 errors, of 0.15"
+    twenty = clustered([0.9, 0.6] * 10, range(20))
+    assert detectable_clustered(twenty) == pytest.approx((2.093 + 0.842) * twenty.error, rel=1e-3)
+    assert detectable_clustered(clustered([0.0] * 4, "abcd")) == pytest.approx(1 - 0.05**0.25)
 
 
 def test_clustered_intervals_cover_where_ordinary_ones_do_not():

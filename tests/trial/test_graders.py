@@ -132,6 +132,12 @@ def test_schema(text, credit):
     assert bool(found.why) is not found.passed
 
 
+@pytest.mark.parametrize("rule", [{"then": {"required": ["reason"]}, "if": {}}, {"allOf": [{"required": ["reason"]}]}])
+def test_a_field_that_a_rule_within_the_schema_asks_for_costs_credit(rule):
+    found = a_grade("schema", "", '{"answer": "unknown"}', {"s": {"required": ["answer"], **rule}}, schema="s")
+    assert found.passed is False and found.credit == 0.5
+
+
 def test_a_schema_takes_no_number_that_json_lacks():
     assert not a_grade("schema", "unused", "[NaN]", {"s.json": {"type": "array"}}, schema="s.json").passed
 

@@ -39,7 +39,7 @@ def climb(run: Run, failing: Sequence[DevCase], ladder: Sequence[Probes] = LADDE
 
 
 def prune(run: Run, failing: Sequence[DevCase], cured: dict[str, Probes]) -> dict[str, Probes]:
-    """Return for each cured case the probes that it cannot do without."""
+    """Return for each cured case the probes that it cannot do without; a case that a cap cut short is absent."""
     needed = dict(cured)
     for name in PRUNE_ORDER:
         groups: dict[Probes, list[DevCase]] = {}
@@ -51,7 +51,9 @@ def prune(run: Run, failing: Sequence[DevCase], cured: dict[str, Probes]) -> dic
             less = _without(probes, name)
             outcomes = run(less, cases, f"without {name}")
             for case in cases:
-                if case.id in outcomes and _dispensable(name, probes, outcomes[case.id]):
+                if case.id not in outcomes:
+                    del needed[case.id]
+                elif _dispensable(name, probes, outcomes[case.id]):
                     needed[case.id] = probes - {name}
     return needed
 
@@ -85,6 +87,6 @@ def _without(probes: Probes, name: ProbeName) -> Probes:
 def _dispensable(name: ProbeName, probes: Probes, outcome: Outcome) -> bool:
     if name == "format" and "instruction" in probes:
         return outcome.scored and all(
-            grade.passed is not False for grade in outcome.grades if grade.grader.startswith("schema")
+            grade.passed is not False for grade in outcome.grades if grade.version.startswith("schema@")
         )
     return outcome.passed

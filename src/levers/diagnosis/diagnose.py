@@ -10,7 +10,7 @@ from levers.diagnosis.headroom import PAIRS, SETS, Ground, measure_headroom, mea
 from levers.diagnosis.records import CaseDiagnosis, Diagnosis, Need, NeedShare
 from levers.diagnosis.runs import Runs
 from levers.diagnosis.uncured import needs_of_uncured
-from levers.diagnosis.verdict import decided, needs_of
+from levers.diagnosis.verdict import decided, needs_of, unproved
 from levers.stack import Stack
 from levers.task.records import DevCase
 from levers.trial.bench import Bench
@@ -37,7 +37,8 @@ def diagnose(bench: Bench, stack: Stack, trial: DevTrial, capped: bool = False, 
     runs = Runs(bench, stack, trial, capped)
     plain = {case.id: need for case in failing if (need := decided(case, bench))}
     open_ = [case for case in failing if case.id not in plain]
-    needed = prune(runs.run, open_, climb(runs.run, open_))
+    cured = climb(runs.run, open_)
+    needed = prune(runs.run, open_, cured)
     try_showing(runs, open_, needed)
     searched = [case for case in open_ if "knowledge" in needed.get(case.id, ()) and stack.part("retrieve")]
     arranged = arrange(runs, searched, needed)
@@ -45,7 +46,8 @@ def diagnose(bench: Bench, stack: Stack, trial: DevTrial, capped: bool = False, 
     needs |= {
         case.id: needs_of(case, needed[case.id], runs, arranged.get(case.id)) for case in open_ if case.id in needed
     }
-    needs |= needs_of_uncured(runs, [case for case in open_ if case.id not in needed])
+    needs |= {case: (unproved(runs, probes),) for case, probes in cured.items() if case not in needed}
+    needs |= needs_of_uncured(runs, [case for case in open_ if case.id not in cured])
     needs |= mended(runs, open_)
     ground = Ground(runs, cases, open_, needed, len(failing) / len(failed) if failed else 1.0)
     headroom = [measure_headroom(ground, probes) for probes in SETS]

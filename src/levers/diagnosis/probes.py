@@ -8,6 +8,7 @@ tone         the answers to the most similar other cases are shown
 Where a label is the whole answer, handing it over would prove nothing: then every label is told by other cases of it.
 """
 
+import itertools
 import json
 import random
 import re
@@ -20,6 +21,7 @@ from levers.diagnosis.records import ProbeName
 from levers.stack import Given, Passage, Stack
 from levers.task.leaks import first_value, said_fields
 from levers.task.records import Case, DevCase, GraderSpec, Task
+from levers.task.rules import plain
 from levers.trial.shown import Library
 
 Passages = Mapping[str, tuple[Passage, ...]]
@@ -50,7 +52,7 @@ def apply_probes(
     passages = arranged or {case.id: evidence_of(case, library, task.config.graders) for case in cases}
     material = Given(
         passages=dict(passages) if "knowledge" in probes else {},
-        pairs={case.id: _similar(case, task) for case in cases} if "tone" in probes else {},
+        pairs={case.id: _similar(case, task, library) for case in cases} if "tone" in probes else {},
         schemas=_schemas(probes, cases, task),
         told=_told(cases, task) if "instruction" in probes else {},
     )
@@ -148,12 +150,21 @@ def answer_label(graders: Sequence[GraderSpec]) -> GraderSpec | None:
     return next((spec for spec in graders if spec.kind == "choice"), None)
 
 
-def _similar(case: Case, task: Task) -> tuple[tuple[str, str], ...]:
-    others = [other for other in task.partition("dev") if other.id != case.id]
-    ranked = process.extract(
-        case.question, [other.question for other in others], scorer=fuzz.token_set_ratio, limit=SHOWN
+def _similar(case: Case, task: Task, library: Library) -> tuple[tuple[str, str], ...]:
+    """Return the likest other questions with their answers, the likest last: none that says what this one asks.
+
+    Neither the same question, asked by another user, nor one whose evidence the case's user may not read.
+    """
+    asked = plain(case.question)
+    others = [other for other in task.partition("dev") if other.id != case.id and plain(other.question) != asked]
+    questions = [other.question for other in others]
+    ranked = process.extract(case.question, questions, scorer=fuzz.token_set_ratio, limit=None)
+    open_to = (
+        others[place]
+        for _, _, place in ranked
+        if all(library.may_find(each, case.user) for each in library.evidence(others[place]))
     )
-    return tuple((others[place].question, first_answer(others[place])) for _, _, place in reversed(ranked))
+    return tuple((other.question, first_answer(other)) for other in reversed(list(itertools.islice(open_to, SHOWN))))
 
 
 def _schemas(probes: Sequence[ProbeName], cases: Sequence[DevCase], task: Task) -> dict[str, dict[str, Any]]:

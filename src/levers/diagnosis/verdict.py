@@ -138,7 +138,8 @@ def suspect_label(case: Case, said: Sequence[str], reference: str | None, bench:
     agreed = reference is not None and said_text(reference, case, graders).casefold() == first.casefold()
     told = f"{same} of {len(said)} answers" + (" and the reference model" if agreed else "")
     held = bench.library.evidence(case)
-    if held and not holds_answer(case, held, graders) and stands(first, held):
+    read = tuple(each for each in held if bench.library.may_find(each, case.user))  # else a leak would look right
+    if read and not holds_answer(case, read, graders) and stands(first, read):
         because = f"no accepted answer stands in the evidence the case names, but “{first}” does; {told} say it"
         return Need(name="label", because=because)
     accepted = {text.casefold() for text in expected_texts(case, graders)}
@@ -146,6 +147,13 @@ def suspect_label(case: Case, said: Sequence[str], reference: str | None, bench:
         because = f"with everything given the model says “{first}”: {told}; look at the golden answer"
         return Need(name="label", because=because)
     return None
+
+
+def unproved(runs: Runs, probes: Probes) -> Need:
+    """Say what made a case pass, where the cap ended the asking before each of it was taken away again."""
+    given = " + ".join(sorted(probes))
+    because = f"{runs.stopped}; it passed with {given} given, and which of these it needs was not asked"
+    return Need(name="unexplained", detail="stopped by the spending cap", because=because)
 
 
 def unexplained(runs: Runs, case: Case, ruled_out: Sequence[str]) -> Need:

@@ -47,6 +47,7 @@ class Loop:
         self.attempts: list[Attempt] = []
         self.openings: list[Opening] = []
         self.steps: list[Step] = []
+        self.tested: list[float] = []  # raw p-values of the pulls; one that was refused tested nothing
         self._pilots = pilots
         self._on_step = on_step or (lambda step: None)
 
@@ -72,6 +73,8 @@ class Loop:
             pulled = self._pull(current, measured.dev, found, chosen)
             judged = self._judge(current, measured, pulled, chosen)
             self._add(self._step(chosen, pulled, judged, found, plan))
+            if pulled.stack != current:
+                self.tested.append(judged.dev_score.strict_p)
             self.attempts.append(
                 Attempt(
                     stack=current.digest,
@@ -155,13 +158,12 @@ class Loop:
             after_edge=lambda: self._edge(candidate),
         )
         after = self.trial(candidate, "dev")
-        earlier = [step.dev_score.strict_p for step in self.steps if step.dev_score]
         if pulled.refused or pulled.worse:
             why = f"it cannot be pulled: {pulled.refused}" if pulled.refused else f"worse {'; '.join(pulled.worse)}"
-            return refuse(measured.dev, after, earlier, why)
+            return refuse(measured.dev, after, self.tested, why)
         if chosen.saves is not None:
             return judge_saving(measured, after, start_edge, opener)
-        return judge(measured, after, earlier, start_edge, opener)
+        return judge(measured, after, self.tested, start_edge, opener)
 
     def _reach(self, current: Stack, candidate: Stack, name: str) -> Comparison | None:
         """Compare two stacks on dev with everything given that this lever does not bring itself."""
@@ -196,7 +198,7 @@ class Loop:
             edge_pass=judged.edge_pass,
             reach=judged.reach,
             p_value=judged.p_value,
-            tries=sum(step.verdict != "start" for step in self.steps) + 1,
+            tries=len(self.tested) + 1,
             verdict="accepted" if judged.accepted else "rejected",
             why=judged.why,
             changed=pulled.changed,

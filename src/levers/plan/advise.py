@@ -185,7 +185,8 @@ def _knowledge(case: Circumstances, signal: Signal, path: list[Turn]) -> list[Mo
     static = rate is None or rate <= STATIC
     size = "not said" if case.corpus is None else f"{case.corpus:,} tokens"
     pace = "change rate not said" if rate is None else f"changes {often(rate)}"
-    if small and static and case.privacy != "access":
+    tried = "inline" in case.tried
+    if small and static and case.privacy != "access" and not tried:
         follows = f"under {limit:,.0f} tokens and stable: retrieval is overkill, put it into the prompt and cache it"
         path.append(Turn(question="How large, how stable?", answer=f"{size}, {pace}", follows=follows, source="S4, S1"))
         return [
@@ -193,6 +194,7 @@ def _knowledge(case: Circumstances, signal: Signal, path: list[Turn]) -> list[Mo
             Move(lever="cache", how="the prompt that every call begins with"),
         ]
     follows = "too large, too lively or too private for the prompt: search it" if case.corpus else "search it"
+    follows = "all of it in the prompt was tried in vain: search it" if tried else follows
     path.append(Turn(question="How large, how stable?", answer=f"{size}, {pace}", follows=follows, source="S1, S2"))
     return [move for move in signal.right if move.lever == "retrieve"]
 

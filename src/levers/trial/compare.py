@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from levers.errors import LeversError
-from levers.trial.clusters import shared
+from levers.trial.clusters import detectable_clustered, shared
 from levers.trial.measure import scored
 from levers.trial.paired import margin_of_means, margin_of_passes, newcombe_paired
 from levers.trial.records import Comparison, Margin, Outcome, Trial
@@ -94,6 +94,8 @@ def _compared(
         p_value, detectable = permutation_p(differences, seed), detectable_mean(differences)
         interval = paired_bootstrap(differences, seed)
     grouped = shared(differences, sources)
+    if grouped:
+        detectable = max(detectable, detectable_clustered(grouped))
     return Comparison(
         measure=measure,
         cases=n,

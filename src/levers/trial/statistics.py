@@ -18,7 +18,7 @@ _LEAST_DISCORDANT = 6  # with fewer, exact McNemar's p cannot fall under 5 %: 2 
 _CELLS = 4_000_000  # numbers held at once while resampling: 32 MB
 NORMAL = NormalDist()
 _Z_ALPHA = NORMAL.inv_cdf(1 - ALPHA / 2)
-_Z_POWER = NORMAL.inv_cdf(POWER)
+Z_POWER = NORMAL.inv_cdf(POWER)
 
 
 def wilson(successes: int, n: int) -> Interval:
@@ -148,7 +148,7 @@ def detectable_difference(n: int, discordant: float = 0.3) -> float:
 
 def _connor(difference: float, discordant: float) -> float:
     share = min(1.0, max(discordant, difference))
-    root = _Z_ALPHA * math.sqrt(share) + _Z_POWER * math.sqrt(max(0.0, share - difference**2))
+    root = _Z_ALPHA * math.sqrt(share) + Z_POWER * math.sqrt(max(0.0, share - difference**2))
     return max((root / difference) ** 2 + 1 / difference, _LEAST_DISCORDANT / share)
 
 
@@ -161,7 +161,7 @@ def detectable_mean(differences: Sequence[float]) -> float:
     spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
     if len(values) < _LEAST_DISCORDANT or spread == 0:
         return detectable_difference(len(values), 0.0)
-    return min(1.0, (_Z_ALPHA + _Z_POWER) * spread / math.sqrt(len(values)))
+    return min(1.0, (_Z_ALPHA + Z_POWER) * spread / math.sqrt(len(values)))
 
 
 def _array(differences: Sequence[float]) -> NDArray[np.float64]:

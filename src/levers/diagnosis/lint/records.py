@@ -41,8 +41,8 @@ class Prompt(Record):
 
     @property
     def lines(self) -> list[str]:
-        """The text line by line."""
-        return self.text.splitlines()
+        """The text line by line, as editors count lines: other breaks, such as a form feed, do not end one."""
+        return [line.removesuffix("\r") for line in self.text.removesuffix("\n").split("\n")]
 
     def line_at(self, offset: int) -> int:
         """Return the line (from 1) of a character."""

@@ -45,7 +45,7 @@ VERSIONS: dict[GraderKind, int] = {
     "contains": 2,
     "f1": 2,
     "numeric": 3,
-    "schema": 2,
+    "schema": 3,
     "citation": 3,
     "sql": 3,
     "code": 2,

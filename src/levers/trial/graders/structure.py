@@ -45,11 +45,16 @@ def _judge(value: Any, rules: dict[str, Any]) -> Verdict:
     required = rules.get("required", []) if isinstance(value, dict) else []
     faulty = {str(error.absolute_path[0]) for error in errors if error.absolute_path}
     invalid = sum(field not in value or field in faulty for field in required)
-    elsewhere = faulty - set(required) or any(not e.absolute_path and e.validator != "required" for e in errors)
+    elsewhere = faulty - set(required) or any(not e.absolute_path and not _at_root(e) for e in errors)
     total = len(required) + bool(elsewhere)
     credit = 1 - (invalid + bool(elsewhere)) / total if total else 0.0
     told = [f"{'.'.join(map(str, error.absolute_path)) or 'answer'}: {clip(error.message)}" for error in errors[:3]]
     return Verdict(credit=credit, passed=False, why=_told(told, len(errors)))
+
+
+def _at_root(error: Any) -> bool:
+    """Tell a field missing from the schema's own `required` from one that a rule within it asks for."""
+    return error.validator == "required" and len(error.absolute_schema_path) == 1
 
 
 def _told(told: list[str], count: int) -> str:
