@@ -21,7 +21,9 @@ CASE = DevCase(Case(id="c1", input="How long?", expected="30 days", partition="d
 )
 def test_the_form_is_dropped_only_where_an_answer_shows_it(scored: bool, schema: bool | None, kept: set[str]) -> None:
     def run(probes: frozenset[str], cases: list[DevCase], what: str) -> dict[str, Outcome]:
-        grade = Grade(grader="house form", version="schema@3-0", credit=None if schema is None else float(schema), passed=schema)
+        grade = Grade(
+            grader="house form", version="schema@3-0", credit=None if schema is None else float(schema), passed=schema
+        )
         answer = Answer(id="c1", text="30 days")
         return {"c1": Outcome(case="c1", passed=False, score=0, grades=(grade,), answer=answer, scored=scored)}
 
