@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,22 @@ def test_distil_review_and_promote(bank: tuple[Path, Teacher], monkeypatch: pyte
     assert measured["cost_source"] == found["student_test"]["cost_source"] != found["teacher_test"]["cost_source"]
     hour = verbs.load(folder).prices.price("pocket").compute_hour
     assert answer["cost"] == pytest.approx(answer["usage"]["compute_seconds"] / 3600 * hour) and answer["cost"] > 0
+
+
+def test_a_student_may_be_free_and_may_never_pay(
+    bank: tuple[Path, Teacher], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEVERS_API_KEY", "none")
+    folder = shutil.copytree(bank[0], tmp_path / "bank")
+    config = (folder / "levers.yaml").read_text()
+    (folder / "levers.yaml").write_text(config + "prices: prices.yaml\n")
+    options = ["distill", "start", "-p", folder, "--inputs", folder / "questions.txt", "--samples", "3"]
+    (folder / "prices.yaml").write_text("pocket: {compute_hour: 0}\n")
+    free = levers(*options, "--json")[1]
+    assert free["cost_ratio"] is None and free["breakeven"] > 0
+    assert "the student is free" in levers(*options)[1]
+    (folder / "prices.yaml").write_text("pocket: {compute_hour: 1000000}\n")
+    assert levers(*options, "--json")[1]["breakeven"] is None
 
 
 def test_review_by_id(bank: tuple[Path, Teacher]) -> None:

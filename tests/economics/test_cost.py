@@ -20,9 +20,17 @@ usages = st.builds(
     cache_write=tokens,
     output=tokens,
     compute_seconds=st.floats(min_value=0, max_value=1e6),
+    calls=st.integers(min_value=0, max_value=100),
 )
 prices = st.builds(
-    Price, model=st.just("m"), input=money, cache_read=money, cache_write=money, output=money, compute_hour=money
+    Price,
+    model=st.just("m"),
+    input=money,
+    cache_read=money,
+    cache_write=money,
+    output=money,
+    compute_hour=money,
+    request=st.none() | money,
 )
 GPT = Price(model="m", input=2.5, cache_read=1.25, cache_write=3.125, output=10)
 
@@ -35,6 +43,11 @@ def test_four_buckets_by_hand() -> None:
 
 def test_a_busy_machine_is_paid_by_the_second() -> None:
     assert answer_cost(Usage(input=10**6, compute_seconds=36.0), Price(model="m", compute_hour=0.10)) == 0.001
+
+
+def test_a_call_is_paid_beside_its_tokens() -> None:
+    price = Price(model="m", input=2.5, request=0.001)
+    assert answer_cost(Usage(input=1000, calls=2), price) == 0.0045
 
 
 def test_sums_do_not_drift() -> None:

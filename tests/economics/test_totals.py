@@ -59,6 +59,19 @@ def test_at_once() -> None:
     assert (found.answers, found.days) == (0, 0.0)
 
 
+def test_a_fixed_cost_is_saved_between_two_answers_too() -> None:
+    found = breakeven(0, 0.0, 100, 0.0, 1 / 365, fixed_saved=100)
+    assert found is not None
+    assert (found.answers, found.days) == (1, pytest.approx(30))
+
+
+def test_without_traffic_the_fixed_cost_decides() -> None:
+    saved = breakeven(0, 0.01, 10, 0.02, 0, fixed_saved=10)
+    assert saved is not None
+    assert saved.days == pytest.approx(30)
+    assert breakeven(10, 0.01, 0, 0.02, 0, fixed_saved=0) is None
+
+
 @settings(deadline=None)
 @given(pairs(setups), pairs(per_answers), traffics.filter(bool))
 def test_breakeven_is_the_first_answer_that_pays(

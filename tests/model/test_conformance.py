@@ -148,7 +148,7 @@ def test_four_buckets(protocol: tuple[str, bool]) -> None:
     long = ask("one two three four five six seven eight")
     reply, sent = one(protocol, lambda request: Scripted("two words", cached=3, written=2), long)
     words = sum(len(str(each).split()) for each in [sent.get("system", ""), *_contents(sent)])
-    assert reply.usage == Usage(input=words - 5, cache_read=3, cache_write=2, output=2)
+    assert reply.usage == Usage(input=words - 5, cache_read=3, cache_write=2, output=2, calls=1)
 
 
 def _contents(sent: dict[str, Any]) -> list[Any]:

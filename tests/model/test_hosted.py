@@ -43,7 +43,7 @@ def test_many_asks_keep_their_order_within_the_bound() -> None:
 def test_usage_comes_in_four_buckets() -> None:
     with FakeServer(lambda request: Scripted("two words", cached=3)) as server:
         reply = answers(server, [ask("one two three four five")])[0]
-        assert reply.usage == Usage(input=2, cache_read=3, output=2)
+        assert reply.usage == Usage(input=2, cache_read=3, output=2, calls=1)
         assert reply.seconds > 0
 
 

@@ -29,6 +29,7 @@ from levers.trial.statistics import wilson
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"><script>alert(1)</script> {{ 7*7 }}"
 SECRET = "the-test-cases-own-words"
+UNBROKEN = "prices/" + "a_folder_with_a_long_name_" * 4 + ".yaml"
 PRICE = "pocket on one core of a rented machine (assumed)"
 QUESTIONS = (
     "How long do I have to send back boots I wore once outside?",
@@ -135,7 +136,7 @@ def diagnosis(stack: Stack, dev: Trial) -> Diagnosis:
         needs = (kinds[place % 4],) if place % 3 else (kinds[place % 4], kinds[2])
         tried = (
             Tried(probes=(), passed=False, score=0.5, answer=each.answer.text),
-            Tried(probes=("format",), passed=False, score=0.5, answer='{"answer": "no idea", "topic": "none"}'),
+            Tried(probes=("format",), passed=False, score=0.5, answer=f'{{"answer": "{UNBROKEN}"}}'),
             Tried(probes=("format", "knowledge"), passed=place % 4 != 3, score=1.0, answer='{"answer": "30 days"}'),
         )
         found.append(CaseDiagnosis(case=each.case, needs=tuple(dict.fromkeys(needs)), tried=tried))

@@ -168,6 +168,15 @@ def test_a_huge_run_stays_under_two_megabytes(run, cases):
     assert len(render(made).encode()) < 2_000_000
 
 
+def test_one_case_too_big_for_the_page_hides_no_other(run, cases):
+    first = run.after.cases[0].case
+    huge = tuple("x" * 1_490 + str(number) for number in range(1_000))
+    made = page(run, tuple(case.model_copy(update={"expected": huge}) if case.id == first else case for case in cases))
+    assert made.cases.left_out == 1 and len(made.cases.cards) == made.cases.total - 1 > 0
+    alone = dataclasses.replace(made, cases=dataclasses.replace(made.cases, cards=(), left_out=made.cases.total))
+    assert "No development case fails" not in render(alone)
+
+
 def test_a_run_without_steps_prices_or_test_still_has_a_page(run):
     start = run.steps[0]
     dev = start.measured.dev.model_copy(update={"cost_per_answer": None})

@@ -19,6 +19,7 @@ from levers.view.words import (
     points,
     quantity,
     span,
+    volume,
 )
 
 
@@ -27,6 +28,13 @@ from levers.view.words import (
 )
 def test_a_share_is_never_rounded_to_none_or_all(share, text):
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("a_day", "text"), [(0, "0"), (3 / 7, "0.429"), (9.5, "9.5"), (10.4, "10"), (1e6, "1,000,000")]
+)
+def test_few_answers_a_day_are_not_none(a_day, text):
+    assert volume(a_day) == text
 
 
 @given(st.floats(0, 1))

@@ -245,6 +245,7 @@ def _measured(model: str | None, project: Path, book: PriceBook, volume: float |
     """Charge the tokens that the latest run measured for its final stack, to its own model or to another."""
     run = verbs.finished(project)
     usage, count = run.final.dev.usage, len(run.final.dev.outcomes)
+    usage = usage if usage.calls else usage.model_copy(update={"calls": count})  # a local model answers without calls
     own = billed(run.model)
     name = billed(model) if model else own
     if name == own and (price := book.find(name)):

@@ -16,7 +16,8 @@ class Call(Record):
     """One kind of call: what it uses, which model it is charged to, and how many of it an answer takes on average.
 
     `per_answer` is 1 for a call that every answer makes, 0.05 for a retry of one in twenty, 0.8 for a routed share.
-    `usage` is of one call: tokens by bucket, and the seconds that a local machine is busy.
+    `usage` is of one call: tokens by bucket, and the seconds that a local machine is busy; of so many calls together
+    where it counts them.
     """
 
     name: str
@@ -200,7 +201,8 @@ def _uncovered(call: Call, price: Price) -> list[Problem]:
 
 
 def _item(call: Call, price: Price, measured: bool) -> tuple[Item, Fraction]:
-    cost = (exact_cost(call.usage, price) + written(price.request or 0.0)) * written(call.per_answer)
+    usage = call.usage if call.usage.calls else call.usage.model_copy(update={"calls": 1})
+    cost = exact_cost(usage, price) * written(call.per_answer)
     paid = [bucket for bucket in BUCKETS if bucket in price.origins and _uses(call.usage, bucket)]
     origins = [price.origins[bucket] for bucket in paid]
     if price.request is not None and "request" in price.origins:

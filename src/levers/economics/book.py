@@ -44,6 +44,14 @@ class PriceBook(Record):
         """Return the price of that provider/model id, or None where none is known."""
         return _match(self.own, model) or _match(self.listed, model)
 
+    def charged(self, model: str) -> Price | None:
+        """Return the price that a model's replies are charged at, or None.
+
+        A hosted model that has an hour's price alone has none: its replies do not tell how long a machine was busy.
+        """
+        found = self.find(model)
+        return found if found is None or model.startswith(_LOCAL) or found.for_calls else None
+
     def price(self, model: str) -> Price:
         """Return the price of that provider/model id. Raises UserError, saying how to give one, where none is known."""
         found = self.find(model)

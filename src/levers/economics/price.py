@@ -58,6 +58,11 @@ class Price(Record):
     cache_minimum: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     origins: dict[Bucket | Extra, Origin] = Field(default_factory=dict)
 
+    @property
+    def for_calls(self) -> bool:
+        """Tell whether a call to a server can be charged: it has a price for a call, or for its tokens, in and out."""
+        return "request" in self.origins or {"input", "output"} <= set(self.origins)
+
 
 class CostFigure(Record):
     """An amount of money with its provenance: that of its weakest part. `source` names all that it rests on."""
@@ -69,7 +74,8 @@ class CostFigure(Record):
 
 
 def answer_cost(usage: Usage, price: Price) -> float:
-    """Return the cost of that usage in USD: sum of tokens x price / 1M over four buckets, plus seconds x price / 3600.
+    """Return the cost of that usage in USD: sum of tokens x price / 1M over four buckets, plus seconds x price / 3600,
+    plus calls x price.
 
     The sum is exact in the decimal prices as they are written (2.5 is 2.50 USD) and rounded to a float once, so that no
     bucket is lost to rounding and equal usages cost the same in whatever order they were added.
@@ -82,6 +88,7 @@ def exact_cost(usage: Usage, price: Price) -> Fraction:
     total = Fraction(0)
     for bucket in TOKEN_BUCKETS:
         total += int(getattr(usage, bucket)) * written(getattr(price, bucket)) / _TOKENS
+    total += usage.calls * written(price.request or 0.0)
     return total + written(usage.compute_seconds) * written(price.compute_hour) / _SECONDS_PER_HOUR
 
 
@@ -90,9 +97,11 @@ def cost_figure(usage: Usage, price: Price) -> CostFigure:
 
     Only buckets that were used count: an assumed cache price does not make an uncached answer's cost an assumption.
     """
-    used = [bucket for bucket in TOKEN_BUCKETS if getattr(usage, bucket)]
+    used: list[Bucket | Extra] = [bucket for bucket in TOKEN_BUCKETS if getattr(usage, bucket)]
     if usage.compute_seconds and price.compute_hour:
         used.append("compute_hour")
+    if usage.calls and price.request is not None:
+        used.append("request")
     origins = [price.origins[bucket] for bucket in used if bucket in price.origins]
     if not origins:  # nothing was used: the price's own standing is what there is to tell
         origins = list(price.origins.values())

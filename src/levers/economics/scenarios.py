@@ -214,7 +214,7 @@ def _support_scenario(name: str, month: float, year_1: tuple[float, float], year
             ),
             Check(
                 what="year 2", published=year_2, follows=(owned.year_2.low, owned.year_2.high), unit="USD",
-                working="12 x (answers + infrastructure)", note=note,
+                working="12 x (answers + infrastructure)", note="twelve months of answers and infrastructure",
             ),
         ),
     )  # fmt: skip

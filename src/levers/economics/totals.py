@@ -62,15 +62,14 @@ def breakeven(
     saved = written(per_answer_now) - written(per_answer_other)
     traffic = written(answers_per_day)
     a_day = saved * traffic + written(fixed_saved) / DAYS_PER_MONTH
-    loses = a_day < 0 or (traffic == 0 and saved < 0)
+    loses = a_day < 0 or (a_day == 0 and saved < 0)  # without traffic the dearer answer decides where nothing else does
     if loses or (owed > 0 and a_day == 0):
         return None
     if owed <= 0:
         return Breakeven(answers=0, days=0.0)
-    if traffic == 0:
-        return Breakeven(answers=0, days=float(owed / a_day))
-    answers = math.ceil(owed * traffic / a_day)
-    return Breakeven(answers=answers, days=float(answers / traffic))
+    answers, days = math.ceil(owed * traffic / a_day), owed / a_day
+    # Where answers alone save, the last one must be whole; a fixed cost saves between two answers as well.
+    return Breakeven(answers=answers, days=float(days if fixed_saved else answers / traffic))
 
 
 def _refuse_negative(**figures: float) -> None:

@@ -4,13 +4,17 @@ from levers.ledger import Record
 
 
 class Usage(Record):
-    """Tokens by price bucket, and the seconds a local machine computed. Units: tokens, seconds."""
+    """Tokens by price bucket, the seconds a local machine computed, and the calls that a server answered.
+
+    Units: tokens, seconds, calls.
+    """
 
     input: int = 0
     cache_read: int = 0
     cache_write: int = 0
     output: int = 0
     compute_seconds: float = 0.0
+    calls: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         """Add bucket by bucket."""
@@ -20,4 +24,5 @@ class Usage(Record):
             cache_write=self.cache_write + other.cache_write,
             output=self.output + other.output,
             compute_seconds=self.compute_seconds + other.compute_seconds,
+            calls=self.calls + other.calls,
         )

@@ -93,7 +93,7 @@ def _prices(root: Path, written: Written) -> list[Problem]:
     return [
         book.uncapped(model, name).model_copy(update={"line": line})
         for model in dict.fromkeys(filter(None, used))
-        if is_hosted(model) and book.find(billed(model)) is None
+        if is_hosted(model) and book.charged(billed(model)) is None
     ]
 
 

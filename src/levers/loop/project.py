@@ -119,17 +119,14 @@ class Project:
 
     def bench_for(self, model: str) -> Bench:
         """Return the bench with the price of the model that answers, which is not the task's once one is distilled."""
-        models = self.task.config.models
-        listed = self.prices.find(billed(model))
-        price = at_lifetime(listed, models.cache) if listed else None
         return Bench(
             task=self.task,
             workshop=self.workshop,
             library=self._shelf(self.workshop),
-            cost_of=partial(answer_cost, price=price) if price else None,
+            cost_of=self.cost_of(ModelRef(id=model)),
             progress=self.progress,
             kit=self._kit(),
-            price=listed,
+            price=self.prices.charged(billed(model)),
         )
 
     def capped(self, usd: float) -> tuple[Bench, CappedWorkshop]:
@@ -220,11 +217,17 @@ class Project:
             12,
         )
 
-    def _price(self, model: str) -> Callable[[Usage], float]:
-        price = self.prices.find(model)
-        if price is None:
-            raise UserError(self.prices.uncapped(model, self.task.config.prices))
-        return partial(answer_cost, price=at_lifetime(price, self.task.config.models.cache))
+    def cost_of(self, model: ModelRef) -> Callable[[Usage], float] | None:
+        """Return what a usage of the model costs, its prompts cached for as long as it says; None without a price."""
+        price = self.prices.charged(billed(model.id))
+        lifetime = model.cache or self.task.config.models.cache
+        return partial(answer_cost, price=at_lifetime(price, lifetime)) if price else None
+
+    def _price(self, model: ModelRef) -> Callable[[Usage], float]:
+        found = self.cost_of(model)
+        if found is None:
+            raise UserError(self.prices.uncapped(billed(model.id), self.task.config.prices))
+        return found
 
     def _named(self, name: str) -> Path:
         found = sorted((self.task.state / STACKS).glob(f"{_safe(name)}*.json"))

@@ -160,8 +160,8 @@ class HostedModel:
         used = bound
         try:
             reply = await self._call(transport, pace, ask, keep)
-            used = bound if reply.usage == Usage() else reply.usage
-            return reply
+            used = reply.usage.model_copy(update={"calls": bound.calls}) if reply.usage != Usage() else bound
+            return reply.model_copy(update={"usage": reply.usage.model_copy(update={"calls": bound.calls})})
         except CallFailed as error:
             used = Usage() if error.kind in {"status", "connection"} else bound
             raise
@@ -247,5 +247,5 @@ def most(ask: Ask) -> Usage:
     tokens = sum(len(text.encode()) // _BYTES_PER_TOKEN + _TOKENS_PER_MESSAGE for text in texts)
     tokens += _TOKENS_PER_IMAGE * sum(len(turn.images) for turn in turns)
     if ask.cache:
-        return Usage(cache_write=tokens, output=ask.max_tokens)
-    return Usage(input=tokens, output=ask.max_tokens)
+        return Usage(cache_write=tokens, output=ask.max_tokens, calls=1)
+    return Usage(input=tokens, output=ask.max_tokens, calls=1)

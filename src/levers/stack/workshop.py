@@ -16,7 +16,6 @@ from levers.model import (
     ReplayedEmbedder,
     ReplayedReranker,
     Reranker,
-    billed,
     is_hosted,
     open_embedder,
     open_model,
@@ -34,13 +33,16 @@ INDEXES = "indexes"
 ADAPTERS = "adapters"
 EMBEDDERS = "embedders"
 
-PriceOf = Callable[[str], Callable[[Usage], float]]
-"""From a model's id to what its usage costs in USD; raises UserError where no price is known."""
+PriceOf = Callable[[ModelRef], Callable[[Usage], float]]
+"""From a model, and how long it keeps a prompt's beginning, to what its usage costs in USD.
+
+Raises UserError where no price is known.
+"""
 
 
-def unpriced(model: str) -> Callable[[Usage], float]:
+def unpriced(model: ModelRef) -> Callable[[Usage], float]:
     """Refuse to price: for workshops without a price book."""
-    raise LeversError(f"a spending cap needs a price for {model}", "give the workshop a price book")
+    raise LeversError(f"a spending cap needs a price for {model.id}", "give the workshop a price book")
 
 
 class IndexFinder:
@@ -84,7 +86,7 @@ class ProjectWorkshop:
         self._configured = models
         self._price = price
         self._purse = Purse(state / LEDGER) if models.cap is not None else None
-        self._models: dict[tuple[str, str | None], Model] = {}
+        self._models: dict[tuple[str, str | None, str | None], Model] = {}
         self._opened: list[Replayed] = []
         self._finders: dict[str, IndexFinder] = {}
         self._embedders: dict[str, Embedder] = {}
@@ -93,9 +95,9 @@ class ProjectWorkshop:
 
     def model(self, reference: ModelRef) -> Model:
         """Open the model of that reference, its adapter included."""
-        key = (reference.id, reference.adapter)
+        key = (reference.id, reference.adapter, reference.cache)
         if key not in self._models:
-            self._models[key] = self.opened(reference, self._budget(reference.id))
+            self._models[key] = self.opened(reference, self._budget(reference))
         return self._models[key]
 
     def opened(self, reference: ModelRef, budget: Budget | None) -> Model:
@@ -118,13 +120,13 @@ class ProjectWorkshop:
     def cost(self, reference: str, usage: Usage) -> float | None:
         """Return what a model's usage costs in USD; None where no price is known."""
         try:
-            return self._price(billed(reference))(usage)
+            return self._price(ModelRef(id=reference))(usage)
         except LeversError:
             return None
 
-    def budget_within(self, reference: str, usd: float, purse: Purse) -> Budget:
+    def budget_within(self, reference: ModelRef, usd: float, purse: Purse) -> Budget:
         """Return a cap of so much for a hosted model, inside the project's own. Raises UserError without a price."""
-        return Budget(usd, self._price(billed(reference)), purse, self._budget(reference))
+        return Budget(usd, self._price(reference), purse, self._budget(reference))
 
     def adapter(self, name: str) -> Path:
         """Return the folder of an adapter. Raises LeversError when it is not there."""
@@ -217,11 +219,11 @@ class ProjectWorkshop:
         same = reference.startswith("anthropic/") == self._configured.answer.startswith("anthropic/")
         return self._configured.base_url if is_hosted(reference) and same else None
 
-    def _budget(self, reference: str) -> Budget | None:
+    def _budget(self, reference: ModelRef) -> Budget | None:
         """Return the project's cap for a hosted model. Raises UserError where the model has no price to hold it."""
-        if self._purse is None or self._configured.cap is None or not is_hosted(reference):
+        if self._purse is None or self._configured.cap is None or not is_hosted(reference.id):
             return None
-        return Budget(self._configured.cap, self._price(billed(reference)), self._purse)
+        return Budget(self._configured.cap, self._price(reference), self._purse)
 
     def kept(self) -> tuple[int, float | None]:
         """Return how many values the ledger keeps, and USD spent under the project's cap; None without one."""
@@ -246,7 +248,7 @@ class CappedWorkshop:
         self._workshop = workshop
         self._usd = usd
         self._purse = Purse()
-        self._models: dict[str, Model] = {}
+        self._models: dict[tuple[str, str | None], Model] = {}
 
     @property
     def spent(self) -> float:
@@ -257,10 +259,11 @@ class CappedWorkshop:
         """Open the model of that reference, under the cap where it is hosted."""
         if not is_hosted(reference.id):
             return self._workshop.model(reference)
-        if reference.id not in self._models:
-            budget = self._workshop.budget_within(reference.id, self._usd, self._purse)
-            self._models[reference.id] = self._workshop.opened(reference, budget)
-        return self._models[reference.id]
+        key = (reference.id, reference.cache)
+        if key not in self._models:
+            budget = self._workshop.budget_within(reference, self._usd, self._purse)
+            self._models[key] = self._workshop.opened(reference, budget)
+        return self._models[key]
 
     def finder(self, index: str) -> IndexFinder:
         """Open the index of that digest."""

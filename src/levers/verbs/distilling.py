@@ -19,7 +19,7 @@ from levers.lever.labels import (
     review,
 )
 from levers.loop import Project, record_opening
-from levers.model import is_hosted, open_embedder
+from levers.model import billed, is_hosted, open_embedder
 from levers.stack import ModelRef, Question, Stack, assemble, messages
 from levers.stack.workshop import ADAPTERS
 from levers.task import Case
@@ -104,7 +104,7 @@ def distill(project: Project, how: Distilling | None = None, teacher: str | Stac
     if promoted:
         project.keep(student, use=True)
     cost, saved = _saving(*trials)
-    spent = _spent(project, queue, seconds)
+    spent = _spent(project, queue, student, seconds)
     return Distilled(
         teacher=stack.digest,
         student=student,
@@ -158,7 +158,9 @@ def label_with(project: Project, stack: Stack, how: Distilling) -> Queue:
         hint = "--inputs names a file with a question a line"
         raise UserError(Problem(file="levers distill", found="no questions", expected="questions to label", hint=hint))
     bench = project.bench_for(stack.model.id)
-    return label(bench.dev.task, stack, inputs, how.labelling, project.workshop, Tools(bench.tools, bench.cost_of))
+    return label(
+        bench.dev.task, stack, inputs, how.labelling, project.workshop, Tools(bench.tools, project.cost_of(stack.model))
+    )
 
 
 def labels(project: Project) -> list[Queue]:
@@ -236,15 +238,19 @@ def _test(project: Project, stack: Stack) -> Trial:
 
 
 def _saving(teacher: Trial, student: Trial) -> tuple[float | None, float | None]:
-    """Return how many times as much the teacher's answer costs, and USD saved with each answer."""
+    """Return how many times as much the teacher's answer costs, and USD saved with each answer.
+
+    No number says how many times as much as nothing.
+    """
     before, after = teacher.cost_per_answer, student.cost_per_answer
-    if before is None or after is None or after <= 0:
+    if before is None or after is None:
         return None, None
-    return before / after, before - after
+    return before / after if after > 0 else None, before - after
 
 
-def _spent(project: Project, queue: Queue, seconds: float) -> float | None:
-    price = project.prices.find("pocket")
+def _spent(project: Project, queue: Queue, student: Stack, seconds: float) -> float | None:
+    """Return what labelling and teaching cost in USD: teaching at the price of the student's machine."""
+    price = project.prices.find(billed(student.model.id))
     if queue.cost is None or price is None:
         return None
     return queue.cost + seconds / 3600 * price.compute_hour

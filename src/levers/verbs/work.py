@@ -9,13 +9,12 @@ from levers.diagnosis import MOST, Diagnosis
 from levers.diagnosis import diagnose as run_diagnosis
 from levers.diagnosis.lint import lint as lint_prompt
 from levers.diagnosis.lint import prompt_of, prompt_of_file
-from levers.economics import CACHE_MINIMUM, PriceBook, answer_cost, at_lifetime
+from levers.economics import CACHE_MINIMUM, PriceBook
 from levers.errors import Problem, UserError
 from levers.ledger import write_atomic
 from levers.lever import LEVERS, Piloting, Pulled, Situation, lever
 from levers.lever.variants import check_pull
 from levers.loop import Loop, OnStep, Project, Run, record_opening
-from levers.model import billed
 from levers.plan import Advice, Circumstances, Plan, choose
 from levers.plan import advise as give_advice
 from levers.stack import Question, Retrieve, Stack, answer
@@ -177,11 +176,10 @@ def ask(project: Project, question: str, user: str | None = None, stack: str | S
     if isinstance(part, Retrieve) and index is not None:  # of the documents and access rules as they are now
         chosen = chosen.with_part(part.model_copy(update={"index": index.digest}))
     given = answer(chosen, [Question(id="ask", input=question, user=user)], project.workshop)[0]
-    models = project.task.config.models
-    price = project.prices.find(billed(chosen.model.id))
+    cost_of = project.cost_of(chosen.model)
     return Answered(
         answer=given,
-        cost=answer_cost(given.usage, at_lifetime(price, models.cache)) if price else None,
+        cost=cost_of(given.usage) if cost_of else None,
         usage=given.usage,
         stack=START if chosen.digest == project.start().digest else chosen.digest,
         unsearched=project.task.documents is not None and not shown,

@@ -6,7 +6,7 @@ from rich.console import RenderableType
 
 from levers.economics import AnswerCost, CacheCase, CostFigure, Documents, IndexCost, Range, TuningRun, often
 from levers.view.layout import grid, pairs, spaced, styled
-from levers.view.words import count, money, percent
+from levers.view.words import count, money, percent, volume
 
 NEVER = "never"
 
@@ -24,7 +24,7 @@ def answer(
         )
     rows = [("an answer", _figure(cost.total))]
     if answers_per_day is not None:
-        rows.append(("a month", f"{money(month)} at {answers_per_day:,.0f} answers a day, 30 days"))
+        rows.append(("a month", f"{money(month)} at {volume(answers_per_day)} answers a day, 30 days"))
     said = (styled(note, "dim") for note in notes)
     return spaced(styled(f"An answer by {model}", "bold"), lines, pairs(*rows), *said)
 
@@ -33,7 +33,7 @@ def cache(model: str, case: CacheCase) -> RenderableType:
     """Set out when a cached prefix pays."""
     needed = NEVER if case.hit_rate_needed is None else f"{percent(case.hit_rate_needed)} of answers find it cached"
     reuses = NEVER if case.reuses_needed is None else count(case.reuses_needed, "read") + " for each write"
-    traffic = NEVER if case.traffic_needed is None else f"{case.traffic_needed:,.0f} answers a day, at random times"
+    traffic = NEVER if case.traffic_needed is None else f"{volume(case.traffic_needed)} answers a day, at random times"
     rows = [
         ("not cached", f"{money(case.uncached)} for the prefix of one answer"),
         ("read, written", f"{money(case.read)}, {money(case.write)}"),

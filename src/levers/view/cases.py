@@ -21,7 +21,7 @@ _TEXT, _SHORT = 1_500, 500  # characters shown of a long text and of an experime
 
 
 def case_list(run: Run, cases: Sequence[Case], budget: int = BUDGET) -> CaseList:
-    """Return the failing dev cases of the final stack, as many as fit into the budget, in the diagnosis's order.
+    """Return the failing dev cases of the final stack, those that fit into the budget, in the diagnosis's order.
 
     Only dev cases are looked at: what test and edge ask must stay unseen by whoever tunes by hand.
     """
@@ -31,10 +31,9 @@ def case_list(run: Run, cases: Sequence[Case], budget: int = BUDGET) -> CaseList
     spent = 0
     for diagnosed in run.after.cases:
         card = _card(diagnosed, known.get(diagnosed.case), outcomes.get(diagnosed.case))
-        spent += weight(card)
-        if spent > budget:
-            break
-        cards.append(card)
+        if spent + weight(card) <= budget:
+            spent += weight(card)
+            cards.append(card)
     counts: dict[str, int] = {}
     for card in cards:
         for name in card.need_names.split():

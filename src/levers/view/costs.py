@@ -11,7 +11,7 @@ from levers.economics.scenarios import Check
 from levers.plan.records import GateCheck
 from levers.view.answer_costs import NEVER
 from levers.view.layout import grid, pairs, spaced, styled
-from levers.view.words import count, milliseconds, money, percent, quantity
+from levers.view.words import count, milliseconds, money, percent, quantity, volume
 
 
 def owned(found: Sequence[Ownership], notes: Sequence[str]) -> RenderableType:
@@ -27,7 +27,7 @@ def owned(found: Sequence[Ownership], notes: Sequence[str]) -> RenderableType:
             shown = _ends(line.low, line.high)
             lines.add_row(each.name, line.name, when, shown, styled(f"{line.provenance}: {line.source}", "dim"))
     traffic = found[0].answers_per_day
-    low, high = (f"{end:,.0f}" for end in (traffic.low, traffic.high))
+    low, high = (volume(end) for end in (traffic.low, traffic.high))
     words = f"Cost to own at {low if low == high else f'{low} to {high}'} answers a day, months of 30 days"
     return spaced(styled(words, "bold"), head, lines, *(styled(note, "dim") for note in notes))
 

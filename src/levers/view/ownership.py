@@ -8,7 +8,7 @@ from levers.plan.records import Quote
 from levers.trial.records import Trial
 from levers.view.ownership_charts import Curve, curves_chart, years_chart
 from levers.view.records import OwnershipRow, OwnershipSection
-from levers.view.words import UNKNOWN, count, duration, money
+from levers.view.words import UNKNOWN, count, duration, money, volume
 
 
 def run_offers(run: Run) -> dict[int, Offer]:
@@ -55,7 +55,7 @@ def ownership_section(run: Run, answers_per_day: float) -> OwnershipSection | No
     names = [owned[step.number].name for step in kept]
     months = [[_after(owned[step.number], month) for month in range(25)] for step in kept]
     return OwnershipSection(
-        traffic=f"{count(round(answers_per_day), 'answer')} a day, the task's traffic",
+        traffic=f"{volume(answers_per_day)} {'answer' if traffic.low == 1 else 'answers'} a day, the task's traffic",
         years=years_chart([(each.name, each.year_1.low, each.year_2.low) for each in owned.values()]),
         curves=curves_chart([Curve(name, tuple(values)) for name, values in zip(names, months, strict=True)]),
         rows=rows,

@@ -134,6 +134,11 @@ def count(number: int, noun: str, many: str = "") -> str:
     return f"{number:,} {noun if number == 1 else many or noun + 's'}"
 
 
+def volume(a_day: float) -> str:
+    """Write how many answers a day: whole ones from ten on, three digits below, so that few are not none."""
+    return f"{a_day:,.0f}" if a_day >= 10 else f"{a_day:.3g}"
+
+
 def listed(names: list[str], last: str = "and") -> str:
     """Join names as a sentence does: a, b and c."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}" if names else ""
