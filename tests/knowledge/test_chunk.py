@@ -1,6 +1,7 @@
 import itertools
 import re
 from collections.abc import Callable
+from unicodedata import normalize
 
 import pytest
 from hypothesis import example, given
@@ -38,6 +39,7 @@ def test_slugs_are_those_of_github():
         "a-1",
         "a-1-1",
     ]
+    assert list(slugs([normalize("NFD", "Gehälter"), "Gehälter"])) == ["gehälter", "gehälter-1"]
 
 
 def test_a_chunk_for_each_section_with_its_path():

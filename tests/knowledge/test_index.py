@@ -369,7 +369,7 @@ def test_rules_of_before_are_applied_anew_where_they_mean_more_now(tmp_path, emb
     access = Access(groups={"board": ("eve",)}, rules=(Rule(path="pay.md#salaries", groups=("board",)),))
     with monkeypatch.context() as before:
         before.setattr("levers.knowledge.access._repeated", lambda slug, known: None)
-        before.setattr("levers.knowledge.catalog._SECTIONS", 1)
+        before.setattr("levers.knowledge.catalog._RULES", 1)
         old = build(tmp_path / "docs", "docs", access, embedder, tmp_path / "indexes")
         assert old.may_find("docs/pay.md", "salaries-1")
     again = open_index(tmp_path / "indexes", old.digest, embedder, access)

@@ -2,12 +2,13 @@
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Container, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from levers.errors import Problem, UserError
 from levers.ledger import Record
@@ -31,6 +32,12 @@ class Rule(Record):
     path: str
     groups: tuple[str, ...]
     line: int = 0
+
+    @field_validator("path")
+    @classmethod
+    def _composed(cls, path: str) -> str:
+        """An accent may be a letter's own or a sign behind it, which is no part of a slug: both are one rule."""
+        return unicodedata.normalize("NFC", path)
 
     @property
     def document(self) -> str:
@@ -141,8 +148,12 @@ def _repeated(slug: str, known: Container[str]) -> str | None:
 
 
 def rule_matches(rule: Rule, document: str, prefix: str) -> bool:
-    """Tell whether the document part of a rule's glob matches an id, or its path below the documents' folder."""
+    """Tell whether the document part of a rule's glob matches an id, or its path below the documents' folder.
+
+    File systems spell an accent in either of two ways; a rule means both.
+    """
     pattern = _pattern(rule.document)
+    document, prefix = unicodedata.normalize("NFC", document), unicodedata.normalize("NFC", prefix)
     inside = document[len(prefix) + 1 :] if prefix and document.startswith(f"{prefix}/") else document
     return bool(pattern.fullmatch(document) or pattern.fullmatch(inside))
 

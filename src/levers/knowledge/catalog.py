@@ -12,9 +12,9 @@ from levers.knowledge.access import Access, Outline, Rule
 from levers.knowledge.records import Chunking, Head, Superseded
 from levers.ledger import Record, digest, write_atomic
 
-FORMAT = 7  # part of every digest: raise it when readers, chunks, the table or the search text change
+FORMAT = 8  # part of every digest: raise it when readers, chunks, the table or the search text change
 NOBODY, EVERYBODY = 0, 1  # audiences that every index has
-_SECTIONS = 2  # raise it when rules for sections come to cover others: they are applied anew to indexes of before
+_RULES = 3  # raise it when rules come to cover others: they are applied anew to indexes of before
 HEAD, LOCK = "head.json", "lock"
 TABLE, WORDS = "table", "words"
 
@@ -122,7 +122,7 @@ def family(folder: Path, embedder: str, chunking: Chunking, prefix: str) -> Path
 
 def rules_digest(access: Access) -> str:
     """Name what decides about documents' groups: the rules and the groups' names, not who belongs to them."""
-    meaning = [_SECTIONS] if access.narrows else []
+    meaning = [_RULES] if access.rules else []
     return digest([[_named(rule) for rule in access.rules], sorted(access.groups), *meaning])
 
 

@@ -3,6 +3,7 @@
 import bisect
 import itertools
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -38,7 +39,8 @@ def slugs(titles: Iterable[str]) -> Iterator[str]:
     """Yield the anchors GitHub gives to headings, in order: repeated ones get -1, -2 …"""
     taken: dict[str, int] = {}
     for title in titles:
-        base = re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-")
+        whole = unicodedata.normalize("NFC", title)  # else an accent that stands behind its letter would be dropped
+        base = re.sub(r"[^\w\- ]", "", whole.strip().lower()).replace(" ", "-")
         slug = base
         while slug in taken:
             taken[base] += 1
