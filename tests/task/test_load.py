@@ -124,6 +124,29 @@ def test_the_documents_folder_may_be_written_in_several_ways(make: Make, documen
     assert check(make({"levers.yaml": CONFIG.replace("docs/", documents)})).ok
 
 
+@pytest.mark.parametrize("documents", ["docs/", "."])
+def test_files_with_answers_do_not_lie_among_the_documents(make: Make, documents: str, tmp_path: Path) -> None:
+    config = CONFIG.replace("golden.jsonl", "docs/golden.jsonl").replace("examples.jsonl", "linked.jsonl")
+    config = config.replace("documents: docs/", f"documents: {documents}")
+    config = config.replace("- kind: exact", "- {kind: tone, labels: docs/labels.jsonl}")
+    rows = as_lines([case(number, row["partition"]) for number, row in enumerate(cases())])
+    shots = as_lines([{"prompt": "May I?", "completion": "Yes."}])
+    root = make(
+        {"levers.yaml": config, "docs/golden.jsonl": rows, "docs/shots.jsonl": shots, "docs/labels.jsonl": shots}
+    )
+    (root / "linked.jsonl").symlink_to(root / "docs" / "shots.jsonl")
+    problems = check(root).problems
+    assert [(each.file, each.line, each.field) for each in problems] == [
+        ("levers.yaml", 3, "golden"),
+        ("levers.yaml", 5, "examples"),
+        ("levers.yaml", 8, "graders[0].labels"),
+    ]
+    assert all("lies in the documents' folder" in each.found and "move the file" in each.hint for each in problems)
+    outside = CONFIG.replace("golden.jsonl", "../golden.jsonl").replace("examples: examples.jsonl\n", "")
+    (tmp_path / "golden.jsonl").write_text(rows)
+    assert check(make({"levers.yaml": outside.replace("documents: docs/", f"documents: {documents}")})).ok
+
+
 def test_a_schema_grader_of_a_field_needs_no_such_field_in_expected(make: Make) -> None:
     config = CONFIG.replace("- kind: exact", "- {kind: regex, field: code, pattern: '[A-Z]+'}")
     assert check(make({"levers.yaml": config})).ok

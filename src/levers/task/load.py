@@ -127,6 +127,7 @@ def _read(path: Path, known: KnownReference | None, sections: Sections | None, e
     if written is None:
         return reading
     there = _check_files(reading, written)
+    reading.problems += _among_documents(reading, written)
     _read_files(reading, written, there)
     reading.graders = len(written.graders())
     reading.problems += check_models(written, root, known)
@@ -185,6 +186,30 @@ def _absent(root: Path, written: Written, path: tuple[str | int, ...], name: str
         expected=f"{kind} of the project",
         hint=hint,
     )
+
+
+def _among_documents(reading: _Reading, written: Written) -> list[Problem]:
+    """Name files with answers that lie in the documents' folder: search would find what is held out."""
+    root, documents = reading.root, written.text("knowledge", "documents")
+    if documents is None or reading.documents is None:
+        return []
+    named: list[tuple[tuple[str | int, ...], str | None]] = [
+        *(((key,), written.text(key)) for key in ("golden", "examples")),
+        *((("graders", place, "labels"), spec.labels) for place, spec in written.graders()),
+    ]
+    folder = (root / documents).resolve()
+    return [
+        Problem(
+            file=written.file,
+            line=written.line(path),
+            field=unwritten(path),
+            found=f"{show(name)}, which lies in the documents' folder {show(documents)}",
+            expected="a file outside of it, for search finds what lies there",
+            hint="move the file, or name another folder under knowledge.documents",
+        )
+        for path, name in named
+        if name and is_there((root / name).is_file) and (root / name).resolve().is_relative_to(folder)
+    ]
 
 
 def _no_database(root: Path, written: Written, path: tuple[str | int, ...], name: str) -> list[Problem]:
