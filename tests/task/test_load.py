@@ -111,6 +111,28 @@ def test_sections_are_judged_by_the_checker_that_is_passed_in(make: Make) -> Non
     assert (problem.line, problem.field, problem.hint) == (1, "evidence", 'did you mean "refund"?')
 
 
+def test_evidence_of_examples_is_checked_too(make: Make) -> None:
+    pairs = [
+        {"prompt": f"May I {verb} it?", "completion": "Yes.", "evidence": [f"docs/{place}"]}
+        for verb, place in (("swap", "returns.md#refunds"), ("keep", "return.md"), ("sell", "returns.md#sales"))
+    ]
+    root = make({"examples.jsonl": as_lines(pairs)})
+    problems = check(root, sections=lambda document: ["refunds"]).problems
+    assert [(each.file, each.line, each.field, each.found) for each in problems] == [
+        ("examples.jsonl", 2, "evidence", '"docs/return.md"'),
+        ("examples.jsonl", 3, "evidence", '"docs/returns.md#sales"'),
+    ]
+    assert "1 pieces of evidence" in check(root, evidence_required=False).notes[0]
+
+
+def test_evidence_is_loaded_as_documents_are_named(make: Make) -> None:
+    pair = {"prompt": "May I swap it?", "completion": "Yes.", "evidence": ["./docs/returns.md#refunds"]}
+    rows = [case(1, "dev", evidence=["./docs//returns.md"]), *cases()[1:]]
+    task = load(make({"golden.jsonl": as_lines(rows), "examples.jsonl": as_lines([pair])}))
+    assert task.cases[0].evidence == ("docs/returns.md",)
+    assert task.examples[0].evidence == ("docs/returns.md#refunds",)
+
+
 def test_evidence_may_be_gone_when_the_caller_says_so(make: Make) -> None:
     root = make()
     (root / "docs/returns.md").unlink()

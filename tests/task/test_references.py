@@ -2,7 +2,7 @@
 
 import pytest
 
-from levers.task.references import split_reference
+from levers.task.references import plain_reference, split_reference
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,17 @@ from levers.task.references import split_reference
 )
 def test_a_section_stands_behind_the_last_number_sign(reference: str, document: str, section: str | None) -> None:
     assert split_reference(reference) == (document, section)
+
+
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        ("./docs/pay.md#late-fees", "docs/pay.md#late-fees"),
+        ("docs//C#/./pay.md", "docs/C#/pay.md"),
+        ("./docs/pay.md#", "docs/pay.md#"),
+        ("#late-fees", "#late-fees"),
+        ("", ""),
+    ],
+)
+def test_a_path_is_one_document_however_it_is_written(written: str, plain: str) -> None:
+    assert plain_reference(written) == plain

@@ -134,7 +134,10 @@ def _read(path: Path, known: KnownReference | None, sections: Sections | None, e
     reading.problems += check_graders(written, reading.golden)
     reading.problems += cap(check_duplicates(reading.golden), reading.golden.file)
     if reading.documents is not None:
-        missing = cap(check_evidence(reading.golden, reading.documents, sections), reading.golden.file)
+        golden, examples = reading.golden, str(written.text("examples"))
+        shown = [(each.line, reference) for each in reading.examples for reference in each.evidence]
+        missing = cap(check_evidence(golden.file, golden.references, reading.documents, sections), golden.file)
+        missing += cap(check_evidence(examples, shown, reading.documents, sections), examples)
         if evidence_required:
             reading.problems += missing
         elif missing:

@@ -2,13 +2,13 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NewType, get_args, overload
+from typing import Annotated, Any, Literal, NewType, get_args, overload
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from levers.ledger import Message, Record, digest, in_order
 from levers.task.files import file_digests, lies_below
-from levers.task.references import split_reference
+from levers.task.references import plain_reference, split_reference
 
 Partition = Literal["dev", "test", "edge"]
 GraderKind = Literal[
@@ -31,6 +31,9 @@ PARTITIONS: tuple[Partition, ...] = ("dev", "test", "edge")
 SOURCE = "source:"  # how a tag begins that names what a case was written from
 AUTO = "auto"  # a reranker chosen by the embedding model
 
+# Paths may be written in several ways, but everything after the reading compares them with documents' ids as texts.
+_Reference = Annotated[str, AfterValidator(plain_reference)]
+
 
 class Case(Record):
     """One golden item. `expected` is a text, accepted texts, or JSON whose fields may list accepted values."""
@@ -39,7 +42,7 @@ class Case(Record):
     input: str | tuple[Message, ...]
     expected: str | tuple[str, ...] | dict[str, Any]
     partition: Partition
-    evidence: tuple[str, ...] = ()
+    evidence: tuple[_Reference, ...] = ()
     user: str | None = None
     tags: tuple[str, ...] = ()
 
@@ -69,7 +72,7 @@ class Example(Record):
 
     messages: tuple[Message, ...]
     answer: str
-    evidence: tuple[str, ...] = ()
+    evidence: tuple[_Reference, ...] = ()
     line: int = 0
 
     @property

@@ -13,7 +13,7 @@ from levers.ledger import Message
 from levers.task.config import Written
 from levers.task.golden import Golden
 from levers.task.records import AUTO, Case, GraderKind, GraderSpec
-from levers.task.references import split_reference
+from levers.task.references import plain_reference, split_reference
 from levers.task.text import show
 from levers.task.units import UNITS, unit
 from levers.task.wording import did_you_mean, nearest
@@ -253,13 +253,18 @@ def document_ids(root: Path, documents: str) -> set[str]:
 
 
 def check_evidence(
-    golden: Golden, documents: set[str], sections: Callable[[str], Collection[str]] | None = None
+    file: str,
+    references: Iterable[tuple[int, str]],
+    documents: set[str],
+    sections: Callable[[str], Collection[str]] | None = None,
 ) -> list[Problem]:
-    """Name evidence that points to a document (or, where `sections` tells them, a section) that does not exist."""
+    """Name evidence that points to a document (or, where `sections` tells them, a section) that does not exist.
+
+    `references` are those of a file, each with its line.
+    """
     problems = []
-    for line, reference in golden.references:
-        document, slug = split_reference(reference)
-        document = PurePosixPath(document).as_posix()
+    for line, reference in references:
+        document, slug = split_reference(plain_reference(reference))
         if document not in documents:
             close = nearest(document, documents)
             hint = (
@@ -273,7 +278,7 @@ def check_evidence(
         else:
             continue
         problems.append(
-            Problem(file=golden.file, line=line, field="evidence", found=show(reference), expected=expected, hint=hint)
+            Problem(file=file, line=line, field="evidence", found=show(reference), expected=expected, hint=hint)
         )
     return problems
 
