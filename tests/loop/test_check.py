@@ -49,6 +49,15 @@ def test_one_fault_in_the_access_file_is_one_problem(shop: Path) -> None:
     assert found(shop, knowledge) == ["docs/pay.md: groups: found 'staff', expected a group of access.yaml"]
 
 
+def test_the_documents_counted_are_those_that_are_indexed(shop: Path) -> None:
+    (shop / "levers.yaml").write_text(CONFIG + "knowledge: {documents: docs/}\n")
+    (shop / "docs" / "pay.md").write_text("# Pay\n\nMuch.\n")
+    for name in ("report.png", "x.yaml", "~pay.md"):
+        (shop / "docs" / name).write_text("Nothing to read.")
+    index = Project(shop).index
+    assert index is not None and check(shop).counts["documents"] == len(index.documents) == 1
+
+
 @pytest.mark.parametrize(
     ("config", "says"),
     [

@@ -49,11 +49,12 @@ def check(path: Path | str) -> Checked:
     found = [*report.problems, *(problem for problem in problems if problem not in report.problems)]
     notes = [*report.notes, *(_on_the_hub(root, written) if written else ())]
     notes += _training(root, library) if examples and not found else ()
+    read = {"documents": len(library.documents)} if library else {}  # what search can find, as `levers index` counts it
     return Checked(
         problems=tuple(found),
         gates=tuple(gates),
         detectable_difference={name: detectable_difference(size) for name, size in sizes.items() if size},
-        counts=report.counts,
+        counts=report.counts | read,
         notes=tuple(notes),
     )
 

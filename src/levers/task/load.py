@@ -33,7 +33,10 @@ Sections = Callable[[str], Collection[str]]
 
 
 class CheckReport(Record):
-    """What a check found. `counts` holds cases, dev, test, edge, with_evidence, examples, documents and graders."""
+    """What a check found. `counts` holds cases, dev, test, edge, with_evidence, examples, documents and graders.
+
+    Here every file of the documents' folder that is not hidden counts as a document; reading tells which are some.
+    """
 
     problems: tuple[Problem, ...]
     counts: dict[str, int]
