@@ -168,6 +168,29 @@ def test_an_open_project_follows_documents_and_rules(ruled: Path) -> None:
     assert "at ten" in shown("ana") and opened.bench is not bench and opened.index is not index
 
 
+def test_nothing_is_shown_while_a_rule_matches_nothing(ruled: Path) -> None:
+    close(ruled)
+    opened = verbs.load(ruled)
+    assert "shop opens" not in str(verbs.search(opened, "shop")) and "shop opens" in str(
+        verbs.search(opened, "shop", "ana")
+    )
+    (ruled / "docs" / "opening.md").rename(ruled / "docs" / "hours.md")  # which the rule does not name
+    inlined = opened.start().with_part(Inline(documents=(("docs/hours.md", ""),)))
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"access\.yaml:3: rules\.path.* matches no document"):
+            verbs.search(opened, "shop")
+        with pytest.raises(UserError, match="matches no document"):
+            verbs.ask(opened, "When?", stack=inlined)
+    for verb in (["search", "shop", "-p", ruled], ["index", ruled]):
+        code, found = asked(*verb)
+        assert code == 2 and [each["field"] for each in found["problems"]] == ["rules.path"]
+    rules = ruled / "access.yaml"
+    rules.write_text(rules.read_text().replace("opening.md", "hours.md"))
+    assert "shop opens" not in str(verbs.search(opened, "shop")) and "shop opens" in str(
+        verbs.search(opened, "shop", "ana")
+    )
+
+
 def test_nothing_is_opened_anew_while_nothing_changes(ruled: Path) -> None:
     for path in [*(ruled / "docs").rglob("*"), ruled / "access.yaml"]:
         wait_until_settled(path)

@@ -48,7 +48,10 @@ class Project:
 
     @cached_property
     def index(self) -> Index | None:
-        """The index of the documents as they are now; None when the project has none. Problems in them are raised."""
+        """The index of the documents as they are now; None when the project has none.
+
+        Raises UserError for an access rule that matches nothing: what it is meant to close would be open to all.
+        """
         return self._index()
 
     def index_for(self, stack: Stack) -> Index | None:
@@ -74,7 +77,11 @@ class Project:
             return None
         prefix = self.task.config.knowledge.documents or ""
         progress = partial(self.progress, "embed passages")
-        return self.workshop.build(self.task.documents, prefix, progress, chunking, sharpened)
+        index = self.workshop.build(self.task.documents, prefix, progress, chunking, sharpened)
+        idle = [each for each in index.problems if (each.file, each.field) == (self.access.file, "rules.path")]
+        if idle:
+            raise UserError(idle)
+        return index
 
     def refresh(self) -> Index | None:
         """Read the access rules and the documents again, and return the index of now for the stack in use."""
@@ -85,7 +92,8 @@ class Project:
         """Let go of access rules, index and bench if rules or documents changed; they are read again when needed.
 
         The verbs that answer, search and measure do this first, so that a project may stay open for days.
-        Raises UserError when the access rules cannot be understood: then nothing is shown under those of before.
+        Raises UserError when the access rules cannot be understood: then nothing is shown under those of before. Nor is
+        anything while a rule matches nothing: the index is not opened then.
         """
         now = self.stamps()
         if self._seen is None or now != self._seen:
