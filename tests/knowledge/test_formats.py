@@ -189,6 +189,34 @@ def test_a_quote_inside_quotes_may_come_late(tmp_path):
     assert parts(document)[-1][2] == '| name: last | desc: say "hi", there |'
 
 
+@pytest.mark.parametrize(
+    ("table", "last"),
+    [
+        ("name,size\nTent,'L'\nBoots,'M'\nRope,\"10 m, red\"\n", "| name: Rope | size: 10 m, red |"),
+        ('name,note\nFjell,a \'big\' tent\nRope,"10 m ""red"""\n', '| name: Rope | note: 10 m "red" |'),
+        ("name,note\nTent,'light; dry'\nLamp,'gas; oil'\n", "| name: Lamp | note: 'gas; oil' |"),
+        ("a;b\n1;2,50\n\n4;5;6\n", None),
+        ('name, note\nTent, "light, dry"\n', "| name: Tent | note: light, dry |"),
+        ('name,note\nTent, "light" and dry\n', '| name: Tent | note: "light" and dry |'),
+        ("name\tnote\nTent\t5\" wide, 3' long\n", "| name: Tent | note: 5\" wide, 3' long |"),
+        ("note\nlight; dry\nwarm\n", "| note: warm |"),
+    ],
+)
+def test_only_double_quotes_quote_and_every_row_has_as_many_cells(tmp_path, table, last):
+    write(tmp_path / "docs", {"a.csv": table})
+    library = read_library(tmp_path / "docs", "docs")
+    if last is None:
+        assert [problem.line for problem in library.problems] == [4]
+    else:
+        assert library.problems == () and parts(library.documents[0])[-1][2] == last
+
+
+def test_a_cell_may_hold_a_whole_document(tmp_path):
+    long = "word " * 40_000
+    document = read(tmp_path, "a.csv", f'name,text\nlong,"{long}"\nshort,one\n')
+    assert parts(document)[0][2] == f"| name: long | text: {long.strip()} |"
+
+
 def test_every_chunk_of_every_kind_is_an_exact_span(tmp_path):
     write(tmp_path / "docs", {f"good.{kind}": content for kind, content in make_all().items()})
     library = read_library(tmp_path / "docs", "docs")

@@ -1,7 +1,5 @@
 """Read tables of data: Excel workbooks, CSV and JSON Lines. A row is a block that explains itself by its columns."""
 
-import csv
-import io
 import itertools
 import json
 import warnings
@@ -11,6 +9,7 @@ from typing import Any
 from levers.knowledge.optional import need
 from levers.knowledge.reading import Unreadable, Writer, labelled, one_line, open_package
 from levers.knowledge.records import Parsed
+from levers.ledger.cells import BadCells, read_cells
 
 _DELIMITERS = ",;\t|"
 _TITLES = ("title", "name", "heading", "subject", "id", "_id")
@@ -42,26 +41,41 @@ def read_xlsx(data: bytes) -> Parsed:
 
 def read_csv(text: str) -> Parsed:
     """Read delimited text; comma, semicolon, tab or bar, found by looking. The first row names the columns."""
-    try:
-        dialect: Any = csv.Sniffer().sniff(text[:20_000], delimiters=_DELIMITERS)
-        dialect.doublequote = True  # what is looked at may hold no quote inside quotes, and the rest one
-    except csv.Error:
-        dialect = csv.excel
-    reader = csv.reader(io.StringIO(text, newline=""), dialect, strict=True)
-    rows: list[tuple[int, list[str]]] = []
-    try:
-        rows.extend((reader.line_num, row) for row in reader if any(cell.strip() for cell in row))
-    except csv.Error as error:
-        hint = "close the quotes, and double quotes inside quotes"
-        raise Unreadable(f"a row that cannot be read ({error})", "delimited text", hint, reader.line_num) from error
-    width = len(rows[0][1]) if rows else 0
-    for line, row in rows:
-        if len(row) != width:
-            hint = "quote cells that hold the delimiter; the file may be cut"
-            raise Unreadable(f"{len(row)} cells", f"{width} as in the first row", hint, line)
     writer = Writer()
-    _table("", (row for _, row in rows), writer)
+    _table("", _even_rows(text), writer)
     return writer.done()
+
+
+def _even_rows(text: str) -> list[list[str]]:
+    """Return the rows by the delimiter that gives all of them as many cells, more than one; else say what is uneven.
+
+    `csv.Sniffer` would not do: it takes apostrophes for quotes, and for delimiters what stands beside them.
+    """
+    head = text.lstrip().partition("\n")[0]
+    likely = sorted(_DELIMITERS, key=head.count, reverse=True)
+    # Blanks before a quote are hardly ever part of the cell; where a row cannot be read so, they are.
+    for delimiter, trim in itertools.product((each for each in likely if each in text), (True, False)):
+        try:
+            rows = _rows(text, delimiter, trim)
+        except Unreadable:
+            continue
+        if rows and len(rows[0]) > 1:
+            return rows
+    return _rows(text, likely[0], trim=False)
+
+
+def _rows(text: str, delimiter: str, trim: bool) -> list[list[str]]:
+    rows: list[list[str]] = []
+    try:
+        for line, row in read_cells(text, delimiter, trim):
+            if rows and len(row) != len(rows[0]):
+                hint = "quote cells that hold the delimiter; the file may be cut"
+                raise Unreadable(f"{len(row)} cells", f"{len(rows[0])} as in the first row", hint, line)
+            rows.append(row)
+    except BadCells as error:
+        hint = "close the quotes, and double quotes inside quotes"
+        raise Unreadable(f"a row that cannot be read ({error})", "delimited text", hint, error.line) from error
+    return rows
 
 
 def read_jsonl(text: str) -> Parsed:
