@@ -89,6 +89,12 @@ def test_csv_rows_keep_the_line_they_start_on(tmp_path: Path) -> None:
     assert [(each.line, each.found) for each in problems] == [(5, "2 cells")]
 
 
+def test_a_cell_may_hold_a_whole_document(tmp_path: Path) -> None:
+    long = "word " * 40_000
+    (example,), problems = read_examples(write(tmp_path, "e.csv", f"prompt,completion\nSum up: {long},Yes.\n"), "e.csv")
+    assert not problems and example.question == f"Sum up: {long}"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "line", "found", "hint"),
     [

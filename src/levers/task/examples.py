@@ -1,7 +1,5 @@
 """Reviewed examples from JSON Lines (OpenAI chat, prompt and completion), CSV and Parquet."""
 
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from pydantic import ValidationError
 
 from levers.errors import MissingExtra, Problem
 from levers.ledger import Message
+from levers.ledger.cells import BadCells, read_cells
 from levers.task.golden import cap, read_rows
 from levers.task.records import Example
 from levers.task.text import read_text, show
@@ -131,16 +130,11 @@ def _read_text_rows(path: Path, shown: str, ending: str) -> Rows:
 
 def _read_csv(text: str, shown: str, separator: str) -> Rows:
     """Read rows under a header of prompt, completion and, if wanted, evidence (references parted by blanks) and id."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: list[tuple[int, dict[str, Any]]] = []
     problems: list[Problem] = []
     header: list[str] = []
-    start = 1
     try:
-        for cells in reader:
-            number, start = start, reader.line_num + 1
-            if not any(cell.strip() for cell in cells):
-                continue
+        for number, cells in read_cells(text, separator):
             if not header:
                 header = [cell.strip().lower() for cell in cells]
                 problems = _check_header(header, shown, number, separator)
@@ -154,12 +148,9 @@ def _read_csv(text: str, shown: str, separator: str) -> Rows:
             else:
                 row: dict[str, Any] = dict(zip(header, cells, strict=True))
                 rows.append((number, {**row, "evidence": row.get("evidence", "").split()}))
-    except csv.Error as error:
-        problems.append(
-            Problem(
-                file=shown, line=start, found=str(error), expected="valid CSV", hint='double a quote inside a cell: ""'
-            )
-        )
+    except BadCells as error:
+        hint = 'double a quote inside a cell: ""'
+        problems.append(Problem(file=shown, line=error.line, found=str(error), expected="valid CSV", hint=hint))
     if not rows and not problems:
         problems.append(
             Problem(
