@@ -10,7 +10,9 @@ from story import STAFF_HUT, Story, fact, few_items, reference
 from typer.testing import CliRunner
 
 from levers.cli import app
+from levers.errors import UserError
 from levers.loop import Project
+from levers.stack import Shots
 from levers.verbs.hosting import Hosting, hosted_export
 
 pytest.importorskip("openai")
@@ -79,6 +81,26 @@ def test_the_guards_come_first(shop: Path, tmp_path: Path) -> None:
     code, found = levers(*options, "--force", "--json")
     assert code == 0 and found["train"] == 60 and found["notes"][0].startswith("forced past examples.jsonl:61")
     assert json.loads((shop / ".levers" / "forced.jsonl").read_text())["lever"] == "hosted"
+
+
+def test_examples_with_a_system_turn_of_their_own(shop: Path, tmp_path: Path) -> None:
+    own = ("system", "You keep the shop.")
+    rows = [(own, ("user", f"Do you sell thing {at}?"), ("assistant", ("no", "yes")[at % 2])) for at in range(60)]
+    chats = [{"messages": [{"role": role, "content": text} for role, text in row]} for row in rows]
+    (shop / "examples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in chats))
+    code, _ = levers("hosted", "export", tmp_path / "out", "--model", "gpt-4o", "-p", shop)
+    written = [json.loads(line) for line in (tmp_path / "out" / "train.jsonl").read_text().splitlines()]
+    assert code == 0 and len(written) == 60
+    assert written[0]["messages"][0]["content"] == "Say yes or no.\n\nYou keep the shop."
+    assert {tuple(turn["role"] for turn in row["messages"]) for row in written} == {("system", "user", "assistant")}
+    project = Project(shop)
+    stack = project.stack(None)
+    shown = stack.model_copy(update={"parts": (*stack.parts, Shots(pairs=(("Do you sell thing 0?", "no"),)))})
+    with pytest.raises(UserError) as told:
+        hosted_export(project, Hosting(model="gpt-4o"), tmp_path / "shots", shown)
+    assert {problem.file for problem in told.value.problems} == {"examples.jsonl"}
+    assert all(problem.line and problem.hint for problem in told.value.problems)
+    assert not (tmp_path / "shots").exists()
 
 
 def test_what_only_some_may_read_goes_to_no_provider(tmp_path: Path) -> None:

@@ -225,11 +225,21 @@ def test_export_is_chat_lines_with_the_answer_last(provider: Provider, tmp_path:
     assert rows[0]["messages"][-1]["content"] == "1 days"
 
 
+def test_system_turns_at_the_front_become_one(tmp_path: Path) -> None:
+    own = Message(role="system", content="Answer in French.")
+    two = [each.model_copy(update={"messages": (each.messages[0], own, *each.messages[1:])}) for each in samples(10)]
+    assert export(two, "openai", tmp_path / "train.jsonl") == 10
+    first = json.loads((tmp_path / "train.jsonl").read_text().splitlines()[0])
+    assert [turn["role"] for turn in first["messages"]] == ["system", "user", "assistant"]
+    assert first["messages"][0]["content"] == "Be brief.\n\nAnswer in French."
+
+
 def test_what_a_provider_would_refuse_is_not_written(tmp_path: Path) -> None:
     late = Sample(messages=(*samples(1)[0].messages, Message(role="system", content="Now")), answer="x", line=7)
     with pytest.raises(UserError) as told:
         export([late], "openai", tmp_path / "train.jsonl")
     assert [problem.line for problem in told.value.problems] == [7, None]
+    assert "take the system turn out" in told.value.problems[0].hint
     assert not list(tmp_path.iterdir())
 
 

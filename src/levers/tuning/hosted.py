@@ -5,6 +5,7 @@ and its tool's commands. Keys come from the environment: a provider's own key go
 server (`base_url`) gets LEVERS_API_KEY. Loads nothing heavy until a server is called.
 """
 
+import itertools
 import json
 import os
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from levers.errors import MissingExtra, ModelError, Problem, UserError
-from levers.ledger import Record, write_atomic
+from levers.ledger import Message, Record, write_atomic
 from levers.tuning.records import Sample
 
 Provider = Literal["openai", "together", "fireworks"]
@@ -88,20 +89,14 @@ class Job(Record):
 def export(samples: Sequence[Sample], provider: Provider, path: Path) -> int:
     """Write samples as the provider's JSON Lines and return how many.
 
-    All three take `{"messages": [{"role", "content"}, …]}`; the loss is on the assistant's turns. A system turn must be
-    the first one.
+    All three take `{"messages": [{"role", "content"}, …]}`; the loss is on the assistant's turns. There may be one
+    system turn, and it must be the first: system turns that follow it are joined to it.
 
     Raises:
-        UserError: there are fewer samples than the provider takes, or a system turn stands later than first.
+        UserError: there are fewer samples than the provider takes, or a system turn stands after another's turn.
     """
     place = PLACES[provider]
-    problems = [
-        Problem(
-            file=path.name, line=each.line or at, found="a system turn in the middle", expected="system turns first"
-        )
-        for at, each in enumerate(samples, 1)
-        if any(turn.role == "system" for turn in each.messages[1:])
-    ]
+    problems = late_system(samples, path.name)
     if len(samples) < place.least:
         found = f"{len(samples)} examples"
         problems.append(Problem(file=path.name, found=found, expected=f"at least {place.least} for {provider}"))
@@ -109,11 +104,34 @@ def export(samples: Sequence[Sample], provider: Provider, path: Path) -> int:
         raise UserError(problems)
     lines = []
     for each in samples:
-        turns = [{"role": turn.role, "content": turn.content} for turn in each.messages]
+        turns = [{"role": turn.role, "content": turn.content} for turn in _one_system(each.messages)]
         turns.append({"role": "assistant", "content": each.answer})
         lines.append(json.dumps({"messages": turns}, ensure_ascii=False))
     write_atomic(path, "\n".join(lines) + "\n")
     return len(lines)
+
+
+def late_system(samples: Sequence[Sample], file: str) -> list[Problem]:
+    """Name the samples with a system turn after another's turn, by their lines in `file`: no provider takes it."""
+    hint = "take the system turn out of the example, or choose a stack that shows no examples before it"
+    return [
+        Problem(
+            file=file,
+            line=each.line or at,
+            found="a system turn after a user's or an answer",
+            expected="system turns first",
+            hint=hint,
+        )
+        for at, each in enumerate(samples, 1)
+        if any(turn.role == "system" for turn in _one_system(each.messages)[1:])
+    ]
+
+
+def _one_system(messages: Sequence[Message]) -> list[Message]:
+    """Join the system turns at the front to one."""
+    front = list(itertools.takewhile(lambda turn: turn.role == "system", messages))
+    text = "\n\n".join(turn.content for turn in front)
+    return [*([Message(role="system", content=text)] if front else []), *messages[len(front) :]]
 
 
 def count_tokens(samples: Sequence[Sample]) -> int:

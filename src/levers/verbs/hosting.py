@@ -17,7 +17,7 @@ from levers.stack.shared import is_public
 from levers.task.records import Example
 from levers.task.references import split_reference
 from levers.tuning import Sample
-from levers.tuning.hosted import PLACES, HostedTuning, Job, Provider, count_tokens, export, firectl
+from levers.tuning.hosted import PLACES, HostedTuning, Job, Provider, count_tokens, export, firectl, late_system
 from levers.tuning.retirement import is_gone, warnings
 
 TRAIN, HELD = "train.jsonl", "held_out.jsonl"
@@ -81,6 +81,9 @@ def hosted_export(
         Sample(messages=messages(draft), answer=each.answer, line=each.line)
         for draft, each in zip(drafts, kept, strict=True)
     ]
+    late = late_system(samples, task.config.examples or "examples")
+    if late:  # before anything is written
+        raise UserError(late)
     held = samples[::HELD_OUT] if len(samples) >= HELD_OUT * PLACES[how.provider].least else []
     train = [each for place, each in enumerate(samples) if place % HELD_OUT or not held]
     folder = Path(into)
