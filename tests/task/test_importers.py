@@ -58,6 +58,91 @@ def test_promptfoo_assertions_become_graders(tmp_path: Path) -> None:
     assert chosen == {"regex", "schema"}
 
 
+def promptfoo(folder: Path, **files: str) -> Path:
+    """Write files by their stems, and a configuration under `config`."""
+    for name, text in files.items():
+        stem, _, ending = name.rpartition("_")
+        (folder / f"{stem}.{ending}").write_text(text)
+    return folder / "config.yaml"
+
+
+def test_promptfoo_reads_the_files_that_stand_for_mappings(tmp_path: Path) -> None:
+    config = promptfoo(
+        tmp_path,
+        config_yaml="defaultTest: file://default.yaml\ntests:\n- {vars: file://one.yaml, assert: [{type: equals, value: a}]}\n",
+        default_yaml="vars: [file://shop.json]\nassert:\n- {type: not-contains, value: as an AI}\n",
+        shop_json='{"shop": "Bern"}',
+        one_yaml="question: Where?\n",
+    )
+    found = READERS["promptfoo"](config)
+    assert [case["input"] for case in found.cases] == ["shop: Bern\nWhere?"]
+    assert [grader["kind"] for grader in found.graders] == ["tone", "exact"] and not found.notes
+
+
+def test_an_answer_with_a_colon_is_no_assertion(tmp_path: Path) -> None:
+    answers = ["https://example.org/form", "note: the side door", "contains: noon", "similar(0.8): Ana", "grade: kind"]
+    table = "question,__expected\n" + "".join(f"q{at},{text}\n" for at, text in enumerate(answers))
+    config = promptfoo(tmp_path, config_yaml="tests: file://tests.csv\n", tests_csv=table)
+    found = READERS["promptfoo"](config)
+    assert [case["expected"] for case in found.cases] == [*answers[:2], "noon", "Ana", "kind"]
+    kinds = [(grader["kind"], grader.get("threshold")) for grader in found.graders]
+    assert kinds == [("exact", None), ("contains", None), ("semantic", 0.8), ("judge", None)]
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"tests": "q,__expected\none,a\ntwo,b,c\n\nthree\n"}, ["tests.csv:3: found 3 cells", "tests.csv:5: found 1"]),
+        ({"tests": 'q,__expected\none,a\ntwo,"b\n'}, ["tests.csv:3: found unexpected end", "close the quotes"]),
+        ({"config": "tests: file://tests.jsonl\n"}, ["tests.jsonl:2: found", "valid JSON", "tests.jsonl:3: found 3"]),
+        ({"config": "tests: [{vars: file://gone.yaml}]\n"}, ["gone.yaml: found nothing there"]),
+        ({"config": "tests: [{vars: file://vars.js}]\n"}, ["config.yaml: vars: found", ".yaml or .json", "no code"]),
+        ({"config": "defaultTest: 3\ntests: [{vars: {q: x}}]\n"}, ["config.yaml: defaultTest: found 3"]),
+        ({"config": "defaultTest: file://list.yaml\ntests: [{vars: {q: x}}]\n"}, ["list.yaml:1: found no mapping"]),
+        ({"schema": '{\n"type": "object",}'}, ["schema.json:2: found", "valid JSON"]),
+        ({"schema": "[]"}, ["schema.json:1: found []", "a JSON Schema"]),
+    ],
+)
+def test_a_faulty_file_beside_the_configuration_is_named(
+    files: dict[str, str], says: list[str], tmp_path: Path
+) -> None:
+    schema = (
+        "tests:\n- {vars: {q: x}, assert: [{type: equals, value: a}, {type: is-json, value: file://schema.json}]}\n"
+    )
+    config = promptfoo(
+        tmp_path,
+        config_yaml=files.get("config", schema if "schema" in files else "tests: file://tests.csv\n"),
+        tests_csv=files.get("tests", ""),
+        tests_jsonl='{"vars": {"q": "x"}}\n{"vars":\n3\n',
+        schema_json=files.get("schema", ""),
+        list_yaml="- x\n",
+    )
+    with pytest.raises(UserError) as raised:
+        READERS["promptfoo"](config)
+    assert all(each in str(raised.value) for each in says), str(raised.value)
+
+
+def test_a_schema_in_code_is_told(tmp_path: Path) -> None:
+    check = "{type: is-json, value: file://schema.js}"
+    config = promptfoo(
+        tmp_path, config_yaml=f"tests: [{{vars: {{q: x}}, assert: [{{type: equals, value: a}}, {check}]}}]\n"
+    )
+    assert any("schema.js" in note for note in READERS["promptfoo"](config).notes)
+
+
+def test_a_csv_cell_is_neither_swallowed_nor_too_long(tmp_path: Path) -> None:
+    path, long = tmp_path / "set.csv", "word " * 40_000
+    path.write_text(f"user_input,reference,reference_contexts\nWho?,Ana,{long}\n")
+    assert list(READERS["ragas"](path).documents.values()) == [long.strip() + "\n"]
+    path.write_text("user_input,reference,reference_contexts\nWho?,Ana, the librarian,['p']\nWhere?,Here,['q'],x\n")
+    with pytest.raises(UserError) as raised:
+        READERS["ragas"](path)
+    assert [(problem.file, problem.line, problem.found) for problem in raised.value.problems] == [
+        ("set.csv", 2, "4 cells"),
+        ("set.csv", 3, "4 cells"),
+    ]
+
+
 def test_ragas_and_deepeval_bring_their_passages(tmp_path: Path) -> None:
     _, task = imported("ragas", tmp_path / "ragas")
     cases = by_question(task)

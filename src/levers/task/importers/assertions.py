@@ -21,7 +21,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from levers.task.importers.records import Imported, as_expected
+from levers.errors import Problem, UserError
+from levers.ledger.yaml import parse_yaml
+from levers.task.importers.records import Imported, as_expected, text_of
+from levers.task.text import parse_json, show
 
 _EXPECTED = {
     "equals": "exact",
@@ -43,6 +46,15 @@ _EXPECTED = {
     "factuality": "judge",
     "model-graded-factuality": "judge",
 }
+_OTHERS = """
+answer-relevance classifier contains-html contains-json contains-sql contains-xml context-faithfulness context-recall
+context-relevance conversation-relevance cost eval file finish-reason fn gleu grade guardrails human is-html is-json
+is-refusal is-sql is-valid-function-call is-valid-openai-function-call is-valid-openai-tools-call is-xml javascript
+latency levenshtein max-score meteor moderation perplexity perplexity-score pi python rouge-l rouge-s ruby search-rubric
+select-best similar:cosine similar:dot similar:euclidean tool-call-f1 trace-error-spans trace-span-count
+trace-span-duration webhook word-count
+"""
+TYPES = (*_EXPECTED, *_OTHERS.split())  # what promptfoo takes for an assertion's type before a colon, old names too
 _RUBRICS = ("llm-rubric", "g-eval", "model-graded-closedqa")
 _FOLLOWS = "The answer does what the reference asks of an answer."
 _CASE = "promptfoo's contains and regex mind upper and lower case; here contains does not, and it compares whole words"
@@ -141,8 +153,7 @@ class Assertions:
 
     def _schema(self, value: Any) -> str:
         if isinstance(value, str) and value.startswith("file://"):
-            path = self._folder / value.removeprefix("file://")
-            value = json.loads(path.read_text(encoding="utf-8")) if path.is_file() and path.suffix == ".json" else None
+            value = self._schema_file(self._folder / value.removeprefix("file://"))
         if isinstance(value, str):
             value = as_expected(value)
         schema = value if isinstance(value, dict) else {"type": ["object", "array"]}
@@ -150,6 +161,17 @@ class Assertions:
         name = known or f"answer-{len(self._found.schemas) + 1}.schema.json"
         self._found.schemas[name] = schema
         return name
+
+    def _schema_file(self, path: Path) -> Any:
+        if path.suffix.lower() not in (".json", ".yaml", ".yml"):
+            self._found.note(f"the schema in {path.name} is left out, and any JSON will do: levers runs no code")
+            return None
+        parse = parse_json if path.suffix.lower() == ".json" else parse_yaml
+        tree, problem = parse(text_of(path), path.name)
+        if problem or not isinstance(tree, dict):
+            found = Problem(file=path.name, line=1, found=show(tree), expected="a JSON Schema: an object")
+            raise UserError(problem or found)
+        return json.loads(json.dumps(tree, default=str))
 
     def _keep(self, grader: dict[str, Any]) -> str:
         key = json.dumps(grader, sort_keys=True)

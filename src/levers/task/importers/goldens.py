@@ -1,20 +1,18 @@
 """Evaluation sets of ragas and DeepEval: a question, a reference answer, and the passages it was written from."""
 
 import ast
-import csv
-import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from levers.errors import Problem, UserError
 from levers.task.importers.records import (
     Faults,
     Imported,
     as_expected,
+    csv_rows,
     fitting_graders,
     keep_passage,
     rows_of,
-    text_of,
     texts,
 )
 from levers.task.records import SOURCE
@@ -111,11 +109,5 @@ def _listed(value: Any) -> list[str]:
     return texts(value.split("|"))
 
 
-def _rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
-    if path.suffix.lower() != ".csv":
-        return rows_of(path)
-    reader = csv.DictReader(io.StringIO(text_of(path), newline=""))
-    rows: list[tuple[int, dict[str, Any]]] = [(reader.line_num, dict(row)) for row in reader]
-    if not rows:
-        raise UserError(Problem(file=path.name, line=1, found="no rows", expected="a header and rows"))
-    return rows
+def _rows(path: Path) -> Sequence[tuple[int, dict[str, Any]]]:
+    return csv_rows(path) if path.suffix.lower() == ".csv" else rows_of(path)

@@ -1,7 +1,5 @@
 """promptfoo configurations: tests become cases, assertions become graders."""
 
-import csv
-import io
 import itertools
 import json
 import re
@@ -11,18 +9,21 @@ from typing import Any
 
 from levers.errors import Problem, UserError
 from levers.ledger.yaml import parse_yaml
-from levers.task.importers.assertions import Assertions
-from levers.task.importers.records import Imported, missing, text_of
+from levers.task.importers.assertions import TYPES, Assertions
+from levers.task.importers.records import Imported, csv_rows, missing, rows_of, text_of
+from levers.task.text import show
 
 _VARIABLE = re.compile(r"\{\{-?\s*([A-Za-z_][\w.]*)\s*(?:\|[^}]*)?-?\}\}")
+_TYPED = re.compile(rf"(not-)?({'|'.join(sorted(map(re.escape, TYPES), key=len, reverse=True))})(?:\((\d*\.?\d+)\))?:")
+_TREES = (".yaml", ".yml", ".json")
 _ASKS = ("question", "query", "input", "prompt", "message", "text", "user_input")
 
 
 def read_promptfoo(path: Path) -> Imported:
     """Read a promptfooconfig.yaml (or .json), or the folder that holds one.
 
-    Tests may be written out or named as file://….yaml, .json, .jsonl or .csv; defaultTest is merged in; variables that
-    hold lists are multiplied out, as promptfoo does. The first prompt becomes the brief. What the assertions become is
+    Tests may be written out or named as file://….yaml, .json, .jsonl or .csv, variables and defaultTest as .yaml or
+    .json; defaultTest is merged in; variables that hold lists are multiplied out, as promptfoo does. The first prompt becomes the brief. What the assertions become is
     told by `Assertions`; those that run code or cannot be expressed are named in the notes.
     """
     if path.is_dir():
@@ -43,15 +44,14 @@ def read_promptfoo(path: Path) -> Imported:
             Problem(file=path.name, field="tests", found="no tests", expected="a list of tests, or file://…")
         )
     found = Imported(instructions=_prompt(config.get("prompts"), path))
-    default = config.get("defaultTest")
-    shared: dict[str, Any] = default if isinstance(default, dict) else {}
+    shared = _mapping(config.get("defaultTest"), path, "defaultTest")
     assertions = Assertions(found, _judge(config, shared), path.parent)
     number = 0
     for test in tests:
         if not isinstance(test, dict):
             found.note(f"a test that is no mapping is left out: {str(test)[:60]}")
             continue
-        variables = {**(shared.get("vars") or {}), **(test.get("vars") or {})}
+        variables = _mapping(shared.get("vars"), path, "vars") | _mapping(test.get("vars"), path, "vars")
         for values in _combinations(variables):
             number += 1
             checks = [*(shared.get("assert") or []), *(test.get("assert") or [])]
@@ -74,6 +74,23 @@ def _document(path: Path) -> Any:
     return json.loads(json.dumps(tree, default=str))
 
 
+def _mapping(value: Any, path: Path, field: str) -> dict[str, Any]:
+    """Return the mapping under a key of the configuration at `path`, or of the files that are named there instead."""
+    if isinstance(value, dict | None):
+        return value or {}
+    whole: dict[str, Any] = {}
+    for each in value if isinstance(value, list) else [value]:
+        file = path.parent / str(each).removeprefix("file://")
+        if not isinstance(each, str) or file.suffix.lower() not in _TREES:
+            expected, hint = "a mapping, or file://… of a .yaml or .json file", "write it out: no code is run"
+            raise UserError(Problem(file=path.name, field=field, found=show(each), expected=expected, hint=hint))
+        tree = _document(file)
+        if not isinstance(tree, dict):
+            raise UserError(Problem(file=file.name, line=1, found="no mapping", expected=f"the keys of {field}"))
+        whole |= tree
+    return whole
+
+
 def _tests(value: Any, path: Path) -> Iterator[Any]:
     """Yield the tests, from wherever they are named."""
     for each in value if isinstance(value, list) else [value]:
@@ -93,11 +110,10 @@ def _from_file(path: Path) -> Iterator[Any]:
         raise UserError(missing(path, "a file of tests"))
     ending = path.suffix.lower()
     if ending == ".csv":
-        for row in csv.DictReader(io.StringIO(text_of(path), newline="")):
-            yield _from_row({str(key).strip(): (value or "").strip() for key, value in row.items()})
+        yield from (_from_row({key: value.strip() for key, value in row.items()}) for _, row in csv_rows(path))
     elif ending == ".jsonl":
-        yield from (json.loads(line) for line in text_of(path).split("\n") if line.strip())
-    elif ending in (".yaml", ".yml", ".json"):
+        yield from (row for _, row in rows_of(path))
+    elif ending in _TREES:
         whole = _document(path)
         yield from whole if isinstance(whole, list) else [whole]
     else:
@@ -111,12 +127,12 @@ def _from_row(row: dict[str, str]) -> dict[str, Any]:
     """Turn a CSV row into a test: __expected columns are assertions, written `type: value`; no type means equals."""
     checks = []
     for value in (value for key, value in row.items() if key.startswith("__expected") and value):
-        match = re.match(r"(not-)?[a-z0-9-]+(\(\d*\.?\d+\))?:", value)
-        kind, _, rest = value.partition(":") if match else ("equals", "", value)
-        name, _, threshold = kind.partition("(")
-        several = "all" in name or "any" in name
-        parts: Any = [part.strip() for part in rest.split(",")] if several else rest.strip()
-        checks.append({"type": name, "value": parts, **({"threshold": float(threshold[:-1])} if threshold else {})})
+        match = _TYPED.match(value)
+        name = f"{match[1] or ''}{match[2]}" if match else "equals"
+        rest = value[match.end() :] if match else value
+        parts: Any = [part.strip() for part in rest.split(",")] if name.endswith(("-all", "-any")) else rest.strip()
+        threshold = {"threshold": float(match[3])} if match and match[3] else {}
+        checks.append({"type": "llm-rubric" if name == "grade" else name, "value": parts, **threshold})
     return {"vars": {key: value for key, value in row.items() if not key.startswith("__")}, "assert": checks}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from levers.errors import Problem, UserError
+from levers.ledger.cells import BadCells, read_cells
 from levers.task.golden import cap, read_rows
 from levers.task.text import parse_json, read_text, show
 
@@ -63,6 +64,34 @@ def rows_of(path: Path) -> list[tuple[int, dict[str, Any]]]:
     if problems:
         raise UserError(cap(problems, path.name))
     return found
+
+
+def csv_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Read a CSV file's rows under its header, with the lines they start on.
+
+    Raises UserError naming every row that has more or fewer cells than the header, or that there is no row.
+    """
+    rows: list[tuple[int, dict[str, str]]] = []
+    problems: list[Problem] = []
+    header: list[str] = []
+    try:
+        for line, cells in read_cells(text_of(path)):
+            if not header:
+                header = [cell.strip() for cell in cells]
+            elif len(cells) == len(header):
+                rows.append((line, dict(zip(header, cells, strict=True))))
+            else:
+                found, expected = f"{len(cells)} cells", f"{len(header)} as in the header"
+                hint = "put quotes around a cell that holds a comma, and end every row"
+                problems.append(Problem(file=path.name, line=line, found=found, expected=expected, hint=hint))
+    except BadCells as error:
+        hint = 'close the quotes, and double a quote inside a cell: ""'
+        problems.append(Problem(file=path.name, line=error.line, found=str(error), expected="valid CSV", hint=hint))
+    if not rows and not problems:
+        problems = [Problem(file=path.name, line=1, found="no rows", expected="a header and rows")]
+    if problems:
+        raise UserError(cap(problems, path.name))
+    return rows
 
 
 def text_of(path: Path) -> str:
