@@ -69,7 +69,8 @@ def promptfoo(folder: Path, **files: str) -> Path:
 def test_promptfoo_reads_the_files_that_stand_for_mappings(tmp_path: Path) -> None:
     config = promptfoo(
         tmp_path,
-        config_yaml="defaultTest: file://default.yaml\ntests:\n- {vars: file://one.yaml, assert: [{type: equals, value: a}]}\n",
+        config_yaml="defaultTest: file://default.yaml\n"
+        "tests:\n- {vars: file://one.yaml, assert: [{type: equals, value: a}]}\n",
         default_yaml="vars: [file://shop.json]\nassert:\n- {type: not-contains, value: as an AI}\n",
         shop_json='{"shop": "Bern"}',
         one_yaml="question: Where?\n",

@@ -23,8 +23,9 @@ def read_promptfoo(path: Path) -> Imported:
     """Read a promptfooconfig.yaml (or .json), or the folder that holds one.
 
     Tests may be written out or named as file://….yaml, .json, .jsonl or .csv, variables and defaultTest as .yaml or
-    .json; defaultTest is merged in; variables that hold lists are multiplied out, as promptfoo does. The first prompt becomes the brief. What the assertions become is
-    told by `Assertions`; those that run code or cannot be expressed are named in the notes.
+    .json; defaultTest is merged in; variables that hold lists are multiplied out, as promptfoo does. The first prompt
+    becomes the brief. What the assertions become is told by `Assertions`; those that run code or cannot be expressed
+    are named in the notes.
     """
     if path.is_dir():
         path = next(
