@@ -262,7 +262,7 @@ def write_story(
         base_url=base_url,
         reference=reference_model or "null",
         topics=", ".join(TOPICS),
-        knowledge=f"knowledge: {{documents: docs/, access: access.yaml{', tables: tables.db' if tables else ''}}}"
+        knowledge=f"knowledge: {{documents: docs/, access: access.yaml{', tables: ./tables.db' if tables else ''}}}"
         if documents
         else "",
         examples="examples: examples.jsonl\n" if examples else "",

@@ -181,9 +181,9 @@ def test_nothing_is_shown_while_a_rule_matches_nothing(ruled: Path) -> None:
             verbs.search(opened, "shop")
         with pytest.raises(UserError, match="matches no document"):
             verbs.ask(opened, "When?", stack=inlined)
-    for verb in (["search", "shop", "-p", ruled], ["index", ruled]):
-        code, found = asked(*verb)
-        assert code == 2 and [each["field"] for each in found["problems"]] == ["rules.path"]
+    for verb, code in ((["search", "shop", "-p", ruled], 2), (["index", ruled], 0), (["index", ruled, "--purge"], 0)):
+        done, found = asked(*verb)
+        assert done == code and [each["field"] for each in found["problems"]] == ["rules.path"]
     rules = ruled / "access.yaml"
     rules.write_text(rules.read_text().replace("opening.md", "hours.md"))
     assert "shop opens" not in str(verbs.search(opened, "shop")) and "shop opens" in str(

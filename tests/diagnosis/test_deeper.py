@@ -138,30 +138,31 @@ def test_large_sets_are_sampled_with_intervals_that_know_it(tmp_path: Path) -> N
 
 
 class _Held:
-    """A library that holds one text for every case."""
+    """A library that holds the same texts for every case; ana may read the first alone, if it is not the only one."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, *texts: str) -> None:
         self.library = self
         self.task = SimpleNamespace(config=SimpleNamespace(graders=()))
-        self._text = text
+        self._texts = texts
 
     def may_find(self, passage: Passage, user: str | None) -> bool:
-        del passage
-        return user != "ana"
+        return user != "ana" or passage.text in self._texts[:-1]
 
     def evidence(self, case: Case) -> tuple[Passage, ...]:
         del case
-        return (Passage(document="d", section="", heading="", text=self._text, start=0, end=9),) if self._text else ()
+        return tuple(Passage(document="d", section="", heading="", text=text, start=0, end=9) for text in self._texts)
 
 
 def test_a_label_is_suspect_only_where_samples_and_reference_agree() -> None:
     case = Case(id="c", input="Who?", expected="Ann", partition="dev")
-    held, bare = _Held("It was Bob."), _Held("")
+    held, bare = _Held("It was Bob."), _Held()
     assert suspect_label(case, ["Bob", *["Bob"] * 5], None, held) is not None
     assert suspect_label(case, ["Bob", *["Cid"] * 5], None, held) is None, "the samples say otherwise"
     assert suspect_label(case, ["Bob", *["Bob"] * 5], None, _Held("Ann or Bob.")) is None, "the golden answer is there"
     theirs = case.model_copy(update={"user": "ana"})
     assert suspect_label(theirs, ["Bob", *["Bob"] * 5], None, held) is None, "what she may not read proves a leak"
+    both = _Held("It was Bob.", "No, it was Ann.")
+    assert suspect_label(theirs, ["Bob", *["Bob"] * 5], None, both) is None, "it is right in what she may not read"
     assert suspect_label(case, ["Bob", *["Bob"] * 5], None, bare) is None, "nothing to look into, nobody to agree"
     assert suspect_label(case, ["Bob", *["Bob"] * 5], "Ann", bare) is None, "the reference is right"
     need = suspect_label(case, ["Bob", *["Bob"] * 4, "Cid"], "bob", bare)

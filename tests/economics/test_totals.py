@@ -70,6 +70,9 @@ def test_without_traffic_the_fixed_cost_decides() -> None:
     assert saved is not None
     assert saved.days == pytest.approx(30)
     assert breakeven(10, 0.01, 0, 0.02, 0, fixed_saved=0) is None
+    equal = breakeven(100, 0.001, 0, 0.002, 1000, fixed_saved=30)  # as dear a day, cheaper to set up
+    assert equal is not None
+    assert equal.days == 0
 
 
 @settings(deadline=None)

@@ -200,6 +200,7 @@ def test_a_quote_inside_quotes_may_come_late(tmp_path):
         ('name,note\nTent, "light" and dry\n', '| name: Tent | note: "light" and dry |'),
         ("name\tnote\nTent\t5\" wide, 3' long\n", "| name: Tent | note: 5\" wide, 3' long |"),
         ("note\nlight; dry\nwarm\n", "| note: warm |"),
+        ("name;price in EUR, net\nTent;10,50\nRope;7,25\n", "| name: Rope | price in EUR, net: 7,25 |"),
     ],
 )
 def test_only_double_quotes_quote_and_every_row_has_as_many_cells(tmp_path, table, last):

@@ -16,6 +16,7 @@ from levers.errors import LeversError, UserError
 from levers.knowledge import Access, Chunk, Chunking, Found, Index, Mode, Rule, build, load_access, open_index, store
 from levers.knowledge.fuse import distinct, fuse, grow
 from levers.knowledge.index import View
+from levers.knowledge.library import read_library
 from levers.knowledge.store import Hits, Rows, Table
 from levers.knowledge.words import Words, segment
 
@@ -343,6 +344,16 @@ def test_a_rule_for_no_section_is_a_problem(tmp_path, embedder):
     access = Access(groups={"board": ("eve",)}, rules=(Rule(path="pay.md#salary", groups=("board",), line=3),))
     index = build(tmp_path / "docs", "docs", access, embedder, tmp_path / "indexes")
     assert ["matches no section" in problem.found for problem in index.problems] == [True]
+
+
+def test_a_rule_for_a_file_that_cannot_be_read_matches_it(tmp_path, embedder):
+    write(tmp_path, {"docs/pay.md": "", "docs/hours.md": "# Hours\n\nTen to four.\n"})
+    rules = tuple(Rule(path=path, groups=("board",)) for path in ("pay.md", "pay.md#salaries"))
+    access = Access(groups={"board": ("eve",)}, rules=rules)
+    index = build(tmp_path / "docs", "docs", access, embedder, tmp_path / "indexes")
+    library = read_library(tmp_path / "docs", "docs", access)
+    for problems in (index.problems, library.problems):
+        assert [(problem.file, problem.found) for problem in problems] == [("docs/pay.md", "no text")]
 
 
 def test_a_rule_for_a_heading_covers_its_repeats(tmp_path, embedder):

@@ -49,8 +49,8 @@ def test_a_call_that_has_a_price_of_its_own_is_paid_and_capped(tmp_path: Path, s
 def test_an_hours_price_charges_no_server(tmp_path: Path, server: FakeServer) -> None:
     models = f'{{answer: openai/mine, cap: 5, base_url: "{server.base_url}"}}'
     made = project(tmp_path, models, "openai/mine: {compute_hour: 4}\n")
-    assert "no price for openai/mine" in str(check(tmp_path).problems[0])
-    with pytest.raises(UserError, match="no price for openai/mine"):
+    assert "only a price by the hour for openai/mine" in str(check(tmp_path).problems[0])
+    with pytest.raises(UserError, match=r"in prices\.yaml write .* in its place"):
         verbs.ask(made, "Where?")
 
 

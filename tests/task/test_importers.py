@@ -82,10 +82,13 @@ def test_promptfoo_reads_the_files_that_stand_for_mappings(tmp_path: Path) -> No
 
 def test_an_answer_with_a_colon_is_no_assertion(tmp_path: Path) -> None:
     answers = ["https://example.org/form", "note: the side door", "contains: noon", "similar(0.8): Ana", "grade: kind"]
-    table = "question,__expected\n" + "".join(f"q{at},{text}\n" for at, text in enumerate(answers))
+    table = "question,__expected,__expected2\n" + "".join(
+        f"q{at},{text},latency(90)\n" for at, text in enumerate(answers)
+    )
     config = promptfoo(tmp_path, config_yaml="tests: file://tests.csv\n", tests_csv=table)
     found = READERS["promptfoo"](config)
     assert [case["expected"] for case in found.cases] == [*answers[:2], "noon", "Ana", "kind"]
+    assert found.targets == {"p95_ms": 90.0}
     kinds = [(grader["kind"], grader.get("threshold")) for grader in found.graders]
     assert kinds == [("exact", None), ("contains", None), ("semantic", 0.8), ("judge", None)]
 
@@ -96,7 +99,7 @@ def test_an_answer_with_a_colon_is_no_assertion(tmp_path: Path) -> None:
         ({"tests": "q,__expected\none,a\ntwo,b,c\n\nthree\n"}, ["tests.csv:3: found 3 cells", "tests.csv:5: found 1"]),
         ({"tests": 'q,__expected\none,a\ntwo,"b\n'}, ["tests.csv:3: found unexpected end", "close the quotes"]),
         ({"config": "tests: file://tests.jsonl\n"}, ["tests.jsonl:2: found", "valid JSON", "tests.jsonl:3: found 3"]),
-        ({"config": "tests: [{vars: file://gone.yaml}]\n"}, ["gone.yaml: found nothing there"]),
+        ({"config": "tests: [{vars: file://gone.yaml}]\n"}, ["config.yaml: vars: found", "gone.yaml", "not there"]),
         ({"config": "tests: [{vars: file://vars.js}]\n"}, ["config.yaml: vars: found", ".yaml or .json", "no code"]),
         ({"config": "defaultTest: 3\ntests: [{vars: {q: x}}]\n"}, ["config.yaml: defaultTest: found 3"]),
         ({"config": "defaultTest: file://list.yaml\ntests: [{vars: {q: x}}]\n"}, ["list.yaml:1: found no mapping"]),

@@ -164,6 +164,9 @@ def test_files_with_answers_do_not_lie_among_the_documents(make: Make, documents
         ("levers.yaml", 8, "graders[0].labels"),
     ]
     assert all("lies in the documents' folder" in each.found and "move the file" in each.hint for each in problems)
+    hidden = CONFIG.replace("golden.jsonl", "docs/.held/golden.jsonl").replace("examples: examples.jsonl\n", "")
+    hidden = hidden.replace("documents: docs/", f"documents: {documents}")
+    assert check(make({"levers.yaml": hidden, "docs/.held/golden.jsonl": rows})).ok
     outside = CONFIG.replace("golden.jsonl", "../golden.jsonl").replace("examples: examples.jsonl\n", "")
     (tmp_path / "golden.jsonl").write_text(rows)
     assert check(make({"levers.yaml": outside.replace("documents: docs/", f"documents: {documents}")})).ok

@@ -9,7 +9,7 @@ from levers.diagnosis.records import Need
 from levers.diagnosis.runs import NOTHING, Probes, Runs
 from levers.stack import Inline, Passage, Stack
 from levers.task.records import Case, DevCase
-from levers.task.references import split_reference
+from levers.task.references import plain_reference, split_reference
 from levers.trial.bench import Bench
 
 PLAIN = {
@@ -56,7 +56,7 @@ def _who(case: Case) -> str:
 def _knowledge(case: DevCase, runs: Runs, arrangement: str | None) -> Need:
     bench, stack = runs.bench, runs.stack
     tables = bench.task.config.knowledge.tables
-    if tables and any(reference.split("#")[0] == tables for reference in case.evidence):
+    if tables and any(split_reference(each)[0] == plain_reference(tables) for each in case.evidence):
         return Need(name="tool", detail="in the tables", because="stating the figure from the tables made it pass")
     held, readable = bench.library.evidence(case), evidence_of(case, bench.library, bench.task.config.graders)
     inlined = _inlined(case, stack)
@@ -139,7 +139,7 @@ def suspect_label(case: Case, said: Sequence[str], reference: str | None, bench:
     told = f"{same} of {len(said)} answers" + (" and the reference model" if agreed else "")
     held = bench.library.evidence(case)
     read = tuple(each for each in held if bench.library.may_find(each, case.user))  # else a leak would look right
-    if read and not holds_answer(case, read, graders) and stands(first, read):
+    if read and not holds_answer(case, held, graders) and stands(first, read):
         because = f"no accepted answer stands in the evidence the case names, but “{first}” does; {told} say it"
         return Need(name="label", because=because)
     accepted = {text.casefold() for text in expected_texts(case, graders)}

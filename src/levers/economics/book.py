@@ -65,26 +65,30 @@ class PriceBook(Record):
             entry = f'"{model}": {{compute_hour: 0.50}} (USD per hour of your machine)'
         else:
             entry = f'"{model}": {{input: 1.00, output: 4.00}} (USD per 1M tokens; both 0 for a server of your own)'
-        known = sorted({*self.own, *self.listed})
+        known = sorted({*self.own, *self.listed} - {model})
         close = difflib.get_close_matches(model, known, n=1, cutoff=0.8)
         meant = f"; or did you mean {close[0]}?" if close else ""
+        hourly = self.find(model) is not None
         return Problem(
             file="prices.yaml",
             field=model,
-            found="no price",
+            found="only a price by the hour" if hourly else "no price",
             expected=f"one in the price book of {self.as_of} or in your prices (--prices, or `prices:` in levers.yaml)",
-            hint=f"add a line {entry}{meant}",
+            hint=f"write {entry} in its place: a server's replies do not tell how long its machine was busy"
+            if hourly
+            else f"add a line {entry}{meant}",
         )
 
     def uncapped(self, model: str, file: str | None) -> Problem:
         """Say that a cap cannot hold this model, for it has no price. `file` is the project's own prices, if any."""
         place = file or "prices.yaml (and write `prices: prices.yaml` in levers.yaml)"
+        missing = self.missing(model)
         return Problem(
             file="levers.yaml",
             field="models.cap",
-            found=f"no price for {model}",
+            found=f"{missing.found} for {model}",
             expected="one, for a cap counts prices",
-            hint=f"in {place} {self.missing(model).hint}",
+            hint=f"in {place} {missing.hint}",
         )
 
 

@@ -62,7 +62,8 @@ def breakeven(
     saved = written(per_answer_now) - written(per_answer_other)
     traffic = written(answers_per_day)
     a_day = saved * traffic + written(fixed_saved) / DAYS_PER_MONTH
-    loses = a_day < 0 or (a_day == 0 and saved < 0)  # without traffic the dearer answer decides where nothing else does
+    idle = traffic == 0 and a_day == 0  # then the dearer answer decides, for nothing else does
+    loses = a_day < 0 or (idle and saved < 0)
     if loses or (owed > 0 and a_day == 0):
         return None
     if owed <= 0:

@@ -116,9 +116,11 @@ class Access(Record):
                     break
         return found
 
-    def unmatched(self, documents: Mapping[str, Outline], prefix: str) -> list[Problem]:
-        """Report rules that match no document or section: a mistyped path would leave its documents open to all."""
-        known = list(documents)
+    def unmatched(self, documents: Mapping[str, Outline | None], prefix: str) -> list[Problem]:
+        """Report rules that match no document or section: a mistyped path would leave its documents open to all.
+
+        A file that is there and could not be read has no outline: it may hold any section, and shows none.
+        """
         return [
             Problem(
                 file=self.file,
@@ -129,12 +131,12 @@ class Access(Record):
                 hint="paths are relative to the project or to the documents' folder; ** crosses folders",
             )
             for rule in self.rules
-            if not any(_concerns(rule, document, prefix, documents[document]) for document in known)
+            if not any(_concerns(rule, document, prefix, outline) for document, outline in documents.items())
         ]
 
 
-def _concerns(rule: Rule, document: str, prefix: str, outline: Outline) -> bool:
-    if rule.section is None:
+def _concerns(rule: Rule, document: str, prefix: str, outline: Outline | None) -> bool:
+    if rule.section is None or outline is None:
         return rule_matches(rule, document, prefix)
     return bool(Access(rules=(rule,)).sections_for(document, prefix, outline))
 

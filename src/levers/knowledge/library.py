@@ -120,9 +120,14 @@ def read_library(documents_dir: Path, prefix: str, access: Access | None = None)
     `prefix` is the folder's path as the project writes it ("docs/"); ids start with it. A file that cannot be read
     is one problem, the rest is still read. Raises UserError only when there is no such folder.
     """
-    opened = [open_file(file, documents_dir) for file in files(documents_dir, prefix)]
+    there = files(documents_dir, prefix)
+    opened = [open_file(file, documents_dir) for file in there]
     documents = [each.document for each in opened if each.document is not None]
-    judged = judge(documents, access or Access(), prefix, {each.id: outline(each) for each in documents})
+    outlines = {
+        file.name: None if each.document is None else outline(each.document)
+        for file, each in zip(there, opened, strict=True)
+    }
+    judged = judge(documents, access or Access(), prefix, outlines)
     return Library(
         documents=tuple(each.model_copy(update={"groups": judged.groups[each.id]}) for each in documents),
         problems=(*(problem for each in opened for problem in each.problems), *judged.problems),
@@ -169,18 +174,21 @@ def clean(prefix: str) -> str:
     return PurePosixPath(prefix).as_posix().strip("/") if prefix.strip("./") else ""
 
 
-def judge(heads: Sequence[Head], access: Access, prefix: str, outlines: Mapping[str, Outline]) -> Judged:
-    """Apply the access rules to all documents with their outlines, and find those that newer ones replace."""
+def judge(heads: Sequence[Head], access: Access, prefix: str, outlines: Mapping[str, Outline | None]) -> Judged:
+    """Apply the access rules to all documents, and find those that newer ones replace.
+
+    `outlines` has an entry for every file of the folder, None for one that could not be read.
+    """
     prefix = clean(prefix)
     groups = {head.id: access.groups_for(head.id, prefix, head.groups) for head in heads}
     problems = [problem for head in heads for problem in _unknown_groups(head, access)]
-    problems += access.unmatched({head.id: outlines.get(head.id, ()) for head in heads}, prefix)
+    problems += access.unmatched(outlines, prefix)
     under_rules = [
         head if head.groups == groups[head.id] else head.model_copy(update={"groups": groups[head.id]})
         for head in heads
     ]
     superseded, doubts = find_superseded(under_rules, prefix)
-    narrowed = {head.id: access.sections_for(head.id, prefix, outlines.get(head.id, ())) for head in heads}
+    narrowed = {head.id: access.sections_for(head.id, prefix, outlines[head.id] or ()) for head in heads}
     return Judged(groups, superseded, (*problems, *doubts), narrowed)
 
 

@@ -11,7 +11,7 @@ from levers.knowledge.reading import Unreadable, Writer, labelled, one_line, ope
 from levers.knowledge.records import Parsed
 from levers.ledger.cells import BadCells, read_cells
 
-_DELIMITERS = ",;\t|"
+_DELIMITERS = ";\t|,"  # the likelier first where a header holds as many: a comma may be prose or a decimal sign
 _TITLES = ("title", "name", "heading", "subject", "id", "_id")
 _TEXTS = ("text", "content", "body", "contents")
 
@@ -61,7 +61,7 @@ def _even_rows(text: str) -> list[list[str]]:
             continue
         if rows and len(rows[0]) > 1:
             return rows
-    return _rows(text, likely[0], trim=False)
+    return _rows(text, likely[0] if likely[0] in head else ",", trim=False)
 
 
 def _rows(text: str, delimiter: str, trim: bool) -> list[list[str]]:

@@ -280,7 +280,7 @@ def _publish(work: _Work, seen: Sequence[Kept]) -> State:
     """Judge all documents together, give each its readers, and name the version."""
     looked = {each.name: each for each in seen}
     held = sorted((looked.get(each.name, each) for each in work.state.files), key=lambda each: each.name)
-    outlines = {each.name: each.outline or () for each in held}
+    outlines = {each.name: None if each.head is None else each.outline or () for each in held}
     judged = judge([each.head for each in held if each.head], work.access, work.state.prefix, outlines)
     replaced = {each.document for each in judged.superseded}
     files_now: list[Kept] = []

@@ -52,6 +52,16 @@ class Project:
 
         Raises UserError for an access rule that matches nothing: what it is meant to close would be open to all.
         """
+        whole = self._whole
+        problems = whole.problems if whole else ()
+        idle = [each for each in problems if (each.file, each.field) == (self.access.file, "rules.path")]
+        if idle:
+            raise UserError(idle)
+        return whole
+
+    @cached_property
+    def _whole(self) -> Index | None:
+        """The same, whatever the rules match: to be brought up to date, not to be shown."""
         return self._index()
 
     def index_for(self, stack: Stack) -> Index | None:
@@ -59,15 +69,18 @@ class Project:
 
         A stack whose index was purged gets the project's own.
         """
+        return self._cut_for(stack, self.index)
+
+    def _cut_for(self, stack: Stack, own: Index | None) -> Index | None:
         part = stack.part("retrieve")
-        if self.index is None or not isinstance(part, Retrieve) or part.index == self.index.digest:
-            return self.index
+        if own is None or not isinstance(part, Retrieve) or part.index == own.digest:
+            return own
         try:
             made = self.workshop.made_with(part.index)
         except LeversError:
-            return self.index
+            return own
         if made == ("", Chunking()):
-            return self.index
+            return own
         if made not in self._others:
             self._others[made] = self._index(*made)
         return self._others[made]
@@ -77,16 +90,15 @@ class Project:
             return None
         prefix = self.task.config.knowledge.documents or ""
         progress = partial(self.progress, "embed passages")
-        index = self.workshop.build(self.task.documents, prefix, progress, chunking, sharpened)
-        idle = [each for each in index.problems if (each.file, each.field) == (self.access.file, "rules.path")]
-        if idle:
-            raise UserError(idle)
-        return index
+        return self.workshop.build(self.task.documents, prefix, progress, chunking, sharpened)
 
     def refresh(self) -> Index | None:
-        """Read the access rules and the documents again, and return the index of now for the stack in use."""
+        """Read the access rules and the documents again, and return the index of now for the stack in use.
+
+        It tells its problems itself, a rule that matches nothing among them; it is not there to be searched.
+        """
         self._let_go(self.stamps())
-        return self.index_for(self.stack())
+        return self._cut_for(self.stack(), self._whole)
 
     def follow(self) -> None:
         """Let go of access rules, index and bench if rules or documents changed; they are read again when needed.
@@ -107,7 +119,7 @@ class Project:
     def _let_go(self, seen: Stamps) -> None:
         self.access = self._read_access()
         self.workshop.under(self.access)
-        for name in ("index", "bench"):
+        for name in ("index", "_whole", "bench"):
             self.__dict__.pop(name, None)
         self._others.clear()
         self._seen = seen if settled(seen) else None

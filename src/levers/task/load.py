@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from levers.errors import Problem, UserError
@@ -197,13 +197,19 @@ def _absent(root: Path, written: Written, path: tuple[str | int, ...], name: str
 def _among_documents(reading: _Reading, written: Written) -> list[Problem]:
     """Name files with answers that lie in the documents' folder: search would find what is held out."""
     root, documents = reading.root, written.text("knowledge", "documents")
-    if documents is None or reading.documents is None:
+    found = reading.documents
+    if documents is None or not found:
         return []
     named: list[tuple[tuple[str | int, ...], str | None]] = [
         *(((key,), written.text(key)) for key in ("golden", "examples")),
         *((("graders", place, "labels"), spec.labels) for place, spec in written.graders()),
     ]
-    folder = (root / documents).resolve()
+    folder, prefix = (root / documents).resolve(), PurePosixPath(documents)
+
+    def indexed(name: str) -> bool:
+        path = (root / name).resolve()
+        return path.is_relative_to(folder) and str(prefix / path.relative_to(folder).as_posix()) in found
+
     return [
         Problem(
             file=written.file,
@@ -214,7 +220,7 @@ def _among_documents(reading: _Reading, written: Written) -> list[Problem]:
             hint="move the file, or name another folder under knowledge.documents",
         )
         for path, name in named
-        if name and is_there((root / name).is_file) and (root / name).resolve().is_relative_to(folder)
+        if name and is_there((root / name).is_file) and indexed(name)
     ]
 
 

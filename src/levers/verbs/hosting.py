@@ -73,7 +73,6 @@ def hosted_export(
     sound = [each for each in task.examples if each.line not in guarded.left_out]
     kept = [each for each in sound if is_public(each, index)]
     forced = check_force(guarded, [data_gate(task, len(kept))], force)
-    record_force(task.state, "hosted", chosen, forced)
     left_out = f"{len(sound) - len(kept)} examples left out: not everybody may read their evidence"
     asked = [Question(id=f"line {each.line}", input=each.messages) for each in kept]
     drafts = assemble(chosen, asked, project.workshop)
@@ -82,8 +81,9 @@ def hosted_export(
         for draft, each in zip(drafts, kept, strict=True)
     ]
     late = late_system(samples, task.config.examples or "examples")
-    if late:  # before anything is written
+    if late:
         raise UserError(late)
+    record_force(task.state, "hosted", chosen, forced)
     held = samples[::HELD_OUT] if len(samples) >= HELD_OUT * PLACES[how.provider].least else []
     train = [each for place, each in enumerate(samples) if place % HELD_OUT or not held]
     folder = Path(into)

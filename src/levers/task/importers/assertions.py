@@ -54,7 +54,7 @@ latency levenshtein max-score meteor moderation perplexity perplexity-score pi p
 select-best similar:cosine similar:dot similar:euclidean tool-call-f1 trace-error-spans trace-span-count
 trace-span-duration webhook word-count
 """
-TYPES = (*_EXPECTED, *_OTHERS.split())  # what promptfoo takes for an assertion's type before a colon, old names too
+TYPES = (*_EXPECTED, *_OTHERS.split())  # what promptfoo takes for an assertion's type, old names too
 _RUBRICS = ("llm-rubric", "g-eval", "model-graded-closedqa")
 _FOLLOWS = "The answer does what the reference asks of an answer."
 _CASE = "promptfoo's contains and regex mind upper and lower case; here contains does not, and it compares whole words"

@@ -14,7 +14,8 @@ from levers.task.importers.records import Imported, csv_rows, missing, rows_of, 
 from levers.task.text import show
 
 _VARIABLE = re.compile(r"\{\{-?\s*([A-Za-z_][\w.]*)\s*(?:\|[^}]*)?-?\}\}")
-_TYPED = re.compile(rf"(not-)?({'|'.join(sorted(map(re.escape, TYPES), key=len, reverse=True))})(?:\((\d*\.?\d+)\))?:")
+_KINDS = "|".join(sorted(map(re.escape, TYPES), key=len, reverse=True))
+_TYPED = re.compile(rf"(not-)?({_KINDS})(?:\((\d*\.?\d+)\))?(?::|\Z)")
 _TREES = (".yaml", ".yml", ".json")
 _ASKS = ("question", "query", "input", "prompt", "message", "text", "user_input")
 
@@ -85,6 +86,9 @@ def _mapping(value: Any, path: Path, field: str) -> dict[str, Any]:
         if not isinstance(each, str) or file.suffix.lower() not in _TREES:
             expected, hint = "a mapping, or file://… of a .yaml or .json file", "write it out: no code is run"
             raise UserError(Problem(file=path.name, field=field, found=show(each), expected=expected, hint=hint))
+        if not file.is_file():
+            told = f"{show(each)}, which is not there"
+            raise UserError(Problem(file=path.name, field=field, found=told, expected="a file beside this one"))
         tree = _document(file)
         if not isinstance(tree, dict):
             raise UserError(Problem(file=file.name, line=1, found="no mapping", expected=f"the keys of {field}"))
@@ -125,7 +129,7 @@ def _from_file(path: Path) -> Iterator[Any]:
 
 
 def _from_row(row: dict[str, str]) -> dict[str, Any]:
-    """Turn a CSV row into a test: __expected columns are assertions, written `type: value`; no type means equals."""
+    """Turn a CSV row into a test: __expected columns are assertions, `type: value` or a type alone, else equals."""
     checks = []
     for value in (value for key, value in row.items() if key.startswith("__expected") and value):
         match = _TYPED.match(value)
