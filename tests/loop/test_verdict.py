@@ -35,7 +35,7 @@ def test_a_gain_of_ten_documents_is_kept_and_the_same_of_one_is_not() -> None:
     assert shared.dev_score.interval != Interval(low=0, high=0)
     assert "these cases could show 1.000" in shared.why
     alike = judged(["one" if at % 2 else "two" for at in range(20)])  # five of ten gained in both
-    assert not alike.accepted and alike.p_value == 0.5
+    assert not alike.accepted and round(alike.p_value or 0, 2) == 0.14
 
 
 def test_a_loss_in_two_documents_still_blocks() -> None:

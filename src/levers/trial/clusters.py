@@ -20,8 +20,9 @@ def clustered(values: Sequence[float], clusters: Sequence[Hashable]) -> Clustere
 
     se² = G/(G - 1) · Σ over clusters (Σ in cluster (x - mean))² / n², the usual small-sample correction; interval and
     p-value (against a mean of 0) by t with G - 1 degrees of freedom. With one cluster nothing can be said: the interval
-    is everything. Where all clusters agree, t has no spread to go by: then 1 - 0.05^(1/G), the rule of three, bounds
-    what was not seen, for values from 0 to 1, and the p-value is the sign test's, 2 · 2^-G.
+    is everything. Where the clusters agree, their spread tells nothing, and the values' own error stands in its place.
+    Where all n values are equal, t has nothing to go by: then 1 - 0.05^(1/n), the rule of three, bounds what was not
+    seen, for values from 0 to 1, and the p-value is the sign test's, 2 · 2^-n.
     Raises ValueError without values or when the two differ in length.
     """
     found = np.asarray(values, dtype=np.float64)
@@ -33,7 +34,9 @@ def clustered(values: Sequence[float], clusters: Sequence[Hashable]) -> Clustere
         return Clustered(clusters=groups, mean=mean, error=math.inf, interval=_ALL, p_value=1.0)
     error = math.sqrt(groups / (groups - 1) * float((sums**2).sum())) / n
     if error < _NONE:
-        half, p_value = 1 - ALPHA ** (1 / groups), min(1.0, 2 * 0.5**groups) if abs(mean) > _NONE else 1.0
+        error = float(found.std(ddof=1)) / math.sqrt(n)
+    if error < _NONE:
+        half, p_value = 1 - ALPHA ** (1 / n), min(1.0, 2 * 0.5**n) if abs(mean) > _NONE else 1.0
     else:
         half, p_value = t_quantile(1 - ALPHA / 2, groups - 1) * error, 2 * (1 - t_cdf(abs(mean) / error, groups - 1))
     interval = Interval(low=mean - half, high=mean + half)
@@ -49,7 +52,7 @@ def shared(values: Sequence[float], sources: Sequence[str]) -> Clustered | None:
 def detectable_clustered(found: Clustered) -> float:
     """Smallest mean difference that so many clusters, spread like these, could show with 80 % power at 5 %, at most 1.
 
-    (t with G - 1 degrees of freedom at 97.5 % + 0.84) · standard error. Where clusters agree, the bound of `clustered`.
+    (t with G - 1 degrees of freedom at 97.5 % + 0.84) · standard error. Where all are equal, `clustered`'s bound.
     """
     if found.error < _NONE:
         return min(1.0, found.interval.high - found.mean)
