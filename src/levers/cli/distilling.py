@@ -135,9 +135,12 @@ def counted(queue: Queue) -> RenderableType:
 def distilled(found: Distilled) -> RenderableType:
     """Say what the student learnt, how it compares with its teacher, and when it is paid back."""
     teacher, student = found.teacher_test, found.student_test
-    known = found.teacher_test.cost_per_answer is not None and found.student_test.cost_per_answer is not None
-    ratio = "the student is free" if known else "no price known"
-    ratio = ratio if found.cost_ratio is None else f"{found.cost_ratio:,.1f} times cheaper"
+    if found.cost_ratio is not None:
+        ratio = f"{found.cost_ratio:,.1f} times cheaper"
+    elif teacher.cost_per_answer is None or student.cost_per_answer is None:
+        ratio = "no price known"
+    else:
+        ratio = "the student is free"
     paid = "never" if found.breakeven is None else f"after {found.breakeven:,.0f} answers"
     lines = [
         f"learnt {found.learnt}; {found.labels} labels, {found.confident} confident, {found.reviewed} reviewed, "

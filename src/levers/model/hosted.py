@@ -160,8 +160,9 @@ class HostedModel:
         used = bound
         try:
             reply = await self._call(transport, pace, ask, keep)
-            used = reply.usage.model_copy(update={"calls": bound.calls}) if reply.usage != Usage() else bound
-            return reply.model_copy(update={"usage": reply.usage.model_copy(update={"calls": bound.calls})})
+            counted = reply.usage.model_copy(update={"calls": bound.calls})
+            used = bound if reply.usage == Usage() else counted
+            return reply.model_copy(update={"usage": counted})
         except CallFailed as error:
             used = Usage() if error.kind in {"status", "connection"} else bound
             raise
