@@ -13,20 +13,29 @@ LIMIT = 1200
 
 
 class Encoded(NamedTuple):
-    """One example: ids, where the learnt reply begins, and for reply positions the position copied from."""
+    """One example: ids, where the learnt reply begins, and for reply positions the position copied from.
+
+    `span` is the first and the last position of the answer in the prompt: twice the role token before the reply where
+    the answer is missing, -1 where nothing was asked of a passage.
+    """
 
     ids: list[int]
     reply_at: int
     sources: dict[int, int]
+    span: tuple[int, int] = (-1, -1)
 
 
 class Batch(NamedTuple):
-    """Padded on the right: ids, labels (-100 elsewhere), sources (-1 elsewhere), mask; each [batch, length]."""
+    """Padded on the right: ids, labels (-100 elsewhere), sources (-1 elsewhere), mask, each [batch, length].
+
+    `spans` is [batch, 2]: the first and the last position of the answer in the prompt, as in `Encoded`.
+    """
 
     ids: Tensor
     labels: Tensor
     sources: Tensor
     mask: Tensor
+    spans: Tensor
 
 
 def _covering(offsets: list[tuple[int, int]], ends: list[int], low: int, high: int) -> list[int]:
@@ -65,7 +74,12 @@ def encode(tokenizer: PreTrainedTokenizerFast, example: Example, toggle: list[in
             for here, there in zip(mine, theirs, strict=True):
                 if ids[there] in (ids[here], toggle[ids[here]]):
                     sources[here] = there
-    return Encoded(ids, reply_at, sources)
+    span = (-1, -1)
+    if example.span is not None:
+        low = starts[example.span.message] + example.span.at
+        held = _covering(offsets, ends, low, low + example.span.length)
+        span = (held[0], held[-1]) if held else (reply_at - 1, reply_at - 1)
+    return Encoded(ids, reply_at, sources, span)
 
 
 def grouped(items: Iterable[Encoded], tokens: int) -> list[list[Encoded]]:
@@ -94,4 +108,4 @@ def collate(items: list[Encoded]) -> Batch:
         labels[row, item.reply_at : count] = ids[row, item.reply_at : count]
         for here, there in item.sources.items():
             sources[row, here] = there
-    return Batch(ids, labels, sources, mask)
+    return Batch(ids, labels, sources, mask, torch.tensor([item.span for item in items]))

@@ -18,11 +18,20 @@ class Copy(NamedTuple):
     length: int
 
 
+class Span(NamedTuple):
+    """Where an answer stands: `length` characters at `at` of message number `message`; length 0 where it is missing."""
+
+    message: int
+    at: int
+    length: int
+
+
 class Example(NamedTuple):
-    """Messages as (role, text); the last one is the reply to learn."""
+    """Messages as (role, text); the last one is the reply to learn. `span`: where a question's one answer stands."""
 
     messages: tuple[tuple[str, str], ...]
     copies: tuple[Copy, ...] = ()
+    span: Span | None = None
 
 
 class Passage(NamedTuple):

@@ -2,10 +2,12 @@
 
     python recipes/pocket/layer.py OUT --layer alike --start FOLDER --examples 2400
     python recipes/pocket/layer.py OUT --layer bare --start FOLDER --examples 1600
+    python recipes/pocket/layer.py OUT --layer span --start FOLDER --examples 1600 --rate 0.002
 
 `alike`: how far it copies from the replies to earlier, similar turns. It learns from labels shown by examples, where
 the reply to the most similar turn is right, and from questions after examples of reading, where it is wrong.
 `bare`: when a word that stands without a space gets one where copying begins. It learns from the whole mixture.
+`span`: how far copying follows the marks of an answer's start and end. It learns from the whole mixture.
 """
 
 import argparse
@@ -51,7 +53,7 @@ def shown(index: int, tokenizer: PreTrainedTokenizerFast, toggle: list[int]) -> 
     return coded and coded._replace(reply_at=coded.reply_at + 1)
 
 
-LAYERS: dict[str, Maker] = {"alike": shown, "bare": mixed}
+LAYERS: dict[str, Maker] = {"alike": shown, "bare": mixed, "span": mixed}
 
 
 def main() -> None:
@@ -61,6 +63,7 @@ def main() -> None:
     parser.add_argument("--layer", choices=LAYERS, required=True)
     parser.add_argument("--start", type=Path, required=True, help="the folder of weights to begin with")
     parser.add_argument("--examples", type=int, default=3000)
+    parser.add_argument("--rate", type=float, default=RATE, help="highest learning rate; it falls to nothing")
     arguments = parser.parse_args()
     tokenizer = PreTrainedTokenizerFast.from_pretrained(arguments.start)
     model = PocketForCausalLM.from_pretrained(arguments.start, dtype=torch.float32).eval().requires_grad_(False)
@@ -69,7 +72,7 @@ def main() -> None:
     toggle = model.embeddings.token_toggle.tolist()
     coded = (LAYERS[arguments.layer](index, tokenizer, toggle) for index in range(arguments.examples))
     drawn = [collate(group) for group in grouped((item for item in coded if item is not None), TOKENS)]
-    optimizer = torch.optim.Adam(layer.parameters(), lr=RATE)
+    optimizer = torch.optim.Adam(layer.parameters(), lr=arguments.rate)
     falling = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, len(drawn))
     for batch in track(drawn, "fit"):
         scored = score_replies(model, batch)

@@ -12,6 +12,7 @@ from forms import (
     Example,
     Form,
     Passage,
+    Span,
     cited_form,
     flag,
     flag_copy,
@@ -231,11 +232,14 @@ def assemble(
     head = len(form.before)
     if rng.random() < 0.05 and len(passages) == 1:
         system = f"{system}\n\n{passages[0].text}"
-        copies = (Copy(head, 0, len(system) - len(passages[0].text) + at, len(answer)),) if which >= 0 else ()
-        return Example((("system", system), ("user", question), ("assistant", reply)), copies)
+        there = len(system) - len(passages[0].text) + at
+        copies = (Copy(head, 0, there, len(answer)),) if which >= 0 else ()
+        span = Span(0, there, len(gold[2])) if which >= 0 else Span(0, 0, 0)
+        return Example((("system", system), ("user", question), ("assistant", reply)), copies, span)
     user, starts = layout(passages, question, rng)
     messages = [("system", system)] if system and (refusal is not None or rng.random() < 0.97) else []
     copies = ()
+    span = Span(len(messages), starts[which] + at, len(gold[2])) if which >= 0 else Span(0, 0, 0)
     if which >= 0 and "\n- " not in answer:
         copies = (Copy(head, len(messages), starts[which] + at, len(answer)),)
     elif which < 0 and refusal is not None and refusal in system and messages:
@@ -243,7 +247,7 @@ def assemble(
     if messages:
         copies += flag_copy(form, refusing if form.refusing else "", system, reply)
         copies += wrapping_copies(form, system, reply)
-    return Example((*messages, ("user", user), ("assistant", reply)), copies)
+    return Example((*messages, ("user", user), ("assistant", reply)), copies, span)
 
 
 def _items(answer: str) -> str:
@@ -267,8 +271,8 @@ def _escaped(answer: str, form: Form) -> str:
 def reading_task(rng: random.Random, progress: float) -> Example:
     """Return a natural question with one or several passages; one in ten has no answer there."""
     item = rng.choice(trained())
-    several = rng.random() < 0.4
-    crowded = several and rng.random() < 0.5
+    several = rng.random() < 0.25
+    crowded = several and rng.random() < 0.3
     limit = rng.choice((250, 350, 450)) if rng.random() < 0.75 - 0.5 * progress and not crowded else 2000
     limit = min(limit, 700) if several and not crowded else limit
     text, at = window(item.passage, item.start, len(item.answer), limit, rng)
@@ -318,7 +322,8 @@ def shown_reading(rng: random.Random) -> Example:
         rules, copies = ((("system", lead),) if lead else ()), tuple(each for each in copies if each.message)
     question = len(rules) + len(turns)
     copies = tuple(each._replace(message=question) if each.message else each for each in copies)
-    return Example((*rules, *turns, *asked.messages[1:]), copies)
+    span = asked.span and asked.span._replace(message=question)
+    return Example((*rules, *turns, *asked.messages[1:]), copies, span)
 
 
 def _answered(item: Reading, refusal: str | None, seed: float, rng: random.Random) -> Example:

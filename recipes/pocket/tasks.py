@@ -15,16 +15,16 @@ from small_tasks import classify, closed_book, copy_exactly, extract_entities, e
 from written import written_task
 
 WEIGHTS = {
-    "reading": 0.18,
-    "written": 0.20,
-    "unanswerable": 0.04,
+    "reading": 0.30,
+    "written": 0.38,
+    "unanswerable": 0.06,
     "gap": 0.01,
-    "form": 0.16,
-    "shown": 0.14,
-    "about": 0.10,
-    "resemblance": 0.04,
-    "support": 0.06,
-    "rest": 0.07,
+    "form": 0.08,
+    "shown": 0.02,
+    "about": 0.05,
+    "resemblance": 0.02,
+    "support": 0.04,
+    "rest": 0.04,
 }
 OTHERS = {
     "written": written_task,

@@ -20,6 +20,7 @@ from beginning import finished_weights, start_model
 from encoding import Batch, collate, encode, grouped
 from evaluate import quick_evaluation
 from tasks import draw
+from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import GenerationConfig, PreTrainedTokenizerFast
 
@@ -29,18 +30,19 @@ from levers.model.pocket.modeling import PocketForCausalLM, pick_labelled
 
 POOL, TOKENS, TOGETHER, PEAK, WARMUP, SEED, POINTER = 192, 3072, 1, 3e-4, 60, 7, 0.3
 DROPOUT = 0.1  # while training only; questions are seen several times
-VALUE_ENDS = ('",', '","', '"}')  # whether a JSON reply goes on is decided in one of these tokens
-VALUE_END_WEIGHT = 5.0  # one token among dozens: with weight 1 a model that ends too soon hardly learns to go on
+START_WEIGHT = 3.0  # of the reply tokens where copying begins: there the answer is found or missed
+SPAN = 1.0  # weight of marking where the answer begins and ends in the prompt
 MEMORY = 0.998  # of the running mean of the weights, each step: about the last 24 pools. The mean is what is shipped
 
 
 class Scored(NamedTuple):
-    """The reply tokens of a batch: log-probabilities and attention, their places, and which places are real."""
+    """The reply tokens of a batch: log-probabilities, attention, their places, which places are real; all states."""
 
     logp: torch.Tensor
     attention: torch.Tensor
     where: torch.Tensor
     real: torch.Tensor
+    states: torch.Tensor
 
 
 def pool_batches(pool: int, progress: float, tokenizer: PreTrainedTokenizerFast, toggle: list[int]) -> list[Batch]:
@@ -58,35 +60,56 @@ def score_replies(model: PocketForCausalLM, batch: Batch, offset: torch.Tensor |
     visible = attention_visibility(block_visibility(batch.ids, model.config, passage), batch.mask, 0)
     positions = torch.arange(batch.ids.shape[1])[None] - shift + offset
     states = model.encode(model.embeddings(batch.ids), visible, positions)
-    keys = model.head.copy_key(states)
+    keys = model.head.keys(states)
     picked = pick_labelled(batch.labels)
     ids = batch.ids.masked_fill(batch.mask == 0, -1)
     logp, attention = model.score_labelled(states, keys, visible & (ids >= 0)[:, None, :], ids, picked)
-    return Scored(logp, attention, picked[0], picked[2])
+    return Scored(logp, attention, picked[0], picked[2], states)
 
 
-def value_ends(tokenizer: PreTrainedTokenizerFast) -> torch.Tensor:
-    """Return the ids of the tokens that end a quoted value of JSON."""
-    return torch.tensor(tokenizer.convert_tokens_to_ids(list(VALUE_ENDS)))
+def start_weights(sources: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """Return the weights of reply tokens, [batch, most]: more where a copied stretch begins.
+
+    `sources` is a batch's, [batch, length]; `where` the positions that predict, as `pick_labelled` gives them. The next
+    token of a stretch is nearly certain, so at equal weights it hides what has to be learnt. Where copying ends nothing
+    may weigh more: the odds of ending would be too high by as much, and answers too short.
+    """
+    here, before = sources[:, 1:].gather(1, where), sources[:, :-1].gather(1, where)
+    begins = (here >= 0) & ((before < 0) | (here != before + 1))
+    return torch.where(begins, START_WEIGHT, 1.0)
 
 
-def batch_loss(model: PocketForCausalLM, batch: Batch, ends: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
-    """Return the loss of a batch: likelihood of the replies (`ends` weigh more), where the copy head should look."""
+def span_loss(model: PocketForCausalLM, states: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """Return how badly the prompt's own states mark the answer's first and last token: mean cross-entropy of the two.
+
+    As readers that point out spans are taught (Devlin et al.: BERT, 2019); a missing answer is marked at the role
+    token before the reply. Taught by replies alone it took many times as many questions: docs/lab/pocket.md.
+    """
+    asked = batch.spans[:, 0] >= 0
+    if not asked.any():
+        return states.sum() * 0.0
+    marks = model.head.span(states[asked]).float().masked_fill(batch.mask[asked][..., None] == 0, -1e4)
+    return functional.cross_entropy(marks, batch.spans[asked])
+
+
+def batch_loss(model: PocketForCausalLM, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+    """Return the loss of a batch: likelihood of the replies, where the copy head should look, where answers stand."""
     count, length = batch.ids.shape
     model.head.sample(model.embeddings.token_base[batch.ids.unique()].long())
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16_is_faster()):
         # Random offsets, so that every row of the position table is used.
         room = model.config.max_position_embeddings - length
         offset = torch.randint(0, room + 1, (count, 1)) * (torch.rand(count, 1) < 0.3)
-        logp, attention, where, real = score_replies(model, batch, offset)
-    weights = 1.0 + (VALUE_END_WEIGHT - 1.0) * torch.isin(batch.labels[:, 1:].gather(1, where), ends)
-    likelihood = -(logp * weights).sum() / real.sum()
-    source = batch.sources[:, 1:].gather(1, where)
-    pointed = (source >= 0) & real
-    pointer = -attention.gather(-1, source.clamp(min=0)[..., None])[..., 0][pointed].clamp(
-        min=-20
-    ).sum() / pointed.sum().clamp(min=1)
-    return likelihood + POINTER * pointer, {"loss": likelihood.item(), "pointer": pointer.item()}
+        scored = score_replies(model, batch, offset)
+        span = span_loss(model, scored.states, batch)
+    weights = start_weights(batch.sources, scored.where) * scored.real
+    likelihood = -(scored.logp * weights).sum() / weights.sum()
+    source = batch.sources[:, 1:].gather(1, scored.where)
+    pointed = weights * (source >= 0)
+    found = scored.attention.gather(-1, source.clamp(min=0)[..., None])[..., 0].clamp(min=-20)
+    pointer = -(found * pointed).sum() / pointed.sum().clamp(min=1)
+    parts = {"loss": likelihood.item(), "pointer": pointer.item(), "span": span.item()}
+    return likelihood + POINTER * pointer + SPAN * span, parts
 
 
 def export(model: PocketForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
@@ -120,8 +143,8 @@ class Mailbox:
     def __init__(self, size: int, helpers: int) -> None:
         """Create a buffer of `size` numbers for each helper."""
         self.buffers = [torch.zeros(size).share_memory_() for _ in range(helpers)]
-        # [0] micro-batches in the buffer (0: empty), [1] and [2] their summed losses, [3] their tokens
-        self.notes = torch.zeros(max(1, helpers), 4, dtype=torch.float64).share_memory_()
+        # [0] micro-batches in the buffer (0: empty), [1] to [3] their summed losses, [4] their tokens
+        self.notes = torch.zeros(max(1, helpers), 5, dtype=torch.float64).share_memory_()
 
 
 class Shared(NamedTuple):
@@ -152,15 +175,14 @@ def help_along(model: PocketForCausalLM, work: Path, shared: Shared, number: int
     torch.set_num_threads(1)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(work / "tokenizer")
     toggle = np.load(work / "tokenizer/rows.npz")["toggle"].tolist()
-    ends = value_ends(tokenizer)
     buffer, note = shared.mailbox.buffers[number], shared.mailbox.notes[number]
-    held = torch.zeros(4, dtype=torch.float64)
+    held = torch.zeros(5, dtype=torch.float64)
     while (pool := take_pool(shared)) is not None:
         torch.manual_seed(SEED * 1000 + pool)
         for batch in pool_batches(pool, pool / shared.pools, tokenizer, toggle):
-            loss, parts = batch_loss(model, batch, ends)
+            loss, parts = batch_loss(model, batch)
             loss.backward()
-            held += torch.tensor([1.0, parts["loss"], parts["pointer"], float(batch.mask.sum())])
+            held += torch.tensor([1.0, *parts.values(), float(batch.mask.sum())])
             if note[0] == 0:
                 torch.cat([value.flatten() for value in flat_gradient(model)], out=buffer)
                 note[1:] = held[1:]
@@ -193,7 +215,6 @@ class Trainer:
             vocabulary.write(work / "tokenizer")
         self.tokenizer = PreTrainedTokenizerFast.from_pretrained(work / "tokenizer")
         self.toggle = np.load(work / "tokenizer/rows.npz")["toggle"].tolist()
-        self.ends = value_ends(self.tokenizer)
         torch.manual_seed(SEED)
         self.model = start_model(work / "tokenizer").train()
         self.optimizer = make_optimizer(self.model)
@@ -218,7 +239,7 @@ class Trainer:
             context.Process(target=help_along, args=(self.model, work, self.shared, number), daemon=True)
             for number in range(helpers)
         ]
-        self.sums, self.waiting = torch.zeros(4, dtype=torch.float64), 0.0
+        self.sums, self.waiting = torch.zeros(5, dtype=torch.float64), 0.0
 
     def save(self) -> None:
         """Replace the state on disk."""
@@ -276,19 +297,20 @@ class Trainer:
         torch.manual_seed(SEED * 1000 + pool)
         batches = pool_batches(pool, pool / self.shared.pools, self.tokenizer, self.toggle)
         for number, batch in enumerate(batches):
-            loss, parts = batch_loss(self.model, batch, self.ends)
+            loss, parts = batch_loss(self.model, batch)
             loss.backward()
-            self.sums += torch.tensor([1.0, parts["loss"], parts["pointer"], float(batch.mask.sum())])
+            self.sums += torch.tensor([1.0, *parts.values(), float(batch.mask.sum())])
             self.waiting += 1
             self.collect()
             if self.waiting >= TOGETHER:
                 self.update((pool - self.start.pool + number / len(batches)) / (self.shared.pools - self.start.pool))
         give_back()
-        count, loss_sum, pointer, tokens = self.sums.tolist()
+        count, loss_sum, pointer, span, tokens = self.sums.tolist()
         seconds = time.time() - began
         self.log(
             loss=round(loss_sum / count, 4),
             pointer=round(pointer / count, 4),
+            span=round(span / count, 4),
             seconds=round(seconds, 1),
             tokens_per_second=round(tokens / seconds),
         )

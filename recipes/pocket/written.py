@@ -82,7 +82,7 @@ def written_task(rng: random.Random) -> Example:
             absent = bool(text) and answer not in text
             text, at = (text, -1) if absent else (page.text, _start(page.text, answer))
     texts = {page: text}
-    for _ in range(rng.choice((0, 0, 1, 1, 2, 3, 3))):
+    for _ in range(rng.choice((0, 0, 0, 0, 0, 1) if page.source.startswith("encyclopedia") else (0, 0, 1, 1, 2, 3, 3))):
         other = beside(page, question, answer, rng)
         texts.setdefault(other, other.text)
     order = list(texts)

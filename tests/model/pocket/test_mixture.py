@@ -54,6 +54,12 @@ def test_every_example_ends_in_a_reply_whose_sources_stand_where_it_says(tasks: 
             source = messages[copy.message][1][copy.source_at : copy.source_at + copy.length]
             reply = messages[-1][1][copy.reply_at : copy.reply_at + copy.length]
             assert source.casefold() == reply.casefold() or "\\" in reply, drawn
+        if (span := drawn.example.span) is not None and span.length:
+            answer = messages[span.message][1][span.at : span.at + span.length]
+            assert (
+                all(word.casefold() in messages[-1][1].casefold() for word in answer.split(", "))
+                or "\n- " in messages[-1][1]
+            )
     assert kinds >= set(tasks.OTHERS) | {"reading"}
 
 
@@ -75,19 +81,44 @@ def test_a_question_after_examples_is_answered_from_its_own_passage_in_their_for
     assert several_keys > 10
 
 
-def test_every_quoted_value_of_json_ends_in_a_token_that_weighs_more(tasks: Any) -> None:
-    import train
+def test_an_answer_s_span_is_found_among_the_tokens_of_the_prompt(tasks: Any) -> None:
+    import encoding
+    import readings
+    import written
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = PreTrainedTokenizerFast.from_pretrained(weights_path())
-    ends = train.value_ends(tokenizer).tolist()
-    for reply in ('{"a": "x y", "b": "12.5"}', '{"a":"Über","b":"no"}', '{"a": "x", "b": "y", "c": true}'):
-        ids = tokenizer(reply, add_special_tokens=False)["input_ids"]
-        assert [token in ends for token in ids].count(True) == 2
-    assert not set(ends) & set(tokenizer('He said "no".', add_special_tokens=False)["input_ids"])
+    held = missing = 0
+    for number in range(60):
+        maker = (readings.unanswerable_task, written.written_task, readings.shown_reading)[number % 3]
+        example = maker(random.Random(number))
+        toggle = list(range(len(tokenizer)))
+        coded = encoding.encode(tokenizer, example, toggle)
+        if coded is None:
+            continue
+        message, at, length = example.span
+        first, last = coded.span
+        if length:
+            answer = example.messages[message][1][at : at + length]
+            assert answer in tokenizer.decode(coded.ids[first : last + 1])
+            assert last < coded.reply_at - 1
+            held += 1
+        else:
+            assert first == last == coded.reply_at - 1
+            assert tokenizer.decode(coded.ids[first]) == "<|assistant|>"
+            missing += 1
+    assert min(held, missing) > 15
 
 
-def test_tokens_that_weigh_more_count_so_in_the_loss(tasks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_copying_begins_a_token_weighs_more(tasks: Any) -> None:
+    from train import START_WEIGHT, start_weights
+
+    sources = torch.tensor([[-1, -1, -1, 7, 8, 9, -1, -1, 3, 5]])  # three tokens in a row, two plain ones, then a jump
+    where = torch.arange(2, 9)[None]  # each predicts the next position
+    assert start_weights(sources, where).tolist() == [[START_WEIGHT, 1.0, 1.0, 1.0, 1.0, START_WEIGHT, START_WEIGHT]]
+
+
+def test_the_prompt_is_taught_where_the_answer_stands(tasks: Any) -> None:
     import encoding
     import forms
     import train
@@ -97,17 +128,14 @@ def test_tokens_that_weigh_more_count_so_in_the_loss(tasks: Any, monkeypatch: py
 
     tokenizer = PreTrainedTokenizerFast.from_pretrained(weights_path())
     model = PocketForCausalLM.from_pretrained(weights_path(), dtype=torch.float32).eval()
-    monkeypatch.setattr(model.head, "sample", lambda words: None, raising=False)  # all words, not a drawn part of them
-    example = forms.Example((("user", "Which colour?"), ("assistant", '{"a": "red", "b": "no"}')))
-    batch = encoding.collate([encoding.encode(tokenizer, example, list(range(len(tokenizer))))])
-
-    def loss(ends: Any) -> float:
-        torch.manual_seed(5)
-        return train.batch_loss(model, batch, ends)[1]["loss"]
-
-    none = loss(torch.tensor([], dtype=torch.long))
-    assert none < loss(train.value_ends(tokenizer)) < loss(batch.labels.unique())
-    assert loss(batch.labels.unique()) == pytest.approx(train.VALUE_END_WEIGHT * none, rel=1e-4)
+    asked = (("user", "The fence is red. Which colour?"), ("assistant", "red"))
+    spans = (forms.Span(0, 13, 3), forms.Span(0, 4, 5), forms.Span(0, 0, 0), None)
+    items = [encoding.encode(tokenizer, forms.Example(asked, (), span), []) for span in spans]
+    states = train.score_replies(model, encoding.collate(items)).states
+    losses = [train.span_loss(model, states[row : row + 1], encoding.collate([item])) for row, item in enumerate(items)]
+    right, wrong, missing, unasked = (loss.item() for loss in losses)
+    assert right < min(wrong, missing)
+    assert unasked == 0
 
 
 def test_a_wrapped_reply_has_what_its_rules_show(tasks: Any) -> None:

@@ -6,7 +6,8 @@ leading space, so that a word can be copied to the start of a quoted value. A so
 those just written gets a learned bonus for each of up to four words that agree, so a span once begun is copied on. A
 source in the reply to an earlier turn gets one that grows with how alike that turn is, see `likeness`. Whether the
 leading space is switched depends on the source too: a word that stands bare, after a line break or a quote, mostly gets
-one where copying it begins.
+one where copying it begins. Every position also marks whether an answer begins or ends there, as in readers that point
+out spans (Devlin et al.: BERT, 2019): the one draws the copying that begins, the other ends the copying that goes on.
 """
 
 import math
@@ -21,6 +22,8 @@ from levers.model.pocket.likeness import Likeness
 
 MATCHED = 4
 NEVER = -1e9
+AHEAD = 24  # tokens after one that may end an answer in which a better end is looked for
+FAR = -10.0  # a position whose mark lies so far below the best one, or further, is no start or end of an answer
 FLOOR = 1e-9
 
 
@@ -28,12 +31,16 @@ class Sources(NamedTuple):
     """What the token ids alone tell of the positions that may be copied from.
 
     `agreed` [batch, queries, positions] from `agreement`; `alike` how like the queries earlier replies are, None
-    without any; `bare` [batch, positions] whether the token has no space before it, and could have one.
+    without any; `bare` [batch, positions] whether the token has no space before it, and could have one; `text` [batch,
+    positions] whether there is a token, and not a role's: the mark of a start at a role says that there is no answer;
+    `before` [batch, positions] the nearest position before each that holds a token.
     """
 
     agreed: Tensor
     alike: Likeness | None
     bare: Tensor
+    text: Tensor
+    before: Tensor
 
 
 class CopyScores(NamedTuple):
@@ -72,21 +79,32 @@ class PocketHead(nn.Module):
         self.copy_match = nn.Linear(size, MATCHED)
         self.copy_alike = Silent(size, 3)
         self.copy_bare = Silent(size, 1)
+        self.span = nn.Linear(size, 2)
+        self.copy_span = Silent(size, 2)
         self.scale = 4.0 / math.sqrt(size)
+
+    def keys(self, states: Tensor) -> Tensor:
+        """Return what copying needs of positions: [.., size + 2], a key and the marks of an answer's start and end."""
+        return torch.cat([self.copy_key(states), self.span(states)], -1)
 
     def copy_scores(self, hidden: Tensor, keys: Tensor, visible: Tensor, found: Sources) -> CopyScores:
         """Score every visible position as a source to copy from.
 
         Args:
             hidden: [batch, queries, size].
-            keys: [batch, positions, size], from `copy_key`.
+            keys: [batch, positions, size + 2], from `keys`.
             visible: [batch, queries, positions] booleans, false also where no token can be copied.
             found: what the token ids tell of the positions.
         """
-        scores = torch.matmul(self.copy_query(hidden), keys.to(hidden.dtype).transpose(1, 2)).float() * self.scale
+        keys, marks = keys[..., :-2].to(hidden.dtype), keys[..., -2:].float()
+        scores = torch.matmul(self.copy_query(hidden), keys.transpose(1, 2)).float() * self.scale
         bonus = functional.pad(self.copy_match(hidden).float().cumsum(-1), (1, 0))
         scores = scores + bonus.gather(-1, found.agreed)
+        begins, ends = self.copy_span(hidden).float().unbind(-1)
         copies = self.copy_gate(hidden).squeeze(-1).float()
+        copies = copies + ends * _ending(scores, marks[..., 1], found, visible)
+        first = _behind(marks[..., 0], visible & found.text[:, None])
+        scores = scores + begins[..., None] * first * (found.agreed == 0)
         alike = found.alike
         if alike is not None:
             slope, lift, opening = self.copy_alike(hidden).float().unbind(-1)
@@ -156,6 +174,35 @@ class PocketHead(nn.Module):
         spelled = (spelling + self.spelling_bias(tables.group[base])).log_softmax(-1)
         which = tables.flat[targets] - base * self.config.num_variants
         return word.gather(-1, base[:, None])[:, 0] + spelled.gather(-1, which[:, None])[:, 0]
+
+
+def _behind(marks: Tensor, among: Tensor) -> Tensor:
+    """Return how far marks [batch, positions] lie below the best one `among` some of them, from 0 down to -10.
+
+    `among` and the result are [batch, queries, positions]; what is not among them lies at -10.
+    """
+    held = marks[:, None, :].masked_fill(~among, NEVER)
+    return (held - held.amax(-1, keepdim=True)).clamp(FAR, 0).masked_fill(~among, FAR)
+
+
+def _ending(scores: Tensor, marks: Tensor, found: Sources, visible: Tensor) -> Tensor:
+    """Return the log-odds that the copying stands at an answer's end, [batch, queries], from -10 to 10.
+
+    They are those of an end at the last position copied against an end within the next 24; 0 where no copying goes on.
+
+    Args:
+        scores: [batch, queries, positions] of the sources to copy next.
+        marks: [batch, positions], high where an answer ends.
+        found: what the token ids tell of the positions; those that agree go on with the words just written.
+        visible: [batch, queries, positions] booleans.
+    """
+    marks, block = marks.masked_fill(~found.text, NEVER), (~found.text).cumsum(-1)  # no answer goes beyond a role token
+    ahead = functional.pad(marks, (0, AHEAD), value=NEVER)[:, 1:].unfold(-1, AHEAD, 1)
+    same = functional.pad(block, (0, AHEAD), value=-1)[:, 1:].unfold(-1, AHEAD, 1) == block[..., None]
+    odds = (marks - ahead.masked_fill(~same, NEVER).logsumexp(-1)).clamp(FAR, -FAR)
+    going_on = (found.agreed > 0) & visible
+    share = scores.masked_fill(~going_on, NEVER).softmax(-1) * going_on
+    return (share * odds.gather(1, found.before)[:, None, :]).sum(-1)
 
 
 def trailing(bases: Tensor, tail: Tensor) -> Tensor:

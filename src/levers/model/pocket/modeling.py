@@ -268,7 +268,7 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         states = self.encode(vectors, visible, position_ids, past_key_values)
         if labels is None and attention_mask is not None:
             ids = ids.masked_fill(attention_mask[:, past:] == 0, -1)
-        keys, ids, before = self._remember(self.head.copy_key(states), ids, shift, past_key_values)
+        keys, ids, before = self._remember(self.head.keys(states), ids, shift, past_key_values)
         visible = visible & (ids >= 0)[:, None, :]
         if labels is not None:
             return CausalLMOutputWithPast(loss=self._loss(states, keys, visible, ids, labels))
@@ -326,7 +326,11 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         words, known = self.embeddings, ids.clamp(min=0)
         alike = likeness(ids, asked, agreed, words.vectors, self.config)
         paired = (words.token_toggle[known] != known) & (ids >= 0)
-        return Sources(agreed, alike, paired & (words.token_variant[known] % 2 == 0))
+        roles = (self.config.system_token_id, self.config.user_token_id, self.config.assistant_token_id)
+        text = (ids >= 0) & torch.stack([ids != role for role in roles]).all(0)
+        place = torch.arange(ids.shape[1], device=ids.device)
+        before = functional.pad(torch.where(ids >= 0, place, 0).cummax(-1).values, (1, 0))[:, :-1]
+        return Sources(agreed, alike, paired & (words.token_variant[known] % 2 == 0), text, before)
 
     def _loss(self, states: Tensor, keys: Tensor, visible: Tensor, ids: Tensor, labels: Tensor) -> Tensor:
         """Return the mean negative log-likelihood over labelled positions."""
