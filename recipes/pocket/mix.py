@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from train import export
 from transformers import PreTrainedTokenizerFast
 
@@ -24,17 +25,22 @@ def _part(text: str) -> tuple[Path, float]:
 
 
 def mixed(parts: list[tuple[Path, float]]) -> PocketForCausalLM:
-    """Return the weighted mean of some folders' weights; what is no number with a fraction comes from the first."""
-    models = [PocketForCausalLM.from_pretrained(folder, dtype=torch.float32) for folder, _ in parts]
-    tables = [model.state_dict() for model in models]
-    for name, value in tables[0].items():
+    """Return the weighted mean of some folders' weights.
+
+    What is no number with a fraction comes from the first, and so does a layer that another folder does not have yet.
+    """
+    model = PocketForCausalLM.from_pretrained(parts[0][0], dtype=torch.float32)
+    whole = model.state_dict()
+    tables = [whole, *(load_file(folder / "model.safetensors") for folder, _ in parts[1:])]
+    for name, value in whole.items():
+        held = [table.get(name, value) for table in tables]
         if value.is_floating_point():
-            rows = zip(tables, parts, strict=True)
-            tables[0][name] = torch.stack([table[name] * share for table, (_, share) in rows]).sum(0)
-        elif any(not torch.equal(value, table[name]) for table in tables[1:]):
+            rows = zip(held, parts, strict=True)
+            whole[name] = torch.stack([each.float() * share for each, (_, share) in rows]).sum(0)
+        elif any(not torch.equal(value, each) for each in held[1:]):
             raise SystemExit(f"the folders differ in {name}: they were not made with one tokenizer")
-    models[0].load_state_dict(tables[0])
-    return models[0]
+    model.load_state_dict(whole)
+    return model
 
 
 def main() -> None:

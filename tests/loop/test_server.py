@@ -1,5 +1,6 @@
 """One model, in process and behind a server that speaks OpenAI's format: the same run, step by step."""
 
+import importlib
 import json
 import threading
 from pathlib import Path
@@ -12,10 +13,12 @@ from story import HUTS, TOPICS, Item, Story
 from levers.ledger import Message
 from levers.loop import Loop, Project, Run
 from levers.model import Ask, Model, open_model
+from levers.plan.records import EFFORTS, Quote
 from levers.testing import FakeServer, Scripted
 from levers.trial import Trial
 
 pytest.importorskip("torch")
+choose = importlib.import_module("levers.plan.choose")  # the room gives its function that name
 
 SCHEMA = {
     "type": "object",
@@ -72,7 +75,14 @@ def told(run: Run) -> list[object]:
     ]
 
 
-def test_a_server_gives_the_steps_that_the_process_gives(tmp_path: Path) -> None:
+def cost_by_any_time(quote: Quote, answers_per_day: float) -> tuple[int, float, float]:
+    """Rank as the plan does, but let any time added count: in process a fast machine rounds it to 0 ms."""
+    year = round(choose.first_year(quote, answers_per_day))
+    return EFFORTS.index(quote.effort), year, float(quote.latency_ms.value > 0)
+
+
+def test_a_server_gives_the_steps_that_the_process_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choose, "_cost", cost_by_any_time)
     weights = save_tiny(tmp_path / "tiny", window=2048)
     here = Loop(project(tmp_path / "here", f"{{answer: hf/{weights}, embed: minilm}}")).run()
     with FakeServer(Behind(open_model(f"hf/{weights}"))) as server:
