@@ -387,34 +387,3 @@ def test_a_word_that_stands_bare_gets_a_space_where_copying_begins_and_nowhere_e
         after = model(input_ids=torch.tensor([[*prompt, 12 + spaced]])).logits[0, -1].exp()
     assert min(begun[12 + spaced], begun[14 + spaced], after[13]) > 0.1
     assert max(begun[12], begun[14], after[13 + spaced]) < 1e-5
-
-
-def test_the_marks_draw_the_copying_that_begins_and_end_the_copying_that_goes_on(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    model, prompt = tiny(6), [SYSTEM, 10, USER, 12, 13, 14, 15, ASSISTANT]
-    head, size = model.head, model.config.hidden_size
-    marks = torch.full((len(prompt) + 3, 2), -50.0)
-    marks[4, 0], marks[5, 1] = 0, 0  # the answer is "13 14"
-    marks[7, 0] = 40  # the mark of a missing answer draws no copying to the role token
-    with torch.no_grad():
-        for layer, bias in ((head.copy_toggle, -20), (head.copy_match, 0), (head.copy_gate, 20), (head.copy_span, 0)):
-            layer.weight.zero_()
-            layer.bias.fill_(bias)
-        head.copy_span.bias.copy_(torch.tensor([1.0, -4.0]))
-    monkeypatch.setattr(
-        head,
-        "keys",
-        lambda states: torch.cat([torch.zeros(*states.shape[:2], size), marks[: states.shape[1]][None]], -1),
-    )
-
-    def likely(*reply: int) -> torch.Tensor:
-        with torch.no_grad():
-            return model(input_ids=torch.tensor([[*prompt, *reply]])).logits[0, -1].exp()
-
-    assert likely()[13] > 0.99
-    with torch.no_grad():
-        head.copy_gate.bias.fill_(0)
-        head.copy_match.bias.fill_(30)
-    assert likely(13)[14] > 0.99
-    assert likely(13, 14)[15] < 0.01 + 1 / model.config.vocab_size

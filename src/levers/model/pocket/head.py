@@ -32,8 +32,8 @@ class Sources(NamedTuple):
 
     `agreed` [batch, queries, positions] from `agreement`; `alike` how like the queries earlier replies are, None
     without any; `bare` [batch, positions] whether the token has no space before it, and could have one; `text` [batch,
-    positions] whether there is a token, and not a role's: the mark of a start at a role says that there is no answer;
-    `before` [batch, positions] the nearest position before each that holds a token.
+    positions] whether an answer may stand there: a token of a system or user block, no role. A reply is read as it is
+    written, so no mark in it may count; `before` [batch, positions] the nearest earlier place of a token.
     """
 
     agreed: Tensor
@@ -188,7 +188,8 @@ def _behind(marks: Tensor, among: Tensor) -> Tensor:
 def _ending(scores: Tensor, marks: Tensor, found: Sources, visible: Tensor) -> Tensor:
     """Return the log-odds that the copying stands at an answer's end, [batch, queries], from -10 to 10.
 
-    They are those of an end at the last position copied against an end within the next 24; 0 where no copying goes on.
+    They are those of an end at the last position copied against an end within the next 24; 0 where no copying from the
+    prompt goes on.
 
     Args:
         scores: [batch, queries, positions] of the sources to copy next.
@@ -199,7 +200,7 @@ def _ending(scores: Tensor, marks: Tensor, found: Sources, visible: Tensor) -> T
     marks, block = marks.masked_fill(~found.text, NEVER), (~found.text).cumsum(-1)  # no answer goes beyond a role token
     ahead = functional.pad(marks, (0, AHEAD), value=NEVER)[:, 1:].unfold(-1, AHEAD, 1)
     same = functional.pad(block, (0, AHEAD), value=-1)[:, 1:].unfold(-1, AHEAD, 1) == block[..., None]
-    odds = (marks - ahead.masked_fill(~same, NEVER).logsumexp(-1)).clamp(FAR, -FAR)
+    odds = (marks - ahead.masked_fill(~same, NEVER).logsumexp(-1)).clamp(FAR, -FAR) * found.text
     going_on = (found.agreed > 0) & visible
     share = scores.masked_fill(~going_on, NEVER).softmax(-1) * going_on
     return (share * odds.gather(1, found.before)[:, None, :]).sum(-1)

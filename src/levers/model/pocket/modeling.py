@@ -326,9 +326,10 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         words, known = self.embeddings, ids.clamp(min=0)
         alike = likeness(ids, asked, agreed, words.vectors, self.config)
         paired = (words.token_toggle[known] != known) & (ids >= 0)
-        roles = (self.config.system_token_id, self.config.user_token_id, self.config.assistant_token_id)
-        text = (ids >= 0) & torch.stack([ids != role for role in roles]).all(0)
         place = torch.arange(ids.shape[1], device=ids.device)
+        whole = (ids == self.config.system_token_id) | (ids == self.config.user_token_id)
+        role = whole | (ids == self.config.assistant_token_id)
+        text = (ids >= 0) & ~role & whole.gather(1, torch.where(role, place, 0).cummax(-1).values)
         before = functional.pad(torch.where(ids >= 0, place, 0).cummax(-1).values, (1, 0))[:, :-1]
         return Sources(agreed, alike, paired & (words.token_variant[known] % 2 == 0), text, before)
 

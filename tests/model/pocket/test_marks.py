@@ -1,0 +1,52 @@
+"""Marks of where an answer stands: they draw the copying that begins, and end the copying that goes on."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from .test_pocket import ASSISTANT, SYSTEM, USER, tiny  # noqa: E402
+
+
+def test_the_marks_draw_the_copying_that_begins_and_end_the_copying_that_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, prompt = tiny(6), [SYSTEM, 10, USER, 12, 13, 14, 15, ASSISTANT]
+    head, size = model.head, model.config.hidden_size
+    marks = torch.full((len(prompt) + 3, 2), -50.0)
+    marks[4, 0], marks[5, 1] = 0, 0  # the answer is "13 14"
+    marks[7, 0] = 40  # the mark of a missing answer draws no copying to the role token
+    with torch.no_grad():
+        for layer, bias in ((head.copy_toggle, -20), (head.copy_match, 0), (head.copy_gate, 20), (head.copy_span, 0)):
+            layer.weight.zero_()
+            layer.bias.fill_(bias)
+        head.copy_span.bias.copy_(torch.tensor([1.0, -4.0]))
+    monkeypatch.setattr(
+        head,
+        "keys",
+        lambda states: torch.cat([torch.zeros(*states.shape[:2], size), marks[: states.shape[1]][None]], -1),
+    )
+
+    def likely(*reply: int) -> torch.Tensor:
+        with torch.no_grad():
+            return model(input_ids=torch.tensor([[*prompt, *reply]])).logits[0, -1].exp()
+
+    assert likely()[13] > 0.99
+    with torch.no_grad():
+        head.copy_gate.bias.fill_(0)
+        head.copy_match.bias.fill_(30)
+    assert likely(13)[14] > 0.99
+    assert likely(13, 14)[15] < 0.01 + 1 / model.config.vocab_size
+
+
+def test_what_comes_later_in_a_reply_changes_no_earlier_score() -> None:
+    model = tiny(7)
+    with torch.no_grad():
+        model.head.copy_span.bias.copy_(torch.tensor([1.0, -2.0]))
+        model.head.span.weight.mul_(20)
+    # The reply copies from itself: the marks of what follows there are not known yet while it is written.
+    chat = [SYSTEM, 10, USER, 12, 13, ASSISTANT, 20, 21, 22, 20, 21, 23, 20, 21]
+    with torch.no_grad():
+        whole = model(input_ids=torch.tensor([chat])).logits[0]
+        for end in range(6, len(chat) + 1):
+            assert torch.allclose(model(input_ids=torch.tensor([chat[:end]])).logits[0, -1], whole[end - 1], atol=1e-4)
