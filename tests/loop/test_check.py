@@ -70,6 +70,10 @@ def test_the_documents_counted_are_those_that_are_indexed(shop: Path) -> None:
             "models:\n  answer: openai/nonexist\n  cap: 5.00\n",
             "levers.yaml:7: models.cap: found no price for openai/nonexist, expected one, for a cap counts prices",
         ),
+        (
+            "models:\n  embed: openai/nonexist\n  cap: 5.00\n",
+            "levers.yaml:7: models.cap: found no price for openai/nonexist, expected one, for a cap counts prices",
+        ),
     ],
 )
 def test_what_would_stop_a_later_command_is_said_now(shop: Path, config: str, says: str) -> None:

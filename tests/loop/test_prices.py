@@ -46,6 +46,17 @@ def test_a_call_that_has_a_price_of_its_own_is_paid_and_capped(tmp_path: Path, s
         verbs.ask(made, "Why?")
 
 
+def test_embeddings_are_capped_too(tmp_path: Path, server: FakeServer) -> None:
+    models = f'{{embed: openai/embed, cap: 0.05, base_url: "{server.base_url}"}}'
+    made = project(tmp_path, models, "openai/embed: {request: 0.02}\n")
+    embedder = made.workshop.embedder()
+    embedder.embed(["where it is"], "query")
+    embedder.embed(["where it is", "where it was"], "query")
+    assert verbs.ledger(made).spent == 0.04
+    with pytest.raises(BudgetError, match=r"0\.040000 of 0\.050000 USD are spent"):
+        embedder.embed(["where it will be"], "query")
+
+
 def test_an_hours_price_charges_no_server(tmp_path: Path, server: FakeServer) -> None:
     models = f'{{answer: openai/mine, cap: 5, base_url: "{server.base_url}"}}'
     made = project(tmp_path, models, "openai/mine: {compute_hour: 4}\n")

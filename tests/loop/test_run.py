@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -116,6 +117,18 @@ def test_a_target_that_is_met_ends_the_run(tmp_path: Path) -> None:
     assert run.targets_met and len(run.steps) == 1 and run.after.failures == 0
     assert run.final.test is not None and run.steps[0].measured.test is not None
     assert [opening.reason for opening in run.openings] == ["to report the end"]
+
+
+def test_a_start_that_an_opened_test_shows_to_be_good_enough_ends_the_run(tmp_path: Path) -> None:
+    items = [item if item.partition == "dev" else replace(item, lacks=frozenset()) for item in few_items()]
+    with Story(tmp_path / "huts", items) as story:
+        run = Loop(Project(story.folder)).run()
+    start, pulled = run.steps
+    assert start.measured.dev.quality < 1 and pulled.dev_score is not None and pulled.dev_score.difference > 0
+    assert pulled.verdict == "rejected" and "test" in pulled.why
+    assert run.stopped == "all targets are met" and run.targets_met and run.stack == start.stack
+    assert run.final.test is not None and run.final.test.quality == 1
+    assert {opening.stack for opening in run.openings} == {start.stack.digest, pulled.stack.digest}
 
 
 def test_a_pull_that_a_lever_refuses_is_a_rejected_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -245,6 +245,17 @@ def test_embeddings_are_unit_vectors_in_order() -> None:
         assert len(server.requests) == 4
 
 
+def test_embeddings_are_paid_under_the_cap() -> None:
+    budget = Budget(cap=3_000, cost_of=lambda usage: float(usage.input))
+    with FakeServer() as server:
+        embedder = open_embedder("openai/embed", base_url=server.base_url, settings=QUICK, budget=budget)
+        embedder.embed(["two words"] * 128, "passage")
+        assert budget.spent == 256  # as the server counts, not as was reserved: 12 a text
+        with pytest.raises(BudgetError, match=r"256\.000000 of 3000\.000000 USD are spent"):
+            embedder.embed(["a text of some more words, which could count for many tokens"] * 128, "passage")
+        assert len(server.requests) == 1
+
+
 def test_retry_after_in_all_its_forms() -> None:
     assert retry_after("250", "9") == 0.25
     assert retry_after(None, "7") == 7

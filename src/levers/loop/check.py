@@ -88,7 +88,7 @@ def _prices(root: Path, written: Written) -> list[Problem]:
         return list(error.problems)
     if not isinstance(models, dict) or models.get("cap") is None:
         return []
-    used = [written.text("models", "answer"), written.text("models", "reference")]
+    used = [written.text("models", role) for role in ("answer", "reference", "embed")]
     used += [spec.model for _, spec in written.graders()]
     line = written.line(("models", "cap"))
     return [

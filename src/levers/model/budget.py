@@ -1,13 +1,18 @@
 """A spending cap that is checked before each paid call. Units: USD."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from levers.economics.usage import Usage
 from levers.errors import BudgetError
 from levers.ledger import Purse
+from levers.model.retry import CallFailed
 
 _POLL = 0.02
+_BYTES_PER_TOKEN = 2  # an upper bound on tokens for a cap: English has about 4 bytes a token
+_TOKENS_PER_TEXT = 8
+Out = TypeVar("Out")
 Ticket = tuple[int, "Ticket | None"]
 """What settles a reservation: one's own, and that of the budget around it."""
 
@@ -73,3 +78,31 @@ class Budget:
         except BudgetError:
             self._purse.settle(own, 0.0)
             raise
+
+
+def most_tokens(texts: list[str]) -> int:
+    """Return the most tokens that a server may count for some texts, estimated from their bytes."""
+    return sum(len(text.encode()) // _BYTES_PER_TOKEN + _TOKENS_PER_TEXT for text in texts)
+
+
+async def paid(budget: Budget | None, bound: Usage, call: Callable[[], Awaitable[tuple[Out, Usage]]]) -> Out:
+    """Make one try of a call under a cap, if there is one; `call` returns what came and what was used.
+
+    A try that broke off may have been billed: it counts with its upper bound. So does one whose usage the server does
+    not tell, which is no usage at all.
+    """
+    ticket = await budget.reserve(bound) if budget else None
+    used = bound
+    try:
+        came, told = await call()
+        used = bound if told == Usage() else told
+        return came
+    except CallFailed as error:
+        used = Usage() if error.kind in {"status", "connection"} else bound
+        raise
+    except ValueError:  # nothing was sent
+        used = Usage()
+        raise
+    finally:
+        if budget and ticket is not None:
+            budget.settle(ticket, used)

@@ -13,7 +13,7 @@ from levers.economics.usage import Usage
 from levers.errors import ModelError
 from levers.ledger import Record, canonical, whole
 from levers.model.bridge import as_completed, emitted
-from levers.model.budget import Budget
+from levers.model.budget import Budget, most_tokens, paid
 from levers.model.contract import Ask, Reply, Turn
 from levers.model.pace import Pace
 from levers.model.reading import cut_at
@@ -21,8 +21,6 @@ from levers.model.retry import CallFailed, Retries, with_retries
 from levers.model.transport import Transport
 from levers.model.wire import Wire, ask_once, blamed, raise_if_broken, stream_once
 
-_BYTES_PER_TOKEN = 2  # an upper bound on tokens for a cap: English has about 4 bytes a token
-_TOKENS_PER_MESSAGE = 8
 _TOKENS_PER_IMAGE = 2_000  # more than the large providers count for the largest image they take without scaling
 
 OnPiece = Callable[[str], None]
@@ -151,27 +149,15 @@ class HostedModel:
         return reply.model_copy(update=known)
 
     async def _paid(self, transport: Transport, pace: Pace, ask: Ask, keep: OnPiece | None) -> Reply:
-        """Make one try under the cap. A try that broke off may have been billed: it counts with its upper bound.
-
-        So does a reply whose usage the server does not tell.
-        """
+        """Make one try under the cap."""
         bound = most(ask)
-        ticket = await self._budget.reserve(bound) if self._budget else None
-        used = bound
-        try:
+
+        async def call() -> tuple[Reply, Usage]:
             reply = await self._call(transport, pace, ask, keep)
             counted = reply.usage.model_copy(update={"calls": bound.calls})
-            used = bound if reply.usage == Usage() else counted
-            return reply.model_copy(update={"usage": counted})
-        except CallFailed as error:
-            used = Usage() if error.kind in {"status", "connection"} else bound
-            raise
-        except ValueError:  # nothing was sent
-            used = Usage()
-            raise
-        finally:
-            if self._budget and ticket is not None:
-                self._budget.settle(ticket, used)
+            return reply.model_copy(update={"usage": counted}), Usage() if reply.usage == Usage() else counted
+
+        return await paid(self._budget, bound, call)
 
     async def _call(self, transport: Transport, pace: Pace, ask: Ask, keep: OnPiece | None) -> Reply:
         request = self._wire.request(ask, self._refused)
@@ -245,8 +231,7 @@ def most(ask: Ask) -> Usage:
     texts += [canonical(each) for each in (ask.json_schema, *ask.tools) if each]
     turns = [message for message in ask.messages if isinstance(message, Turn)]
     texts += [call.arguments for turn in turns for call in turn.calls]
-    tokens = sum(len(text.encode()) // _BYTES_PER_TOKEN + _TOKENS_PER_MESSAGE for text in texts)
-    tokens += _TOKENS_PER_IMAGE * sum(len(turn.images) for turn in turns)
+    tokens = most_tokens(texts) + _TOKENS_PER_IMAGE * sum(len(turn.images) for turn in turns)
     if ask.cache:
         return Usage(cache_write=tokens, output=ask.max_tokens, calls=1)
     return Usage(input=tokens, output=ask.max_tokens, calls=1)

@@ -7,8 +7,10 @@ import numpy as np
 import openai
 from numpy.typing import NDArray
 
+from levers.economics.usage import Usage
 from levers.errors import ModelError
 from levers.model.bridge import as_completed
+from levers.model.budget import Budget, most_tokens, paid
 from levers.model.hosted import HostedSettings
 from levers.model.openai_chat import ChatWire
 from levers.model.retry import CallFailed, with_retries
@@ -20,11 +22,18 @@ _TEXTS_PER_CALL = 128
 class HostedEmbedder:
     """An embedding model behind a server; keys as for `HostedModel`. Vectors are scaled to length one."""
 
-    def __init__(self, name: str, base_url: str | None = None, settings: HostedSettings | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        base_url: str | None = None,
+        settings: HostedSettings | None = None,
+        budget: Budget | None = None,
+    ) -> None:
         """Name model and server; nothing is called yet."""
         self._wire = ChatWire(name, base_url)  # its key, its server, its errors
         self.id = self._wire.reference
         self._settings = settings or HostedSettings()
+        self._budget = budget
         self._dimension: int | None = None
 
     @property
@@ -39,6 +48,7 @@ class HostedEmbedder:
 
         Raises:
             ModelError: the server failed after retries; an embedding that is missing cannot be data.
+            BudgetError: the spending cap would be exceeded.
         """
         del kind
         if not texts:
@@ -46,7 +56,7 @@ class HostedEmbedder:
         parts = [list(texts[start : start + _TEXTS_PER_CALL]) for start in range(0, len(texts), _TEXTS_PER_CALL)]
         client = self._wire.open(self._settings.timeout)
 
-        async def call(part: list[str]) -> NDArray[np.float32]:
+        async def call(part: list[str]) -> tuple[NDArray[np.float32], Usage]:
             try:
                 response: Any = await client.embeddings.create(
                     model=self._wire.name, input=part, encoding_format="float"
@@ -56,10 +66,13 @@ class HostedEmbedder:
             if len(response.data) != len(part):
                 raise CallFailed("unreadable", f"{len(response.data)} vectors for {len(part)} texts")
             ordered = sorted(response.data, key=lambda item: item.index)
-            return np.array([item.embedding for item in ordered], dtype=np.float32)
+            tokens = response.usage.prompt_tokens if response.usage else 0
+            used = Usage(input=tokens, calls=1) if tokens else Usage()
+            return np.array([item.embedding for item in ordered], dtype=np.float32), used
 
         async def one(part: list[str]) -> NDArray[np.float32]:
-            return await with_retries(lambda: call(part), self._settings.retries)
+            bound = Usage(input=most_tokens(part), calls=1)
+            return await with_retries(lambda: paid(self._budget, bound, lambda: call(part)), self._settings.retries)
 
         try:
             found = dict(as_completed(parts, one, limit=self._settings.concurrency, close=client.close))

@@ -157,6 +157,7 @@ def open_embedder(
     base_url: str | None = None,
     root: Path | None = None,
     settings: "HostedSettings | None" = None,
+    budget: "Budget | None" = None,
 ) -> Embedder:
     """Open an embedding model: `minilm`, `hf/<folder or hub id>` or `openai/<model>`; else as `open_model`."""
     problem = known_reference(reference, "embed", root)
@@ -167,7 +168,7 @@ def open_embedder(
             from levers.model.hosted_embed import HostedEmbedder
         except ImportError as error:
             raise MissingExtra("openai", "openai") from error
-        return HostedEmbedder(reference.removeprefix("openai/"), base_url, settings)
+        return HostedEmbedder(reference.removeprefix("openai/"), base_url, settings, budget)
     try:
         from levers.model.embed import FolderEmbedder, MiniLM
     except ImportError as error:

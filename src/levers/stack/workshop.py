@@ -193,7 +193,8 @@ class ProjectWorkshop:
                 self._embedders[sharpened] = QueryTuned(queries, self.embedder())
             else:
                 embed = self._configured.embed
-                opened = open_embedder(embed, base_url=self._server(embed), root=self._root)
+                budget = self._budget(ModelRef(id=embed))
+                opened = open_embedder(embed, base_url=self._server(embed), root=self._root, budget=budget)
                 self._embedders[sharpened] = ReplayedEmbedder(opened, self._replay)
         return self._embedders[sharpened]
 
