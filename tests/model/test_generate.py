@@ -58,6 +58,11 @@ def asks(system: str = SYSTEM, **more: Any) -> list[Ask]:
     ]
 
 
+def asked(text: str, system: str = "", max_tokens: int = 14) -> Ask:
+    before = [Message(role="system", content=system)] if system else []
+    return Ask(messages=(*before, Message(role="user", content=text)), max_tokens=max_tokens)
+
+
 def texts(model: LocalModel, wanted: list[Ask]) -> list[str]:
     return [reply.text for reply in model.answer(wanted)]
 
@@ -71,6 +76,36 @@ def test_a_shared_head_changes_no_reply(model: LocalModel, monkeypatch: pytest.M
     assert texts(model, asks()) == together
     assert [texts(model, [each])[0] for each in asks()] == together
     assert len(set(together)) > 2
+
+
+def test_a_prompt_that_begins_another_is_not_cut_where_that_one_goes_on(model: LocalModel) -> None:
+    """A block is read in both directions by pocket: its end must not be taken from the shorter prompt."""
+    longer = [asked(text, system=SYSTEM) for text in ("a b", "a b c d", "a b c d and so on")]
+    apart = []
+    for each in longer:
+        model._load().generator._head = None
+        apart += texts(model, [each])
+    assert texts(model, longer) == apart
+    assert [texts(model, [each])[0] for each in longer] == apart
+
+
+def test_a_kept_head_is_used_only_where_a_block_ends(model: LocalModel) -> None:
+    generator = model._load().generator
+    grown = asks(SYSTEM + "and be brief")
+    generator._head = None
+    apart = texts(model, grown[:1])
+    texts(model, asks())
+    assert texts(model, grown[:1]) == apart
+
+
+def test_a_row_that_is_done_counts_no_further_positions(model: LocalModel) -> None:
+    """It stays in the batch until a quarter of the rows are done; its positions must not leave the window."""
+    room = model._load().window
+    assert room is not None
+    words = next(count for count in range(600, 0, -1) if model.count_tokens(asked("x " * count)) <= room - 2)
+    full = asked("x " * words, max_tokens=room - model.count_tokens(asked("x " * words)))
+    replies = model.answer([full, *[asked("x", max_tokens=20 + full.max_tokens)] * 7])
+    assert {reply.finish for reply in replies} <= {"stop", "length"}
 
 
 def test_replies_equal_those_computed_without_any_cache(model: LocalModel) -> None:

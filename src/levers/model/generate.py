@@ -75,7 +75,7 @@ class Generator:
         self._suppressed = list(suppressed or [])
         base = model.get_base_model() if hasattr(model, "get_base_model") else model
         self._accepted = frozenset(inspect.signature(base.forward).parameters)
-        self._prefix_end = getattr(base, "prefix_end", self._special_end)
+        self._prefix_end = getattr(base, "prefix_end", None)
         self._config = base.config
         plain = all(type(layer) is DynamicLayer for layer in DynamicCache(config=self._config).layers)
         # Padding between cached positions is harmless only where all that passes between them is masked attention.
@@ -106,7 +106,7 @@ class Generator:
                 keep = torch.tensor(going)
                 cache.batch_select_indices(keep.to(self._model.device))
                 mask, live, chosen = mask[keep], [live[place] for place in going], [chosen[place] for place in going]
-            fed = [tokens or [self._pad] for tokens in chosen]
+            fed = chosen  # nothing for a row that is done: it is padded, and its positions stand still
 
     def _scores(self, ids: Tensor, mask: Tensor, cache: Any) -> Tensor:
         """Return the scores of the next token, [rows, vocabulary]."""
@@ -158,12 +158,19 @@ class Generator:
         common = next((at for at in range(shortest - 1) if any(row[at] != first[at] for row in prompts)), shortest - 1)
         known = self._head[0] if self._head is not None else []
         if len(prompts) == 1:  # all of a lone prompt is "shared"; it pays only where the head is there already
-            return len(known) if known and len(known) <= common and first[: len(known)] == known else 0
-        end = int(self._prefix_end(first, common))
+            there = 0 < len(known) <= common and first[: len(known)] == known
+            return len(known) if there and self._may_cut(first, len(known)) else 0
+        end = min(self._last_cut(tokens, common) for tokens in prompts)  # each row may go on differently behind it
         return end if end >= _WORTH_SHARING else 0
 
-    def _special_end(self, tokens: Sequence[int], limit: int) -> int:
+    def _may_cut(self, tokens: Sequence[int], at: int) -> bool:
+        """Tell whether nothing before a place sees what follows it: everywhere, unless the model says where."""
+        return self._prefix_end is None or self._prefix_end(tokens, at) == at
+
+    def _last_cut(self, tokens: Sequence[int], limit: int) -> int:
         """Return where the last turn within the limit begins, so that batches agree; else the limit itself."""
+        if self._prefix_end is not None:
+            return int(self._prefix_end(tokens, limit))
         found = next((end for end in range(limit, 0, -1) if tokens[end] in self._special), 0)
         return found if 2 * found >= limit else limit
 

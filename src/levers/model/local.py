@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from levers.model.loaded import Loaded
 
 # Part of every local model's id: raise it when a change here changes replies, so that nothing old is replayed.
-DECODING = 3
+DECODING = 4
 
 
 class LocalModel:

@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from levers.model.pocket.head import agreement  # noqa: E402
+from levers.model.pocket.head import agreement, trailing  # noqa: E402
 from levers.model.pocket.likeness import Likeness, likeness  # noqa: E402
 
 from .test_pocket import ASSISTANT, END, SYSTEM, USER, fast_replies, slow_reply, tiny  # noqa: E402
@@ -18,7 +18,9 @@ PROMPT = [*SHOWN, USER, *ASKED, ASSISTANT]
 def compare(prompts: list[list[int]], *queries: int) -> Likeness | None:
     model, ids = tiny(), torch.tensor(prompts)
     asked = torch.tensor([queries] * len(prompts))
-    agreed = agreement(model._bases(ids), asked)
+    before = trailing(model._bases(ids), torch.full((len(ids), 4), -1))
+    own = torch.cat([model._bases(ids)[:, :, None], before[:, :, :-1]], -1)[:, list(queries)]
+    agreed = agreement(own, before)
     with torch.no_grad():
         return likeness(ids, asked, agreed, model.embeddings.vectors, model.config)
 

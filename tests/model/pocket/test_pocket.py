@@ -11,7 +11,7 @@ transformers = pytest.importorskip("transformers")
 
 from levers.model.pocket import register, weights_path  # noqa: E402
 from levers.model.pocket.configuration import PassageMarks, PocketConfig  # noqa: E402
-from levers.model.pocket.head import agreement  # noqa: E402
+from levers.model.pocket.head import agreement, trailing  # noqa: E402
 from levers.model.pocket.masking import block_visibility, fold_passages, positions_of  # noqa: E402
 from levers.model.pocket.modeling import PocketForCausalLM  # noqa: E402
 
@@ -258,7 +258,9 @@ def test_copying_can_toggle_the_leading_space() -> None:
 
 def test_agreement_counts_the_words_that_match_backwards() -> None:
     bases = torch.tensor([[-1, 5, 6, 7, 5, 6]])
-    counts = agreement(bases, torch.tensor([[5, 0]]))
+    before = trailing(bases, torch.full((1, 4), -1))
+    last = torch.cat([bases[:, :, None], before[:, :, :-1]], -1)[:, [5, 0]]
+    counts = agreement(last, before)
     assert counts[0, 0].tolist() == [0, 0, 0, 2, 0, 0]  # … 5 6 | stands before position 3 as well
     assert counts[0, 1].tolist() == [0] * 6
 
@@ -364,6 +366,26 @@ def test_padding_inside_a_cached_prompt_changes_no_score() -> None:
         again = model(input_ids=torch.tensor([[0] * 3 + tail]), attention_mask=mask, past_key_values=cache).logits[
             0, -1
         ]
+    assert torch.allclose(whole, again, atol=1e-4)
+
+
+def test_padding_inside_a_cached_prompt_changes_no_loss() -> None:
+    """Tuning reads a batch so: the marks of padding would count as those of the block before it."""
+    model, reply = tiny(13), [10, 11, 12, END]
+    head, tail = [SYSTEM, 15, 10, 11, 12], [USER, 11, 13, 14, ASSISTANT]
+    with torch.no_grad():
+        model.head.copy_match.bias.fill_(2.0)
+        model.head.copy_span.bias.fill_(3.0)
+        ids = torch.tensor([head + tail + reply])
+        labels = torch.tensor([[-100] * len(head + tail) + reply])
+        whole = model(input_ids=ids, labels=labels).loss
+        told = model(input_ids=ids).logits[0, len(head + tail) - 1 : -1]
+        cache = model(input_ids=torch.tensor([head]), use_cache=True).past_key_values
+        filled = torch.tensor([[0] * 6 + tail + reply])
+        mask = torch.tensor([[1] * len(head) + [0] * 6 + [1] * len(tail + reply)])
+        labels = torch.tensor([[-100] * (6 + len(tail)) + reply])
+        again = model(input_ids=filled, attention_mask=mask, past_key_values=cache, use_cache=True, labels=labels).loss
+    assert torch.allclose(-told[range(4), reply].mean(), whole, atol=1e-4)
     assert torch.allclose(whole, again, atol=1e-4)
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers import initialization as init
 
 from levers.model.pocket.configuration import PocketConfig
 from levers.model.pocket.likeness import Likeness
@@ -57,6 +58,11 @@ class CopyScores(NamedTuple):
 
 class Silent(nn.Linear):
     """A linear layer that changes nothing until it is trained: it begins with zeros."""
+
+    def reset_parameters(self) -> None:
+        """Begin anew, where transformers did not just load the weights."""
+        init.zeros_(self.weight)
+        init.zeros_(self.bias)
 
 
 class PocketHead(nn.Module):
@@ -227,12 +233,16 @@ def trailing(bases: Tensor, tail: Tensor) -> Tensor:
     return torch.stack(found, -1)[:, 1 + MATCHED :]
 
 
-def agreement_along(own: Tensor, before: Tensor) -> Tensor:
-    """Do what `agreement` does with the words before each position at hand.
+def agreement(own: Tensor, before: Tensor) -> Tensor:
+    """Count how many words before each position agree with the words up to each query.
 
     Args:
-        own: [batch, queries, 4] the word of each query's token and of the three before it, the nearest first.
+        own: [batch, queries, 4] the word of each query's token and of the three before it, the nearest first, negative
+            where there is none.
         before: [batch, positions, 4] from `trailing`.
+
+    Returns:
+        [batch, queries, positions] counts from 0 to 4.
     """
     count = torch.zeros(own.shape[0], own.shape[1], before.shape[1], dtype=torch.long, device=own.device)
     alike: Tensor | None = None
@@ -241,27 +251,6 @@ def agreement_along(own: Tensor, before: Tensor) -> Tensor:
         same = (mine == before[:, None, :, back]) & (mine >= 0)
         alike = same if alike is None else alike & same
         count += alike
-    return count
-
-
-def agreement(bases: Tensor, queries: Tensor) -> Tensor:
-    """Count how many words before each position agree with the words up to each query.
-
-    Args:
-        bases: [batch, positions] word of each token, negative where there is none.
-        queries: [batch, queries] positions of the tokens that stand last.
-
-    Returns:
-        [batch, queries, positions] counts from 0 to 4; entry (q, j) compares tokens q, q - 1 … with j - 1, j - 2 …
-    """
-    alike = torch.ones(*queries.shape, bases.shape[1], dtype=torch.bool, device=bases.device)
-    count = torch.zeros(alike.shape, dtype=torch.long, device=bases.device)
-    for back in range(MATCHED):
-        before = functional.pad(bases, (back + 1, 0), value=-1)[:, : bases.shape[1]]
-        place = queries - back
-        mine = bases.gather(1, place.clamp(min=0)).masked_fill(place < 0, -1)
-        alike = alike & (mine[:, :, None] == before[:, None, :]) & (mine >= 0)[:, :, None]
-        count = count + alike
     return count
 
 

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import DynamicCache, GenerationMixin, PreTrainedModel
-from transformers import initialization as init
 from transformers.cache_utils import Cache, DynamicLayer
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
@@ -24,7 +23,6 @@ from levers.model.pocket.head import (
     Sources,
     TokenTables,
     agreement,
-    agreement_along,
     mixture_logp,
     trailing,
 )
@@ -153,7 +151,7 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         """Initialise what a folder of weights lacks: those from before there was a silent layer go on as they were."""
         super()._init_weights(module)  # type: ignore[no-untyped-call,unused-ignore]
         if isinstance(module, Silent):
-            init.zeros_(module.weight)
+            module.reset_parameters()
 
     def get_input_embeddings(self) -> nn.Module:
         """Return the module that turns token ids into vectors."""
@@ -266,7 +264,7 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         position_ids = (position_ids - shift).clamp(min=0)
         self._check_length(int(position_ids.max()) + 1)
         states = self.encode(vectors, visible, position_ids, past_key_values)
-        if labels is None and attention_mask is not None:
+        if attention_mask is not None:
             ids = ids.masked_fill(attention_mask[:, past:] == 0, -1)
         keys, ids, before = self._remember(self.head.keys(states), ids, shift, past_key_values)
         visible = visible & (ids >= 0)[:, None, :]
@@ -274,7 +272,7 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
             return CausalLMOutputWithPast(loss=self._loss(states, keys, visible, ids, labels))
         kept = slice(-logits_to_keep, None) if logits_to_keep else slice(None)
         own = torch.cat([self._bases(ids)[:, past:, None], before[:, past:, :-1]], -1)[:, kept]
-        agreed = agreement_along(own, before)
+        agreed = agreement(own, before)
         asked = torch.arange(past, past + length, device=ids.device).expand(batch, -1)[:, kept]
         copied = self.head.copy_scores(states[:, kept], keys, visible[:, kept], self._sources(ids, asked, agreed))
         logits = self.head.full_logp(states[:, kept], self.embeddings.words.weight, self.tables(), copied, ids)
@@ -350,9 +348,9 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
         where, targets, real = picked
         rows = torch.arange(len(states), device=states.device)[:, None]
         hidden, seen = states[rows, where], visible.expand(len(states), -1, -1)[rows, where]
-        past = ids.shape[1] - states.shape[1]
-        asked = where + past
-        agreed = agreement(self._bases(ids), asked)
+        asked, bases = where + ids.shape[1] - states.shape[1], self._bases(ids)
+        before = trailing(bases, torch.full((len(ids), MATCHED), -1, device=ids.device))
+        agreed = agreement(torch.cat([bases[:, :, None], before[:, :, :-1]], -1)[rows, asked], before)
         copied = self.head.copy_scores(hidden, keys, seen, self._sources(ids, asked, agreed))
         tables = self.tables()
         flat = self.head.target_logp(hidden[real], self.embeddings.words.weight, tables, targets[real])
