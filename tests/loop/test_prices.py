@@ -9,6 +9,7 @@ from levers import verbs
 from levers.errors import BudgetError, UserError
 from levers.loop import Project
 from levers.loop.check import check
+from levers.stack import Retrieve
 from levers.testing import FakeServer, Scripted
 
 WORDS = 8000
@@ -55,6 +56,21 @@ def test_embeddings_are_capped_too(tmp_path: Path, server: FakeServer) -> None:
     assert verbs.ledger(made).spent == 0.04
     with pytest.raises(BudgetError, match=r"0\.040000 of 0\.050000 USD are spent"):
         embedder.embed(["where it will be"], "query")
+
+
+def test_what_a_capped_workshop_searches_is_embedded_under_its_cap(tmp_path: Path, server: FakeServer) -> None:
+    made = project(
+        tmp_path, f'{{embed: openai/embed, base_url: "{server.base_url}"}}', "openai/embed: {request: 0.02}\n"
+    )
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "where.md").write_text("It is here.\n")
+    index = made.workshop.build(tmp_path / "docs", "docs")
+    _, capped = made.capped(0.03)
+    finder, part = capped.finder(index.digest), Retrieve(index=index.digest, k=1)
+    assert finder.find(["Where is it?"], None, part)
+    assert capped.spent == 0.02
+    with pytest.raises(BudgetError, match=r"0\.020000 of 0\.030000 USD are spent"):
+        capped.finder(index.digest).find(["Where was it?"], None, part)
 
 
 def test_an_hours_price_charges_no_server(tmp_path: Path, server: FakeServer) -> None:

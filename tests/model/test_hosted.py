@@ -1,4 +1,5 @@
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from levers.economics.usage import Usage
 from levers.errors import BudgetError, ModelError
 from levers.ledger import Message, Replay
-from levers.model import Ask, Budget, Replayed, open_embedder, open_model
+from levers.model import Ask, Budget, Replayed, ReplayedEmbedder, open_embedder, open_model
 from levers.testing import FakeServer, Scripted
 
 pytest.importorskip("openai")
@@ -254,6 +255,33 @@ def test_embeddings_are_paid_under_the_cap() -> None:
         with pytest.raises(BudgetError, match=r"256\.000000 of 3000\.000000 USD are spent"):
             embedder.embed(["a text of some more words, which could count for many tokens"] * 128, "passage")
         assert len(server.requests) == 1
+
+
+def test_embeddings_that_were_paid_before_the_cap_are_kept(tmp_path: Path) -> None:
+    budget = Budget(cap=4_000, cost_of=lambda usage: float(usage.input))
+    texts = [f"text {n}" for n in range(128)] + [f"{n} " + "a text of some more words " * 3 for n in range(128)]
+    with FakeServer() as server:
+        behind = open_embedder("openai/embed", base_url=server.base_url, settings=QUICK, budget=budget)
+        embedder = ReplayedEmbedder(behind, Replay(tmp_path / "kept.db"))
+        with pytest.raises(BudgetError):
+            embedder.embed(texts, "passage")
+        assert [len(request["input"]) for request in server.requests] == [128]
+        embedder.embed(texts[:128], "passage")
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("vectors", [[[1.0], [1.0, 2.0]], [[1.0], None], [[1.0]], [[1.0], [float("nan")]], [1.0, 2.0]])
+def test_a_response_without_vectors_counts_at_its_bound_and_names_the_server(
+    vectors: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = Budget(cap=3_000, cost_of=lambda usage: float(usage.input))
+    data = [{"object": "embedding", "index": place, "embedding": each} for place, each in enumerate(vectors)]
+    with FakeServer() as server:
+        monkeypatch.setattr(server, "_embeddings", lambda request: {"object": "list", "model": "embed", "data": data})
+        embedder = open_embedder("openai/embed", base_url=server.base_url, settings=QUICK, budget=budget)
+        with pytest.raises(ModelError, match="no embeddings from the server"):
+            embedder.embed(["a b", "c d"], "passage")
+        assert budget.spent == len(server.requests) * 2 * (3 // 2 + 8)
 
 
 def test_retry_after_in_all_its_forms() -> None:

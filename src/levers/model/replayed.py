@@ -27,6 +27,16 @@ class Streams(Protocol):
         """Yield {place among the asks: reply}, each place once, in any order; what comes together is kept together."""
 
 
+@runtime_checkable
+class StreamsVectors(Protocol):
+    """An embedder that gives vectors as they come, so that a refused call loses nothing that was paid before it."""
+
+    def stream(
+        self, texts: Sequence[str], kind: Literal["query", "passage"]
+    ) -> Iterator[dict[int, NDArray[np.float32]]]:
+        """Yield {place among the texts: unit vector}, each place once, in any order."""
+
+
 class Replayed:
     """A model in front of a ledger. Keys are digests of the model's id and the ask; error replies are not kept.
 
@@ -145,14 +155,22 @@ class ReplayedEmbedder:
         known = {key: _unpack(value) for key, value in self._replay.get(keys).items()}
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         names = list(missing)
-        for start in range(0, len(names), _CHUNK * 8):
-            part = names[start : start + _CHUNK * 8]
-            vectors = self._embedder.embed([missing[name] for name in part], kind)
-            known.update(zip(part, vectors, strict=True))
-            self._replay.put({name: _pack(vector) for name, vector in zip(part, vectors, strict=True)})
+        for came in self._fresh(list(missing.values()), kind):
+            fresh = {names[place]: vector for place, vector in came.items()}
+            known.update(fresh)
+            self._replay.put({name: _pack(vector) for name, vector in fresh.items()})
         if not keys:
             return np.zeros((0, self.dimension), dtype=np.float32)
         return np.stack([known[key] for key in keys])
+
+    def _fresh(
+        self, texts: list[str], kind: Literal["query", "passage"]
+    ) -> Iterator[dict[int, NDArray[np.float32]]]:
+        if isinstance(self._embedder, StreamsVectors):
+            yield from self._embedder.stream(texts, kind)
+            return
+        for start in range(0, len(texts), _CHUNK * 8):
+            yield dict(enumerate(self._embedder.embed(texts[start : start + _CHUNK * 8], kind), start))
 
 
 class ReplayedReranker:

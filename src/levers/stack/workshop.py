@@ -139,9 +139,13 @@ class ProjectWorkshop:
         """Open the index of that digest, with the embedder it was made with."""
         if index not in self._finders:
             sharpened = sharpened_name(made_with(self.state / INDEXES, index)[0])
-            opened = open_index(self.state / INDEXES, index, self.embedder(sharpened), self.access)
-            self._finders[index] = IndexFinder(opened.reranked(self.reranker(sharpened)))
+            self._finders[index] = self.searching(index, self.embedder(sharpened), sharpened)
         return self._finders[index]
+
+    def searching(self, index: str, embedder: Embedder, sharpened: str = "") -> IndexFinder:
+        """Open an index anew, with this embedder for the questions."""
+        opened = open_index(self.state / INDEXES, index, embedder, self.access)
+        return IndexFinder(opened.reranked(self.reranker(sharpened)))
 
     def inline(self, part: Inline) -> tuple[Inline, str]:
         """Return the part with the public text of its documents as they are now, and a word on what changed."""
@@ -192,11 +196,19 @@ class ProjectWorkshop:
                 queries = ReplayedEmbedder(open_sharpened(self.state / EMBEDDERS / sharpened), self._replay)
                 self._embedders[sharpened] = QueryTuned(queries, self.embedder())
             else:
-                embed = self._configured.embed
-                budget = self._budget(ModelRef(id=embed))
-                opened = open_embedder(embed, base_url=self._server(embed), root=self._root, budget=budget)
-                self._embedders[sharpened] = ReplayedEmbedder(opened, self._replay)
+                self._embedders[sharpened] = self.opened_embedder(self._budget(self.embeds))
         return self._embedders[sharpened]
+
+    @property
+    def embeds(self) -> ModelRef:
+        """The project's embedding model."""
+        return ModelRef(id=self._configured.embed)
+
+    def opened_embedder(self, budget: Budget | None) -> Embedder:
+        """Open the project's embedding model under a budget, the ledger in front of it."""
+        embed = self._configured.embed
+        opened = open_embedder(embed, base_url=self._server(embed), root=self._root, budget=budget)
+        return ReplayedEmbedder(opened, self._replay)
 
     def reranker(self, sharpened: str = "") -> Reranker | None:
         """Open the reranker; `auto` is minilm's where minilm embeds, else none.
@@ -250,6 +262,7 @@ class CappedWorkshop:
         self._usd = usd
         self._purse = Purse()
         self._models: dict[tuple[str, str | None], Model] = {}
+        self._finders: dict[str, IndexFinder] = {}
 
     @property
     def spent(self) -> float:
@@ -267,8 +280,14 @@ class CappedWorkshop:
         return self._models[key]
 
     def finder(self, index: str) -> IndexFinder:
-        """Open the index of that digest."""
-        return self._workshop.finder(index)
+        """Open the index of that digest; where a server embeds, its questions are embedded under the cap."""
+        embeds = self._workshop.embeds
+        if not is_hosted(embeds.id):
+            return self._workshop.finder(index)
+        if index not in self._finders:
+            budget = self._workshop.budget_within(embeds, self._usd, self._purse)
+            self._finders[index] = self._workshop.searching(index, self._workshop.opened_embedder(budget))
+        return self._finders[index]
 
     def inline(self, part: Inline) -> tuple[Inline, str]:
         """Return the part with the public text of its documents as they are now, and a word on what changed."""
