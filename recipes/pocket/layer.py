@@ -22,6 +22,7 @@ from forms import Example
 from labels import resemblance_task
 from readings import shown_reading
 from rich.progress import track
+from safetensors.torch import load_file
 from small_tasks import few_shot
 from tasks import draw
 from train import TOKENS, export, score_replies
@@ -67,6 +68,8 @@ def main() -> None:
     arguments = parser.parse_args()
     tokenizer = PreTrainedTokenizerFast.from_pretrained(arguments.start)
     model = PocketForCausalLM.from_pretrained(arguments.start, dtype=torch.float32).eval().requires_grad_(False)
+    if arguments.layer == "span" and "head.span.weight" not in load_file(arguments.start / "model.safetensors"):
+        raise SystemExit(f"{arguments.start} marks no answers yet: train it first, then fit what its marks do")
     model.config.passage_marks = passage_marks(tokenizer.get_vocab())
     layer = getattr(model.head, f"copy_{arguments.layer}").requires_grad_(True)
     toggle = model.embeddings.token_toggle.tolist()

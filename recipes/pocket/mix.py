@@ -27,13 +27,19 @@ def _part(text: str) -> tuple[Path, float]:
 def mixed(parts: list[tuple[Path, float]]) -> PocketForCausalLM:
     """Return the weighted mean of some folders' weights.
 
-    What is no number with a fraction comes from the first, and so does a layer that another folder does not have yet.
+    What is no number with a fraction comes from the first, and so does a silent layer that another folder does not have
+    yet.
     """
     model = PocketForCausalLM.from_pretrained(parts[0][0], dtype=torch.float32)
     whole = model.state_dict()
-    tables = [whole, *(load_file(folder / "model.safetensors") for folder, _ in parts[1:])]
+    tables = [load_file(folder / "model.safetensors") for folder, _ in parts]
+    for (folder, _), table in zip(parts, tables, strict=True):
+        later = PocketForCausalLM.LATER if table is not tables[0] else ()
+        lacking = [name for name in whole if name not in table and not name.startswith(later)]
+        if lacking:
+            raise SystemExit(f"{folder} lacks {', '.join(lacking[:3])}: the first folder has to have every layer")
     for name, value in whole.items():
-        held = [table.get(name, value) for table in tables]
+        held = [table.get(name, tables[0][name]) for table in tables]
         if value.is_floating_point():
             rows = zip(held, parts, strict=True)
             whole[name] = torch.stack([each.float() * share for each, (_, share) in rows]).sum(0)

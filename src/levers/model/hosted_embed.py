@@ -97,7 +97,7 @@ def _read(response: Any, count: int) -> tuple[NDArray[np.float32], Usage]:
         tokens = response.usage.prompt_tokens if response.usage else 0
     except (AttributeError, TypeError, ValueError) as error:
         raise CallFailed("unreadable", f"what came holds no vectors: {error}") from error
-    if len(vectors) != count or vectors.ndim != 2 or not np.isfinite(vectors).all():  # noqa: PLR2004  (texts, dimension)
+    if len(vectors) != count or vectors.ndim != 2 or not np.isfinite(vectors).all():
         raise CallFailed("unreadable", f"{len(vectors)} vectors for {count} texts, or some with holes")
     unit: NDArray[np.float32] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return unit, Usage(input=tokens, calls=1) if tokens else Usage()

@@ -163,9 +163,7 @@ class ReplayedEmbedder:
             return np.zeros((0, self.dimension), dtype=np.float32)
         return np.stack([known[key] for key in keys])
 
-    def _fresh(
-        self, texts: list[str], kind: Literal["query", "passage"]
-    ) -> Iterator[dict[int, NDArray[np.float32]]]:
+    def _fresh(self, texts: list[str], kind: Literal["query", "passage"]) -> Iterator[dict[int, NDArray[np.float32]]]:
         if isinstance(self._embedder, StreamsVectors):
             yield from self._embedder.stream(texts, kind)
             return

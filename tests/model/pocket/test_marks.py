@@ -1,9 +1,15 @@
 """Marks of where an answer stands: they draw the copying that begins, and end the copying that goes on."""
 
+from pathlib import Path
+
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
+
+from levers.model.pocket.configuration import PocketConfig  # noqa: E402
+from levers.model.pocket.head import PocketHead  # noqa: E402
+from levers.model.pocket.modeling import PocketForCausalLM  # noqa: E402
 
 from .test_pocket import ASSISTANT, SYSTEM, USER, tiny  # noqa: E402
 
@@ -50,3 +56,24 @@ def test_what_comes_later_in_a_reply_changes_no_earlier_score() -> None:
         whole = model(input_ids=torch.tensor([chat])).logits[0]
         for end in range(6, len(chat) + 1):
             assert torch.allclose(model(input_ids=torch.tensor([chat[:end]])).logits[0, -1], whole[end - 1], atol=1e-4)
+
+
+def test_a_folder_from_before_the_marks_opens_and_they_do_nothing_in_it(tmp_path: Path) -> None:
+    model, ids = tiny(6), torch.tensor([[SYSTEM, 10, USER, 12, 13, 14, ASSISTANT, 12]])
+    with torch.no_grad():
+        for name in ("copy_alike", "copy_bare", "copy_span"):
+            getattr(model.head, name).weight.zero_()
+            getattr(model.head, name).bias.zero_()
+        before = model(input_ids=ids).logits
+    kept = {name: value for name, value in model.state_dict().items() if not name.startswith(model.LATER)}
+    model.save_pretrained(tmp_path, state_dict=kept)
+    opened, told = PocketForCausalLM.from_pretrained(tmp_path, output_loading_info=True)
+    with torch.no_grad():
+        assert torch.allclose(opened.eval()(input_ids=ids).logits, before, atol=1e-5)
+    assert not told["missing_keys"]
+
+
+def test_a_new_head_follows_no_marks() -> None:
+    head = PocketHead(PocketConfig(vocab_size=60, num_bases=30, hidden_size=32, num_attention_heads=4))
+    silent = [getattr(head, name) for name in ("copy_alike", "copy_bare", "copy_span")]
+    assert not any(bool(value.any()) for layer in silent for value in layer.parameters())

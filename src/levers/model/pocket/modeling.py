@@ -133,6 +133,9 @@ class PocketForCausalLM(PreTrainedModel, GenerationMixin):  # type: ignore[misc,
     base_model_prefix = "model"
     _supports_sdpa = True
     _no_split_modules = ["PocketLayer"]  # noqa: RUF012  (transformers wants a list)
+    LATER = ("head.copy_alike.", "head.copy_bare.", "head.copy_span.", "head.span.")
+    """What folders of earlier versions lack: silent layers, and the marks that only a silent one reads."""
+    _keys_to_ignore_on_load_missing = list(LATER)  # noqa: RUF012  (transformers wants a list)
     config: PocketConfig
 
     def __init__(self, config: PocketConfig) -> None:
