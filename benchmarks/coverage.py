@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks import Row
 from levers.trial import clustered, newcombe, newcombe_paired, paired_bootstrap, repeated, share_anytime, tango, wilson
+from levers.trial.clusters import shared_share
 from levers.trial.paired import margin_of_passes
 from levers.trial.sequential import means_anytime, passes_anytime
 
@@ -29,6 +30,9 @@ def measure() -> list[Row]:
         _row("Tango, paired, 119 cases", _paired(lambda row: tango(row[1], row[2], sum(row))), PROMISE),
         _row("BCa bootstrap, mean credit of 119 cases", _bootstrap(), PROMISE),
         _row("clustered, 30 sources of 5 cases", _clustered(), PROMISE),
+        _row("share, 5 sources of 8 cases, 80 % pass", _shared(5, 8, 0.8), PROMISE),
+        _row("share, 10 sources of 5 cases, 90 % pass", _shared(10, 5, 0.9), PROMISE),
+        _row("share, 30 sources of 5 cases, 80 % pass", _shared(30, 5, 0.8), PROMISE),
         _row("repeated, 40 cases of 3 samples", _repeated(), PROMISE),
         _row("share watched at every of 200 looks (95 % is the least)", _watched(), PROMISE),
     ]
@@ -102,6 +106,17 @@ def _clustered() -> float:
         values = np.repeat(generator.normal(0.1, 0.3, 30), 5) + generator.normal(0, 0.2, 150)
         found = clustered(values.tolist(), clusters).interval
         held += found.low <= 0.1 <= found.high
+    return held / RUNS
+
+
+def _shared(sources: int, each: int, share: float) -> float:
+    """Draw each source's own share from a beta distribution; two cases of one source correlate by 0.5."""
+    generator, held = np.random.default_rng(5), 0
+    names = np.repeat(np.arange(sources), each).astype(str).tolist()
+    for _ in range(RUNS):
+        shares = np.repeat(generator.beta(share, 1 - share, sources), each)
+        found = shared_share((generator.random(sources * each) < shares).tolist(), names)
+        held += found is not None and found.interval.low <= share <= found.interval.high
     return held / RUNS
 
 

@@ -189,8 +189,8 @@ def graders() -> str:
     parts = [
         "# Graders",
         "A case passes when every grader that scored it passes; its credit is the mean of their credits. "
-        "A grader that breaks is recorded as crashed, with the reason: the case then has no score, unless another "
-        "grader fails it. Cases without a score are left out of every figure and counted beside it.",
+        "A grader that breaks is recorded as crashed, with the reason: the case then has no score, whatever the "
+        "others say. Cases without a score are left out of every figure and counted beside it.",
     ]
     kinds = []
     for kind, grader in {**GRADERS, **BATCHED}.items():

@@ -70,6 +70,21 @@ def test_every_lever_quotes_and_names_measured_probes(start: Situation) -> None:
         assert quote.per_answer and quote.per_answer.source and quote.one_time.source and quote.latency_ms.source
 
 
+def test_another_pull_of_retrieve_is_quoted_by_what_changes(start: Situation, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = lever("retrieve").quote(start)
+    there = situation_of_same(start, start.stack.with_part(Retrieve(index="i", k=4)))
+    monkeypatch.setattr("levers.lever.retrieve._next_settings", lambda situation: {"k": 3})
+    fewer = lever("retrieve").quote(there)
+    assert first.one_time.value > 0 and fewer.one_time.value == 0
+    assert fewer.per_answer and first.per_answer and start.trial.cost_per_answer is not None
+    assert fewer.per_answer.value <= start.trial.cost_per_answer <= first.per_answer.value
+    assert fewer.latency_ms.value < 0 < first.latency_ms.value
+    assert {fewer.per_answer.provenance, lever("instruct").quote(start).per_answer.provenance} <= {
+        "price book",
+        "assumed",
+    }
+
+
 def test_a_lever_of_unknown_headroom_waits_and_says_why(start: Situation) -> None:
     blind = replace(start, diagnosis=start.diagnosis.model_copy(update={"headroom": ()}))
     quoted = lever("instruct").quote(blind)

@@ -6,7 +6,7 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levers.trial.clusters import clustered, detectable_clustered, repeated
+from levers.trial.clusters import clustered, detectable_clustered, repeated, shared_share
 
 
 @settings(max_examples=40, deadline=None)
@@ -47,9 +47,9 @@ def test_one_cluster_says_nothing():
 
 def test_clusters_that_agree_are_no_certainty():
     found = clustered([0.0] * 6, "aabbcc")
-    assert found.p_value == 1 and found.interval.high == pytest.approx(1 - 0.05 ** (1 / 6))
+    assert found.p_value == 1 and found.interval.high == pytest.approx(1 - 0.05 ** (1 / 3))
     assert clustered([0.8, 0.8], "ab").p_value == 0.5
-    assert clustered([1.0] * 9, "aaabbbccc").p_value == pytest.approx(2 * 0.5**9)
+    assert clustered([1.0] * 9, "aaabbbccc").p_value == pytest.approx(2 * 0.5**3), "three documents, not nine cases"
     tenths = clustered([1.0, 1.0, 0.0] * 2, "aaabbb")  # means that differ by rounding alone
     assert tenths.error == pytest.approx(np.std([1, 1, 0] * 2, ddof=1) / math.sqrt(6))
     assert tenths.p_value == pytest.approx(0.195, abs=0.001) and tenths.interval.low < 0
@@ -60,7 +60,7 @@ def test_what_clusters_could_show_grows_with_their_spread():
     assert detectable_clustered(two) == 1.0, "12.7 errors, of 0.15"
     twenty = clustered([0.9, 0.6] * 10, range(20))
     assert detectable_clustered(twenty) == pytest.approx((2.093 + 0.842) * twenty.error, rel=1e-3)
-    assert detectable_clustered(clustered([0.0] * 4, "aabb")) == pytest.approx(1 - 0.05**0.25)
+    assert detectable_clustered(clustered([0.0] * 4, "aabb")) == pytest.approx(1 - 0.05**0.5)
 
 
 def test_clustered_intervals_cover_where_ordinary_ones_do_not():
@@ -73,6 +73,19 @@ def test_clustered_intervals_cover_where_ordinary_ones_do_not():
         naive += abs(values.mean() - 0.1) <= 1.96 * values.std(ddof=1) / math.sqrt(150)
     assert 0.935 <= held / 1500 <= 0.965
     assert naive / 1500 < 0.8
+
+
+def test_a_share_of_few_sources_keeps_its_promise():
+    generator, held = np.random.default_rng(4), 0
+    names = np.repeat(np.arange(5), 8).astype(str).tolist()
+    for _ in range(800):
+        passed = generator.random(40) < np.repeat(generator.beta(0.8, 0.2, 5), 8)
+        found = shared_share(passed.tolist(), names)
+        held += found.interval.low <= 0.8 <= found.interval.high
+    assert held / 800 > 0.95
+    whole = shared_share([True] * 40, names)
+    assert whole.interval.high == 1 and whole.interval.low < 0.5
+    assert shared_share([True, False], ["a", "b"]) is None
 
 
 def test_repeats_by_hand():

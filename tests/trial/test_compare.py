@@ -1,7 +1,10 @@
+import numpy as np
 import pytest
 
 from levers.errors import LeversError
 from levers.trial import Trial, compare, compare_grader, mcnemar_exact, run_trial, within_margin
+from levers.trial.clusters import clustered, margin_clustered
+from levers.trial.paired import margin_of_passes
 
 from .make import a_case, a_spec, a_task, answering
 
@@ -102,6 +105,29 @@ def grouped(right: range) -> Trial:
     ]
     replies = {case.id: "30 days" if int(case.id) in right else "no" for case in cases}
     return run_trial(a_task(cases), cases, answering(replies), stack=str(right))
+
+
+def test_a_margin_is_shown_by_sources_where_cases_share_them():
+    alone, same = a_trial(range(20)), grouped(range(20))
+    assert within_margin(alone, alone, 0.2).not_worse and within_margin(alone, alone, 0.2).sources is None
+    for measure in ("pass", "score"):
+        found = within_margin(same, same, 0.2, measure)
+        assert found.sources == 3 and found.p_worse > 0.2 and not found.not_worse
+        assert found.required_cases == pytest.approx(within_margin(alone, alone, 0.2).required_cases * 20 / 3, abs=1)
+        assert found.interval.low < within_margin(alone, alone, 0.2).interval.low
+    worse = within_margin(same, grouped(range(10, 20)), 0.2)  # one document was lost, two were not
+    assert worse.p_worse > 0.5 and worse.interval.low < -0.5 < worse.interval.high
+
+
+def test_a_margin_by_sources_lets_few_through_that_are_worse_by_it():
+    generator, passed = np.random.default_rng(3), {"alone": 0, "by source": 0}
+    names = np.repeat(np.arange(30), 5).tolist()
+    for _ in range(800):
+        differences = -np.repeat(generator.random(30) < 0.1, 5).astype(float)  # a document loses all cases or none
+        found = margin_of_passes(0, int(-differences.sum()), 150, 0.1)
+        passed["alone"] += found.not_worse
+        passed["by source"] += margin_clustered(found, differences, clustered(differences, names)).not_worse
+    assert passed["alone"] / 800 > 0.15 and passed["by source"] / 800 < 0.06
 
 
 def test_cases_that_rose_together_because_one_document_did_are_no_proof():

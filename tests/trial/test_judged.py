@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
+from levers.errors import BudgetError
 from levers.stack.records import Answer
 from levers.testing import ScriptedModel
 from levers.trial import Kit, grade, grade_all, grader_version
@@ -55,6 +56,14 @@ def judge(score):
 
 def by(model, spec, text="thirty days", expected="30 days"):
     return grade(spec, a_case(expected), Answer(id="c1", text=text), Kit(open_model=lambda name: model))
+
+
+def test_a_judge_that_reaches_the_cap_ends_the_trial():
+    def broke(ask):
+        raise BudgetError("the next call could cost more than is left", "raise the cap")
+
+    with pytest.raises(BudgetError):
+        by(ScriptedModel(broke), a_spec("judge", **RUBRIC))
 
 
 RUBRIC = {"model": "openai/judge", "rubric": "It names the days."}

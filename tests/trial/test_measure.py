@@ -84,7 +84,7 @@ def test_a_crash_is_a_record_and_never_a_score():
     assert (crashed.scored, crashed.passed, crashed.failed) == (False, False, False)
     assert (trial.quality, trial.unscored, trial.score) == (pytest.approx(2 / 3), 1, pytest.approx(2 / 3))
     failing = judge(task, cases[3], Answer(id="3", text="nothing"))
-    assert failing.failed, "what fails one grader fails, whatever another that broke would have said"
+    assert not failing.scored, "were failures kept and passes left out, a lost grader would lower the quality"
 
 
 def test_a_trial_that_nobody_could_score_is_no_zero():

@@ -16,8 +16,9 @@ from levers.task.records import Case
 from levers.testing import ScriptedModel
 from levers.trial import Trial
 from levers.trial.bench import Bench
-from levers.trial.records import Context, Interval, Slice
+from levers.trial.records import Context, Slice
 from levers.trial.shelf import Shelf
+from levers.trial.statistics import wilson
 
 PAGE = "Tents are made in Porto.\n\n# Salaries\n\nNinety thousand.\n\n# Leave\n\nThirty days.\n"
 BOARD = Access(groups={"board": ("eve",)}, rules=(Rule(path="pay.md#salaries", groups=("board",)),))
@@ -104,7 +105,7 @@ def test_an_inlined_text_leaks_where_it_holds_what_the_user_may_not_read(index: 
 def test_evidence_counts_by_section_and_only_where_its_user_may_read_it(index: Index) -> None:
     found = asked(index, BARE.with_part(Retrieve(index=index.digest, k=9))).context
     slices = {"closed": Slice(cases=1, recall=1.0), "open": Slice(cases=2, recall=1.0)}
-    whole = Interval(low=1.0, high=1.0)
+    whole = wilson(3, 3)  # three cases are no certainty
     assert found == Context(cases=3, recall=1.0, interval=whole, whole=3, slices=slices)  # not ben's salaries
     nothing = asked(index, BARE).context
     assert nothing is not None and nothing.recall == 0 and nothing.whole == 0

@@ -115,7 +115,7 @@ def test_a_price_nobody_knows_is_unknown_and_never_zero(run):
     assert "unknown" in text(plan_table(shown))
     rows = plan_rows(shown, "")
     assert rows.options[0].per_answer.text == "unknown"
-    assert "prices in levers.yaml" in rows.notes[rows.options[0].per_answer.note - 1]
+    assert "the file that prices names" in rows.notes[rows.options[0].per_answer.note - 1]
 
 
 def test_a_comparison_says_when_it_is_not_decisive(run):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levers.trial.records import Interval
+from levers.trial.records import Clustered, Comparison, Interval
 from levers.view.charts import ticks
 from levers.view.words import (
     clip,
@@ -13,6 +13,7 @@ from levers.view.words import (
     listed,
     milliseconds,
     money,
+    p_by_test,
     p_value,
     percent,
     plain,
@@ -116,3 +117,14 @@ def test_ticks_are_few_even_and_reach_the_end(most, wanted):
 
 def test_ticks_of_nothing():
     assert ticks(0) == [0.0, 1.0]
+
+
+def test_the_p_value_told_is_the_one_that_decides():
+    found = Comparison(
+        measure="pass", cases=20, before=0.0, after=0.5, difference=0.5, interval=Interval(low=0.2, high=0.7),
+        p_value=0.002, gained=10, lost=0, decisive=False, detectable_difference=0.4,
+    )  # fmt: skip
+    assert p_by_test(found) == "p = 0.002 by exact McNemar"
+    grouped = Clustered(clusters=3, mean=0.5, error=0.4, interval=Interval(low=-1, high=2), p_value=0.4)
+    told = p_by_test(found.model_copy(update={"clustered": grouped}))
+    assert told == "p = 0.40 by t over the 3 sources that cases share"

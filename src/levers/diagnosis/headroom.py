@@ -147,6 +147,8 @@ def _mean(ground: Ground, found: dict[str, float]) -> tuple[float, Interval]:
         return sum(values) / len(values), paired_bootstrap(values)
     # Passing cases gain nothing for sure: what is uncertain is the mean over the failing ones.
     drawn = list(found.values())
+    if not drawn:  # no probe may be tried on any of them
+        return 0.0, Interval(low=0.0, high=0.0)
     scale = _share(ground, len(ground.failing), len(drawn), ground.looked)
     interval = paired_bootstrap(drawn)
     return sum(drawn) / len(drawn) * scale, Interval(low=interval.low * scale, high=interval.high * scale)

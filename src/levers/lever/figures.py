@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from levers.diagnosis import Headroom, ProbeName
-from levers.economics import CostFigure, Provenance, gate, project
+from levers.economics import CostFigure, gate, project
 from levers.lever.situation import Situation
 from levers.plan import Effort, GateCheck, Quote
 from levers.trial.records import Interval
@@ -118,13 +118,14 @@ def _per_answer(situation: Situation, terms: Terms) -> CostFigure | None:
         return CostFigure(value=max(0.0, now - terms.saves.value), provenance="assumed", source=terms.saves.source)
     price = situation.bench.price
     if price is not None and price.input and terms.added_tokens:
-        value = terms.calls * (now + terms.added_tokens * price.input / 1e6)
-        source = f"{situation.trial.cost_source}; {terms.added_tokens:,.0f} more prompt tokens"
+        value = max(0.0, terms.calls * (now + terms.added_tokens * price.input / 1e6))
+        change = f"{abs(terms.added_tokens):,.0f} {'more' if terms.added_tokens > 0 else 'fewer'} prompt tokens"
+        source = f"{situation.trial.cost_source}; {change}"
         return CostFigure(value=value, provenance="assumed", source=source)
     factor = _factor(situation, terms)  # a machine is paid by the hour: its answers cost what they take in time
-    origin: Provenance = "assumed" if factor > 1 else "measured"
-    why = "for more calls" if terms.calls > 1 else "for the longer prompt"
-    source = f"{situation.trial.cost_source}; scaled by {factor:.2f} {why}" if factor > 1 else "this trial"
+    origin = situation.trial.price_standing if factor == 1 else "assumed"
+    why = "for more calls" if terms.calls > 1 else "for the longer prompt" if factor > 1 else "for the shorter prompt"
+    source = situation.trial.cost_source + (f"; scaled by {factor:.2f} {why}" if factor != 1 else "")
     return CostFigure(value=now * factor, provenance=origin, source=source)
 
 
@@ -137,7 +138,7 @@ def _latency(situation: Situation, terms: Terms) -> CostFigure:
 
 def _factor(situation: Situation, terms: Terms) -> float:
     """How many times today's answer an answer with the lever is, in tokens and so in cost and time."""
-    return terms.calls * (1 + terms.added_tokens / max(_prompt_tokens(situation), 1.0))
+    return terms.calls * max(0.0, 1 + terms.added_tokens / max(_prompt_tokens(situation), 1.0))
 
 
 def _prompt_tokens(situation: Situation) -> float:

@@ -53,16 +53,24 @@ class RetrieveLever:
         chunks = index.chunks() if index else []
         mean = sum(tokens(each.text) for each in chunks) / max(len(chunks), 1)
         reference = latency("retrieval, added")
+        source = f"{reference.source}: {reference.about}"
+        added_ms: CostFigure | None = CostFigure(value=reference.low, unit="ms", provenance="assumed", source=source)
+        part, settings = situation.stack.part("retrieve"), _next_settings(situation)
+        more: int = settings.get("k", max(TRIED))
+        once: CostFigure | None = None
+        if isinstance(part, Retrieve):  # the search is built and paid for: what changes is how much it shows
+            more -= part.k
+            once = CostFigure(value=0.0, provenance="assumed", source="nothing to build: this stack retrieves already")
+            added_ms = None
         terms = Terms(
             answers="knowledge, retrieval",
-            settings=_next_settings(situation),
-            added_tokens=max(TRIED) * mean,
+            settings=settings,
+            added_tokens=more * mean,
             project="retrieval",
             effort="hours",
             freshness="as of the last index; a saved document is found after the next pull",
-            added_ms=CostFigure(
-                value=reference.low, unit="ms", provenance="assumed", source=f"{reference.source}: {reference.about}"
-            ),
+            added_ms=added_ms,
+            one_time=once,
             blocked=_blocked(situation, bool(chunks)),
         )
         return quote(self.name, self.probes, situation, terms)

@@ -10,8 +10,9 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from levers.trial.records import Clustered, Interval, Repeated
-from levers.trial.statistics import ALPHA, Z_POWER
+from levers.trial.paired import tango, tango_z
+from levers.trial.records import Clustered, Interval, Margin, Repeated
+from levers.trial.statistics import ALPHA, Z_POWER, wilson_of
 from levers.trial.student import t_cdf, t_quantile
 
 
@@ -21,8 +22,8 @@ def clustered(values: Sequence[float], clusters: Sequence[Hashable]) -> Clustere
     se² = G/(G - 1) · Σ over clusters (Σ in cluster (x - mean))² / n², the usual small-sample correction; interval and
     p-value (against a mean of 0) by t with G - 1 degrees of freedom. With one cluster nothing can be said: the interval
     is everything. Where the clusters agree, their spread tells nothing, and the values' own error stands in its place.
-    Where all n values are equal, t has nothing to go by: then 1 - 0.05^(1/n), the rule of three, bounds what was not
-    seen, for values from 0 to 1, and the p-value is the sign test's, 2 · 2^-n.
+    Where all values are equal, t has nothing to go by: then 1 - 0.05^(1/G), the rule of three over the G clusters,
+    bounds what was not seen, for values from 0 to 1, and the p-value is the sign test's, 2 · 2^-G.
     Raises ValueError without values or when the two differ in length.
     """
     found = np.asarray(values, dtype=np.float64)
@@ -36,7 +37,7 @@ def clustered(values: Sequence[float], clusters: Sequence[Hashable]) -> Clustere
     if error < _NONE:
         error = float(found.std(ddof=1)) / math.sqrt(n)
     if error < _NONE:
-        half, p_value = 1 - ALPHA ** (1 / n), min(1.0, 2 * 0.5**n) if abs(mean) > _NONE else 1.0
+        half, p_value = 1 - ALPHA ** (1 / groups), min(1.0, 2 * 0.5**groups) if abs(mean) > _NONE else 1.0
     else:
         half, p_value = t_quantile(1 - ALPHA / 2, groups - 1) * error, 2 * (1 - t_cdf(abs(mean) / error, groups - 1))
     interval = Interval(low=mean - half, high=mean + half)
@@ -47,6 +48,60 @@ def shared(values: Sequence[float], sources: Sequence[str]) -> Clustered | None:
     """Cluster values by their sources; None when no two share one, or when all do and nothing can be said."""
     groups = len(set(sources))
     return clustered(values, sources) if 1 < groups < len(sources) else None
+
+
+def shared_share(passed: Sequence[bool], sources: Sequence[str]) -> Clustered | None:
+    """Do what `shared` does for a share: its interval is Wilson's, over as many cases as would have the same error.
+
+    p(1 - p)/se² of them, never fewer than the clusters nor more than the cases, with t of G - 1 degrees of freedom in
+    the place of the normal quantile (Korn and Graubard 1998 use both for survey shares). Near 0 and 1, and with few
+    sources, the plain interval covers too little: 87 % with 5 sources of 8 cases at 80 %, where this one has 99 %.
+    """
+    found = shared([float(each) for each in passed], sources)
+    if found is None:
+        return None
+    n, share = len(passed), found.mean
+    cases = share * (1 - share) / found.error**2 if found.error > _NONE else 0.0
+    interval = wilson_of(share, min(max(cases, found.clusters), n), t_quantile(1 - ALPHA / 2, found.clusters - 1))
+    return found.model_copy(update={"interval": interval})
+
+
+def margin_clustered(found: Margin, differences: Sequence[float], grouped: Clustered) -> Margin:
+    """Return a margin test's stricter side: its own, or one over as many cases as would have the clusters' error.
+
+    For passes Tango's statistic over var/se² cases, never fewer than the clusters nor more than the cases, against t
+    with G - 1 degrees of freedom; for credit one-sided t tests with the clusters' error. Where nothing differs at all,
+    so many clusters rule out what (1 - margin)^G leaves. Of stacks worse by the margin 6 to 8 % are let through with 30
+    sources of 5 cases and 9 to 11 % with 10 or 15 sources, where cases counted alone let 15 to 25 % through.
+    """
+    values, groups, margin = np.asarray(differences, dtype=np.float64), grouped.clusters, found.margin
+    n, mean = len(values), grouped.mean
+    cases = min(max(float(values.var()) / grouped.error**2, groups), n) if grouped.error > _NONE else float(groups)
+    if found.measure == "pass":
+        gained, lost = (float((values * sign > 0).sum()) * cases / n for sign in (1, -1))
+        p_worse = 1 - t_cdf(tango_z(gained, lost, cases, -margin), groups - 1)
+        p_better = t_cdf(tango_z(gained, lost, cases, margin), groups - 1)
+        interval = tango(gained, lost, cases, 1 - 2 * ALPHA)
+    elif grouped.error < _NONE:
+        half, unseen = 1 - ALPHA ** (1 / groups), (1 - margin) ** groups
+        p_worse, p_better = (unseen if mean > -margin else 1.0), (unseen if mean < margin else 1.0)
+        interval = Interval(low=mean - half, high=mean + half)
+    else:
+        half = t_quantile(1 - ALPHA, groups - 1) * grouped.error
+        p_worse = 1 - t_cdf((mean + margin) / grouped.error, groups - 1)
+        p_better = t_cdf((mean - margin) / grouped.error, groups - 1)
+        interval = Interval(low=mean - half, high=mean + half)
+    return found.model_copy(
+        update={
+            "interval": Interval(
+                low=min(found.interval.low, interval.low), high=max(found.interval.high, interval.high)
+            ),
+            "p_worse": max(found.p_worse, p_worse),
+            "p_better": max(found.p_better, p_better),
+            "required_cases": math.ceil(found.required_cases * n / cases),
+            "sources": groups,
+        }
+    )
 
 
 def detectable_clustered(found: Clustered) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from levers.errors import LeversError
-from levers.trial.clusters import detectable_clustered, shared
+from levers.trial.clusters import detectable_clustered, margin_clustered, shared
 from levers.trial.measure import scored
 from levers.trial.paired import margin_of_means, margin_of_passes, newcombe_paired
 from levers.trial.records import Comparison, Margin, Outcome, Trial
@@ -49,15 +49,18 @@ def compare_grader(before: Trial, after: Trial, grader: str, *, seed: int = 0) -
 def within_margin(before: Trial, after: Trial, margin: float, measure: Measure = "pass") -> Margin:
     """Test whether the later stack is not worse by `margin` (a share of passes, or of mean credit), or even equivalent.
 
-    For stacks that are pulled to be cheaper or faster: distilled, cached, routed.
+    For stacks that are pulled to be cheaper or faster: distilled, cached, routed. Where cases share a source, the
+    sources have to show it too.
     """
-    values = [_values(old, new, measure) for old, new in _scored(_pairs(before, after))]
-    differences = [new - old for old, new in values]
+    pairs = _scored(_pairs(before, after))
+    differences = [new - old for old, new in (_values(old, new, measure) for old, new in pairs)]
     if measure == "score":
-        return margin_of_means(differences, margin)
-    return margin_of_passes(
-        sum(each > 0 for each in differences), sum(each < 0 for each in differences), len(values), margin
-    )
+        found = margin_of_means(differences, margin)
+    else:
+        gained, lost = sum(each > 0 for each in differences), sum(each < 0 for each in differences)
+        found = margin_of_passes(gained, lost, len(pairs), margin)
+    grouped = shared(differences, [old.source for old, _ in pairs])
+    return margin_clustered(found, differences, grouped) if grouped else found
 
 
 def _values(old: Outcome, new: Outcome, measure: Measure) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from levers.economics.usage import Usage
 from levers.errors import LeversError
 from levers.stack.records import Answer, Question
 from levers.task.records import Case, GraderSpec, Task
-from levers.trial.clusters import shared
+from levers.trial.clusters import shared_share
 from levers.trial.graders import BATCHED, Kit, grade, grade_all
 from levers.trial.records import Grade, GraderNote, Latency, Outcome, Trial
 from levers.trial.statistics import wilson
@@ -96,7 +96,7 @@ class Judge:
         )
         credits = [each.credit for each in named if each.credit is not None]
         failed = any(each.passed is False for each in named)
-        scored = bool(credits) and (failed or not any(each.crashed for each in named))
+        scored = bool(credits) and not any(each.crashed for each in named)  # a loss must not keep failures alone
         return Outcome(
             case=case.id,
             passed=scored and not failed,
@@ -168,7 +168,7 @@ def summarise(
         cost_source=cost_source,
         latency=latencies([outcome.answer for outcome in outcomes]),
         unscored=len(outcomes) - len(scored),
-        clustered=shared([float(outcome.passed) for outcome in scored], [outcome.source for outcome in scored]),
+        clustered=shared_share([outcome.passed for outcome in scored], [outcome.source for outcome in scored]),
         graders={} if notes is None else dict(notes),
     )
 

@@ -62,12 +62,13 @@ def _added(left: float, right: float, correlation: float) -> float:
     return math.sqrt(max(0.0, left * left - 2 * correlation * left * right + right * right))
 
 
-def tango_z(gained: int, lost: int, n: int, difference: float) -> float:
+def tango_z(gained: float, lost: float, n: float, difference: float) -> float:
     """Tango's score statistic (1998) for a paired difference of shares against a supposed one, standard normal.
 
-    Positive when the observed difference lies above `difference`, which must lie strictly between -1 and 1.
+    Positive when the observed difference lies above `difference`, which must lie strictly between -1 and 1. Cases that
+    count for less than one each need not come in whole numbers.
     """
-    if not -1 < difference < 1 or n < 1 or min(gained, lost) < 0 or gained + lost > n:
+    if not -1 < difference < 1 or n < 1 or min(gained, lost) < 0 or gained + lost > n + 1e-9:
         raise ValueError(f"{gained} gained and {lost} lost of {n} cannot be set against {difference}")
     # The share lost, most likely under the supposed difference: the positive root of a·q² + b·q + c.
     a, b = 2.0 * n, (2 * n - gained + lost) * difference - gained - lost
@@ -80,7 +81,7 @@ def tango_z(gained: int, lost: int, n: int, difference: float) -> float:
     return distance / math.sqrt(variance)
 
 
-def tango(gained: int, lost: int, n: int, level: float = 1 - ALPHA) -> Interval:
+def tango(gained: float, lost: float, n: float, level: float = 1 - ALPHA) -> Interval:
     """Score interval of a paired difference of shares (Tango 1998), by inverting his test."""
     z = NORMAL.inv_cdf((1 + level) / 2)
     observed = (gained - lost) / n

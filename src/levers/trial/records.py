@@ -4,6 +4,7 @@ from typing import Literal, NewType
 
 from pydantic import Field
 
+from levers.economics.price import Provenance
 from levers.economics.usage import Usage
 from levers.errors import LeversError
 from levers.ledger import Record
@@ -29,8 +30,8 @@ class Grade(Record):
 class Outcome(Record):
     """One case's result: passes when every scored grader passes; `score` is the mean credit of the scored graders.
 
-    Not `scored`: no grader could score it, or one that broke could still have failed it. Such a case is neither a pass
-    nor a failure; figures and comparisons leave it out and say so. `source` is what the case was written from.
+    Not `scored`: no grader could score it, or one of them broke. Such a case is neither a pass nor a failure, so that a
+    lost grader bends no figure: all leave it out and say so. `source` is what the case was written from.
     """
 
     case: str
@@ -132,7 +133,8 @@ class Margin(Record):
 
     `p_worse` is the p-value against "worse by the margin or more", `p_better` against "better by it or more";
     `interval` holds 90 %, as two one-sided tests at 5 % do. `required_cases` show it with 80 % power if there is no
-    difference.
+    difference. `sources` is how many the cases come from, None where no two share one; then both tests, and the
+    interval, are the stricter of the cases' and the sources'.
     """
 
     measure: Literal["pass", "score"]
@@ -143,6 +145,7 @@ class Margin(Record):
     p_worse: float
     p_better: float
     required_cases: int
+    sources: int | None = None
 
     @property
     def not_worse(self) -> bool:
@@ -204,6 +207,12 @@ class Trial(Record):
     unscored: int = 0
     clustered: Clustered | None = None
     graders: dict[str, GraderNote] = Field(default_factory=dict)
+
+    @property
+    def price_standing(self) -> Provenance:
+        """Where the prices behind the cost come from, as `cost_source` begins; the usage itself is measured."""
+        standing = self.cost_source.partition(": ")[0]
+        return "price book" if standing == "price book" else "assumed"
 
     def outcome(self, case: str) -> Outcome:
         """Return the outcome of that case. Raises KeyError when the case was not in the trial."""

@@ -9,7 +9,7 @@ from typing import Protocol
 from levers.stack import Given, Inline, Passage, Stack
 from levers.task.records import Case
 from levers.trial.records import Context, Leaks, Outcome, Slice
-from levers.trial.statistics import paired_bootstrap
+from levers.trial.statistics import paired_bootstrap, wilson_of
 
 
 class Library(Protocol):
@@ -78,7 +78,7 @@ class Shown:
         return Context(
             cases=len(shares),
             recall=fmean(shares),
-            interval=paired_bootstrap(shares),
+            interval=paired_bootstrap(shares) if len(set(shares)) > 1 else wilson_of(shares[0], len(shares)),
             whole=sum(share == 1 for share in shares),
             slices={tag: Slice(cases=len(part), recall=fmean(part)) for tag, part in sorted(tagged.items())},
         )

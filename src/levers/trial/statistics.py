@@ -28,14 +28,17 @@ def wilson(successes: int, n: int) -> Interval:
     """
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} successes in {n} trials")
-    if n == 0:
-        return Interval(low=0.0, high=1.0)
-    share, z2 = successes / n, _Z_ALPHA**2
+    return wilson_of(successes / n, n) if n else Interval(low=0.0, high=1.0)
+
+
+def wilson_of(share: float, n: float, quantile: float = _Z_ALPHA) -> Interval:
+    """Wilson's interval of a share of `n` cases, which need be no whole number, at a two-sided quantile."""
+    z2 = quantile**2
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z_ALPHA * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    half = quantile * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
     # The bounds at the ends are exact; arithmetic would leave 1e-17 instead of 0.
-    low = 0.0 if successes == 0 else max(0.0, middle - half)
-    high = 1.0 if successes == n else min(1.0, middle + half)
+    low = 0.0 if share == 0 else max(0.0, middle - half)
+    high = 1.0 if share == 1 else min(1.0, middle + half)
     return Interval(low=low, high=high)
 
 

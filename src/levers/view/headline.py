@@ -4,7 +4,7 @@ from levers.loop.records import Run, Target
 from levers.trial import compare
 from levers.trial.records import Trial
 from levers.view.records import Headline, TargetRow
-from levers.view.words import count, listed, p_value, percent, points, points_span, quantity, span
+from levers.view.words import count, listed, p_by_test, percent, points, points_span, quantity, span
 
 TARGETS = {
     "quality": ("Quality", "at least"),
@@ -84,7 +84,7 @@ def _targets(targets: tuple[Target, ...]) -> str:
 def _difference(before: Trial, after: Trial) -> str:
     found = compare(before, after)
     return (
-        f"{points(found.difference)} points (95% interval {points_span(found.interval)}), {p_value(found.p_value)} by "
-        f"exact McNemar; {count(found.gained, 'case')} gained, {found.lost:,} lost; these cases could show a "
+        f"{points(found.difference)} points (95% interval {points_span(found.interval)}), {p_by_test(found)}; "
+        f"{count(found.gained, 'case')} gained, {found.lost:,} lost; these cases could show a "
         f"difference of {points(found.detectable_difference).removeprefix('+')} points"
     )

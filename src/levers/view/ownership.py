@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from levers.economics import Offer, Ownership, Payback, Provenance, Range, fixed, maintenance_weeks, ownership, payback
+from levers.economics import Offer, Ownership, Payback, Range, fixed, maintenance_weeks, ownership, payback
 from levers.loop.records import Run, Step
 from levers.plan.records import Quote
 from levers.trial.records import Trial
@@ -72,7 +72,8 @@ def _after(owned: Ownership, month: int) -> float:
 
 def _row(step: Step, owned: Ownership, back: Payback) -> OwnershipRow:
     trial = step.measured.dev
-    passing = trial.cost_per_answer / trial.quality if trial.cost_per_answer and trial.quality else None
+    known = trial.cost_per_answer is not None and trial.quality
+    passing = (trial.cost_per_answer or 0.0) / trial.quality if known else None
     return OwnershipRow(
         stack=owned.name,
         per_answer=money(trial.cost_per_answer),
@@ -90,7 +91,7 @@ def _pays_back(back: Payback) -> str:
         until = f", cheaper for the first {duration(back.cheaper_until * 86_400)}" if back.cheaper_until else ""
         return f"never: it costs more than the start{until}"
     if back.breakeven.days == 0:
-        return "at once: it costs less than the start"
+        return "at once: it costs no more than the start"
     return f"after {duration(back.breakeven.days * 86_400)}, {count(back.breakeven.answers, 'answer')}"
 
 
@@ -128,7 +129,6 @@ def _range(name: str, quote: Quote) -> Range:
 
 
 def _measured(step: Step, trial: Trial) -> Range:
-    standing, _, price = trial.cost_source.partition(": ")  # as the bench writes it
-    origin: Provenance = "price book" if standing == "price book" else "assumed"
-    source = f"measured usage of {count(len(trial.outcomes), 'dev case')}, at {price or trial.cost_source}"
-    return fixed(f"step {step.number}: per answer", trial.cost_per_answer or 0.0, source, origin)
+    price = trial.cost_source.removeprefix(f"{trial.price_standing}: ")
+    source = f"measured usage of {count(len(trial.outcomes), 'dev case')}, at {price}"
+    return fixed(f"step {step.number}: per answer", trial.cost_per_answer or 0.0, source, trial.price_standing)

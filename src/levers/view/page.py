@@ -25,8 +25,9 @@ METHODS = (
     ),
     Fact(
         "Differences",
-        "are paired: the same cases, before and after. Intervals are bootstrapped over cases (95%); p-values are exact "
-        "McNemar for passes and a sign-flip permutation test for credit, both two-sided.",
+        "are paired: the same cases, before and after. Intervals (95%) are Newcombe's for passes and bootstrapped over "
+        "cases for credit; p-values are exact McNemar for passes and a sign-flip permutation test for credit, both "
+        "two-sided. Where cases share a source, the p-value is the larger of that and a t test over the sources.",
     ),
     Fact(
         "Smallest detectable",
@@ -36,7 +37,8 @@ METHODS = (
     Fact(
         "Verdicts",
         "rest on development cases, with Holm's adjustment over the tries so far, then on a confirmation by test "
-        "cases and on edge cases that are not worse.",
+        "cases and on edge cases that are not worse. A pull that saves has to be shown not worse by the margin: its "
+        "p-value is that of the margin test on passes, not adjusted.",
     ),
     Fact(
         "Needs",

@@ -5,7 +5,7 @@ from levers.plan.records import GateCheck, Option, Plan
 from levers.view.records import Figure, GateRow, OptionRow, PlanTable
 from levers.view.words import UNKNOWN, milliseconds, money, percent, points, points_span, settings
 
-UNPRICED = "assumed: nothing, for no price is known for this model; give one under prices in levers.yaml"
+UNPRICED = "assumed: nothing, for no price is known for this model; give one in the file that prices names"
 
 
 def plan_rows(plan: Plan, caption: str) -> PlanTable:

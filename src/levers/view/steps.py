@@ -50,7 +50,7 @@ def compared_row(what: str, comparison: Comparison, trial: Trial | None) -> Comp
         after_span=span(trial.interval) if trial and passes else "",
         difference=points(comparison.difference),
         difference_span=points_span(comparison.interval),
-        p_value=p_value(comparison.p_value),
+        p_value=p_value(comparison.strict_p),
         detectable=points(comparison.detectable_difference).removeprefix("+"),
         moved=f"{comparison.gained:,} up, {comparison.lost:,} down",
         reading=reading(comparison),
@@ -62,7 +62,8 @@ def _card(step: Step) -> StepCard:
     total = dev.latency.get("total")
     chosen = step.plan.chosen if step.plan else None
     tries = f", Holm-adjusted over {count(step.tries, 'try', 'tries')}" if step.tries > 1 else ""
-    how = ", by the margin test" if chosen and chosen.saves is not None else tries
+    saving = chosen is not None and chosen.saves is not None
+    what, how = ("passes on dev", ", by the margin test") if saving else ("mean credit on dev", tries)
     return StepCard(
         number=step.number,
         lever=step.lever,
@@ -75,7 +76,7 @@ def _card(step: Step) -> StepCard:
         stack_words=stack_words(step.stack),
         cost=money(dev.cost_per_answer),
         latency=f"{milliseconds(total.p50_ms)} median, {milliseconds(total.p95_ms)} p95" if total else "unknown",
-        p_value=f"{p_value(step.p_value)}{how}" if step.p_value is not None else "",
+        p_value=f"{what}, {p_value(step.p_value)}{how}" if step.p_value is not None else "",
         rows=_rows(step),
         notes=step.notes,
         plan=plan_rows(step.plan, f"The plan before step {step.number}") if step.plan else None,
@@ -111,7 +112,7 @@ def _rows(step: Step) -> tuple[ComparisonRow, ...]:
 def _alone(what: str, trial: Trial) -> ComparisonRow:
     return ComparisonRow(
         what=what,
-        cases=f"{len(trial.outcomes):,}",
+        cases=f"{len(trial.outcomes) - trial.unscored:,}",
         before=NONE,
         after=percent(trial.quality),
         after_span=span(trial.interval),

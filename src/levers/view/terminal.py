@@ -23,6 +23,7 @@ from levers.view.words import (
     listed,
     milliseconds,
     money,
+    p_by_test,
     p_value,
     percent,
     plain,
@@ -191,14 +192,13 @@ def _not_scored(trial: Trial) -> tuple[tuple[str, str], ...]:
 def comparison_lines(comparison: Comparison) -> Text:
     """Say in a few lines what a comparison shows, and what these cases could have shown."""
     what = "passes" if comparison.measure == "pass" else "mean credit"
-    test = "exact McNemar" if comparison.measure == "pass" else "sign-flip permutation"
     style = {"better": "green", "worse": "red"}.get(reading(comparison), "yellow")
     return Text.assemble(
         f"{what} on {count(comparison.cases, 'case')}: {percent(comparison.before)} → {percent(comparison.after)}, ",
         (f"{points(comparison.difference)} points", "bold"),
         f" (95% interval {points_span(comparison.interval)})\n",
         (reading(comparison), style),
-        f": {p_value(comparison.p_value)} by {test}; {comparison.gained} up, {comparison.lost} down\n",
+        f": {p_by_test(comparison)}; {comparison.gained} up, {comparison.lost} down\n",
         (f"smallest detectable difference {points(comparison.detectable_difference).lstrip('+')} points", "dim"),
     )
 
@@ -216,7 +216,8 @@ def margin_line(margin: Margin) -> Text:
     else:
         told, style = f"a loss of {bound} is not ruled out (p = {margin.p_worse:.3f})", "yellow"
     needed = f"; {count(margin.required_cases, 'case')} would show it if there is no difference"
-    return Text.assemble(("within the margin? ", "dim"), (told, style), "" if margin.not_worse else needed)
+    shared = f"; the cases share {count(margin.sources, 'source')}" if margin.sources else ""
+    return Text.assemble(("within the margin? ", "dim"), (told, style), shared, "" if margin.not_worse else needed)
 
 
 def diagnosis_table(diagnosis: Diagnosis) -> RenderableType:

@@ -144,6 +144,15 @@ def listed(names: list[str], last: str = "and") -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}" if names else ""
 
 
+def p_by_test(comparison: Comparison) -> str:
+    """Name the p-value that the verdict goes by, and its test."""
+    grouped = comparison.clustered
+    if grouped is not None and grouped.p_value > comparison.p_value:
+        return f"{p_value(grouped.p_value)} by t over the {grouped.clusters:,} sources that cases share"
+    test = "exact McNemar" if comparison.measure == "pass" else "sign-flip permutation"
+    return f"{p_value(comparison.p_value)} by {test}"
+
+
 def reading(comparison: Comparison) -> str:
     """Say what a comparison shows: better, worse, or not decisive."""
     if not comparison.decisive:

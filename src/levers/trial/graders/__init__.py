@@ -8,6 +8,7 @@ are equal.
 import functools
 from collections.abc import Sequence
 
+from levers.errors import BudgetError
 from levers.ledger import digest
 from levers.stack.records import Answer
 from levers.task.records import Case, GraderKind, GraderSpec
@@ -71,7 +72,7 @@ def _version(spec: GraderSpec, files: tuple[tuple[str, str], ...] = ()) -> str:
 
 
 def grade(spec: GraderSpec, case: Case, answer: Answer, kit: Kit) -> Grade:
-    """Grade one answer with one grader; never raises.
+    """Grade one answer with one grader; raises nothing but a judge's BudgetError.
 
     An answer that failed gets no credit, with its error as the reason; one that an outage of the server cost is not
     scored.
@@ -95,6 +96,8 @@ def _attempt(spec: GraderSpec, pairs: Sequence[tuple[Case, Answer]], kit: Kit) -
     if spec.kind in BATCHED:
         try:
             return BATCHED[spec.kind](spec, pairs, kit) if pairs else []
+        except BudgetError:
+            raise
         except Exception as error:
             return [error] * len(pairs)
     found: list[Verdict | Exception] = []
