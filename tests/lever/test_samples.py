@@ -43,6 +43,18 @@ def test_evidence_that_search_misses_takes_the_place_of_a_passage(searching: Sit
     assert fact("Alder", "cook") in prompt and "[2]" not in prompt
 
 
+@pytest.mark.parametrize(
+    "answer", ['{"answer": "yes", "topic": "any"}', "It is somebody whom all of them know.", "1,250"]
+)
+def test_an_answer_in_other_words_than_its_evidence_is_learnt_beside_it(searching: Situation, answer: str) -> None:
+    asked = f"Who cooks at {example(searching, 'Alder', 'cook', 'x').evidence[0]}?"
+    other = example(searching, "Alder", "cook", asked).model_copy(update={"answer": answer})
+    lost = example(searching, "Alder", "cook", "zzz qqq").model_copy(update={"answer": answer})
+    laid = lay_out(searching, [other, lost])
+    assert laid.left_out == 0 and len(laid.samples) == 2
+    assert all(fact("Alder", "cook") in sample.messages[-1].content for sample in laid.samples)
+
+
 def test_what_search_finds_is_left_as_it_is(searching: Situation) -> None:
     examples = searching.bench.task.examples
     laid = lay_out(searching, examples)

@@ -14,6 +14,7 @@ from levers.cli.console import DONE, NO, emit, err, guarded, out
 from levers.cli.options import takes
 from levers.errors import Problem, UserError
 from levers.lever.labels import Label, Labelling, Queue
+from levers.loop.verdict import fell
 from levers.verbs import Distilled, Distilling
 from levers.view import Progress
 
@@ -148,12 +149,21 @@ def distilled(found: Distilled) -> RenderableType:
         f"test: teacher {teacher.quality:.1%}, student {student.quality:.1%}; a loss of {found.margin.margin:.0%} or "
         f"more is {'ruled out' if found.margin.not_worse else 'not ruled out'} (p = {found.margin.p_worse:.3f}, "
         f"{found.margin.required_cases} cases would show it)",
+        *_on_edge(found),
         f"cost: {ratio} ({teacher.cost_source}; {student.cost_source}), paid back {paid}",
         f"median latency: {found.latency_ratio:,.1f} times faster; {found.tokens_saved:,.0f} fewer prompt tokens",
         *_foreseen(found),
         f"{'stack in use' if found.promoted else 'not promoted'}: {found.student.digest}",
     ]
     return Text("\n".join(lines))
+
+
+def _on_edge(found: Distilled) -> list[str]:
+    edge = found.edge
+    if edge is None:
+        return []
+    worse = "worse, so it is not promoted" if fell(edge) else "not decisively worse"
+    return [f"edge: {edge.lost} cases lost, {edge.gained} gained (p = {edge.p_value:.3f}): {worse}"]
 
 
 def _foreseen(found: Distilled) -> list[str]:

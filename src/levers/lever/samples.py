@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from levers.lever.situation import Situation
-from levers.stack import Draft, Question, assemble, messages
+from levers.stack import Draft, Passage, Question, assemble, messages
 from levers.stack.shared import is_public
 from levers.stack.workshop import passage
 from levers.task.records import Example
@@ -44,30 +44,49 @@ def lay_out(situation: Situation, examples: Sequence[Example]) -> Laid:
     ]
     samples: list[Sample] = []
     handed = 0
-    for example, draft in zip(public, assemble(situation.stack, questions, situation.workshop), strict=True):
-        prompt = messages(draft)
-        if draft.passages is not None and example.evidence and not _grounded(example.answer, prompt[-1].content):
-            prompt = messages(_with_evidence(situation, example, draft))
-            if not _grounded(example.answer, prompt[-1].content):
-                continue
-            handed += 1
-        samples.append(Sample(messages=prompt, answer=example.answer, line=example.line))
+    for example, found in zip(public, assemble(situation.stack, questions, situation.workshop), strict=True):
+        draft = found
+        if found.passages is not None and example.evidence:
+            sections = _evidence(situation, example)
+            if not _shown(example.answer, sections, found):
+                draft = _with_evidence(example, sections, found)
+                if not _shown(example.answer, sections, draft):
+                    continue
+                handed += 1
+        samples.append(Sample(messages=messages(draft), answer=example.answer, line=example.line))
     return Laid(samples, handed, len(public) - len(samples), len(examples) - len(public))
 
 
-def _with_evidence(situation: Situation, example: Example, draft: Draft) -> Draft:
-    """Put an example's evidence in the place of one of its passages; which one follows from the line."""
-    index, shown = situation.index(), list(draft.passages or ())
+def _evidence(situation: Situation, example: Example) -> list[Passage]:
+    """Return the passages of the sections that an example names, those that hold its answer's words first."""
+    index = situation.index()
     found = [
         passage(each)
         for reference in example.evidence
         if index is not None
         for each in index.section(*split_reference(reference))
-        if _grounded(example.answer, each.text)
     ]
-    if found:
+    return sorted(found, key=lambda each: not _grounded(example.answer, each.text))
+
+
+def _shown(answer: str, sections: Sequence[Passage], draft: Draft) -> bool:
+    """Tell whether a prompt holds what its answer rests on.
+
+    That is the answer's own words where the evidence has them. Where it has not (a label, yes or no, a figure that is
+    written otherwise, a sentence of one's own) it is a passage of the evidence.
+    """
+    if sections and not _grounded(answer, sections[0].text):
+        places = {(each.document, each.section) for each in sections}
+        return any((each.document, each.section) in places for each in draft.passages or ())
+    return _grounded(answer, messages(draft)[-1].content)
+
+
+def _with_evidence(example: Example, sections: Sequence[Passage], draft: Draft) -> Draft:
+    """Put an example's evidence in the place of one of its passages; which one follows from the line."""
+    shown = list(draft.passages or ())
+    if sections:
         place = example.line % max(len(shown), 1)
-        shown[place : place + 1] = found[:1]
+        shown[place : place + 1] = sections[:1]
     return replace(draft, passages=tuple(shown))
 
 

@@ -155,7 +155,10 @@ def _prepare(situation: Situation, settings: dict[str, Any], gates: Sequence[Gat
         UserError: a guard or gate stops it, a setting is unknown, or there are no examples.
     """
     chosen = parse(Settings, TuneLever.name, settings)
-    task = situation.bench.task
+    task, impossible = situation.bench.task, _impossible(situation.stack)
+    if impossible:
+        expected = "a stack whose model runs here and answers at once"
+        raise UserError(Problem(file="levers pull tune", field="STACK", found=impossible, expected=expected))
     guarded = guard(situation)
     if not task.examples:
         raise UserError(Problem(file=task.config.examples or "levers.yaml", expected="examples to tune on"))
@@ -170,13 +173,13 @@ def _prepare(situation: Situation, settings: dict[str, Any], gates: Sequence[Gat
         *forced,
         *guarded.notes(),
         f"{laid.restricted} examples left out: not everybody may read their evidence, and an adapter serves every user",
-        f"{laid.left_out} examples left out: their facts do not stand in their prompts (they would teach guessing)",
+        f"{laid.left_out} examples left out: what they rest on is not in their prompts (they would teach guessing)",
         f"{laid.handed} examples got their evidence in the place of a passage, for search misses it",
     )
     recipe = _recipe(situation.stack.model.id, chosen, len(_teaching(laid.samples)))
     rehearsed: list[Sample] = []
     if chosen.rehearsal:
-        untuned = situation.workshop.model(situation.stack.model)
+        untuned = situation.workshop.model(situation.stack.model.model_copy(update={"adapter": None}))
         rehearsed = rehearse(untuned, _teaching(laid.samples), chosen.rehearsal, recipe.seed)
     return _Ready(laid.samples, rehearsed, recipe, notes, chosen)
 
@@ -208,15 +211,22 @@ def _shown(recipe: Recipe) -> tuple[str, ...]:
 
 def _blocked(situation: Situation) -> str:
     task, stack = situation.bench.task, situation.stack
-    if is_hosted(stack.model.id):
-        return "the model is hosted; tuning here needs local weights"
-    if stack.part("reason"):
-        return "the stack reasons before it answers, and the examples hold no reasoning to learn"
+    if _impossible(stack):
+        return _impossible(stack)
     if stack.model.adapter:
         return "tuned already; more or better examples would have to come first"
     knowledge = situation.diagnosis.needs.get("knowledge")
     if knowledge and knowledge.share > LEAST_KNOWN and task.documents and not stack.part("retrieve"):
         return f"{knowledge.share:.0%} of the cases lack facts: retrieve them first, tuning teaches behaviour (S0)"
+    return ""
+
+
+def _impossible(stack: Stack) -> str:
+    """Say why a stack cannot be tuned here, whoever asks; empty where it can."""
+    if is_hosted(stack.model.id):
+        return "the model is hosted; tuning here needs local weights"
+    if stack.part("reason"):
+        return "the stack reasons before it answers, and the examples hold no reasoning to learn"
     return ""
 
 

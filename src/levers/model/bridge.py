@@ -1,6 +1,7 @@
 """The one bridge between synchronous levers and asynchronous clients: bounded concurrency, results as they come."""
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -101,7 +102,8 @@ def emitted(
     finally:
         if kind == "piece" and running:  # nobody listens any more
             loop, task = running[0]
-            loop.call_soon_threadsafe(task.cancel)
+            with contextlib.suppress(RuntimeError):  # it ended by itself just now, and its loop is closed
+                loop.call_soon_threadsafe(task.cancel)
         thread.join()
 
 

@@ -174,7 +174,7 @@ class Steering:
     def _stops(self, row: Row) -> bool:
         """Tell whether the last tokens hold a text to stop at; a token is at least one byte of it."""
         last = self._decode(row.tokens[-2 * max(len(stop.encode()) for stop in row.ask.stop) :])
-        return any(stop in last for stop in row.ask.stop)
+        return any(stop and stop in last for stop in row.ask.stop)
 
     def _end(self, row: Row) -> None:
         """Close what the schema leaves open in a reply that is cut; as it is where the room is too small for that."""

@@ -161,7 +161,8 @@ class HostedModel:
 
     async def _call(self, transport: Transport, pace: Pace, ask: Ask, keep: OnPiece | None) -> Reply:
         request = self._wire.request(ask, self._refused)
-        await pace.ready(most(ask).input)
+        bound = most(ask)
+        await pace.ready(bound.input + bound.cache_write)
         if pace.stop.is_set():
             raise CallFailed("connection", "nobody waited for it any more")
         headers: dict[str, str] = {}

@@ -4,6 +4,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +128,8 @@ def teach_tagger(
         parts = [(tagger.encoder.model, lesson.learning_rate), (tagger.tags, rate)]
         if form.chosen:
             parts.append((tagger.chosen, rate))
-        right, epoch = run_course(parts, kept, lesson, loss, lambda: share_extracted(tagger, held), on_step)
+        check = partial(share_extracted, tagger, held) if held else None
+        right, epoch = run_course(parts, kept, lesson, loss, check, on_step)
     return tagger, right, epoch
 
 

@@ -68,6 +68,7 @@ def hand_over(
         difference = _merge(source, adapter, into / "merged", samples)
     if not difference <= TOLERANCE:  # what is no number fails too
         shutil.rmtree(into / "merged")
+        shutil.rmtree(into / "adapter")  # so that the folder can be written into again
         found = f"{adapter.name}: merged weights score {difference:.1e} from unmerged ones, {TOLERANCE:.0e} is rounding"
         raise ModelError(found, "serve the adapter beside its base instead")
     return _finish(into, source, settings, difference)

@@ -186,11 +186,15 @@ class HostedTuning:
             if self.provider == "openai":
                 settings = {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": epochs}}}
                 given = {"model": model, "training_file": train, "method": settings, "suffix": suffix}
-                created = self._client.fine_tuning.jobs.create(**given, **({"validation_file": held} if held else {}))
+                created = self._once().fine_tuning.jobs.create(**given, **({"validation_file": held} if held else {}))
                 return self._job(created.model_dump())
             body = {"model": model, "training_file": train, "n_epochs": epochs, "suffix": suffix}
             body |= {"training_type": {"type": "Lora"}, **({"validation_file": held} if held else {})}
-            return self._job(self._client.post("/fine-tunes", body=body, cast_to=object))
+            return self._job(self._once().post("/fine-tunes", body=body, cast_to=object))
+
+    def _once(self) -> Any:
+        """Return the client for a call that is paid for: sent again after a lost reply, it would make a second job."""
+        return self._client.with_options(max_retries=0)
 
     def look(self, id: str) -> Job:
         """Return how far a job is, with its latest events. Raises ModelError when the server refuses."""
@@ -269,7 +273,7 @@ class HostedTuning:
 class _told:
     """Turn the SDK's errors into ours, without key or address of files in them."""
 
-    def __init__(self, provider: str) -> None:
+    def __init__(self, provider: Provider) -> None:
         self._provider = provider
 
     def __enter__(self) -> None:
@@ -278,6 +282,9 @@ class _told:
     def __exit__(self, kind: Any, error: BaseException | None, trace: object) -> None:
         from openai import APIConnectionError, APIStatusError
 
+        if isinstance(error, APIStatusError) and error.status_code in {401, 403}:  # servers repeat the key in these
+            hint = f"set {PLACES[self._provider].key}, or LEVERS_API_KEY where base_url is set, to a key that may tune"
+            raise ModelError(f"{self._provider} refused the key ({error.status_code})", hint) from error
         if isinstance(error, APIStatusError):
             body = error.body if isinstance(error.body, dict) else {}
             reason = str(body.get("message") or error.message)[:300]

@@ -10,6 +10,7 @@ import random
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -252,7 +253,8 @@ def _teach_encoder(
             return torch.nn.functional.cross_entropy(scores(batch), torch.tensor([place[pair.label] for pair in batch]))
 
         parts = [(encoder.model, lesson.learning_rate), (head, lesson.head_rate)]
-        right, epoch = run_course(parts, kept, lesson, loss, lambda: _share_chosen(scores, place, held), on_step)
+        check = partial(_share_chosen, scores, place, held) if held else None
+        right, epoch = run_course(parts, kept, lesson, loss, check, on_step)
     encoder.model.save_pretrained(str(building))
     encoder.tokenizer.save_pretrained(str(building))
     _write_head(building, labels, head.weight.detach(), head.bias.detach())
@@ -268,7 +270,7 @@ def _share_chosen(scores: Callable[[Sequence[Pair]], Any], place: dict[str, int]
             batch = order[start : start + 64]
             found = scores(batch).argmax(-1).tolist()
             right += sum(place[pair.label] == at for pair, at in zip(batch, found, strict=True))
-    return right / len(order) if order else 1.0
+    return right / len(order)
 
 
 def _teach_extractor(

@@ -19,11 +19,12 @@ from levers.lever.labels import (
     review,
 )
 from levers.loop import Project, record_opening
+from levers.loop.verdict import fell
 from levers.model import billed, is_hosted, open_embedder
 from levers.stack import ModelRef, Question, Stack, assemble, messages
 from levers.stack.workshop import ADAPTERS
 from levers.task import Case
-from levers.trial import Margin, Trial, within_margin
+from levers.trial import Comparison, Margin, Trial, compare, within_margin
 from levers.tuning import Sample, fit, recipe_for
 from levers.tuning.handover import HandedOver, hand_over
 from levers.tuning.pilot import Forecast
@@ -55,6 +56,7 @@ class Distilling(Record):
 class Distilled(Record):
     """What came of it. Ratios are teacher over student, measured in the same run: costs, and median latencies.
 
+    `edge` compares both on the edge cases, None where there are none, or test did not show the student good enough.
     `forecast` is what twice the labels would teach a linear head, None for other students and for few labels.
     `breakeven` is the number of answers after which labelling and teaching are paid back, None where no price is known
     or the student is not cheaper.
@@ -71,6 +73,7 @@ class Distilled(Record):
     teacher_test: Trial
     student_test: Trial
     margin: Margin
+    edge: Comparison | None
     cost_ratio: float | None
     latency_ratio: float
     tokens_saved: float
@@ -100,7 +103,8 @@ def distill(project: Project, how: Distilling | None = None, teacher: str | Stac
     project.keep(student)
     trials = [_test(project, each) for each in (stack, student)]
     margin = within_margin(trials[0], trials[1], how.margin)
-    promoted = margin.not_worse and how.promote
+    edge = _edge(project, stack, student) if margin.not_worse else None
+    promoted = margin.not_worse and how.promote and not (edge and fell(edge))
     if promoted:
         project.keep(student, use=True)
     cost, saved = _saving(*trials)
@@ -117,6 +121,7 @@ def distill(project: Project, how: Distilling | None = None, teacher: str | Stac
         teacher_test=trials[0],
         student_test=trials[1],
         margin=margin,
+        edge=edge,
         cost_ratio=cost,
         latency_ratio=trials[0].latency["total"].p50_ms / max(trials[1].latency["total"].p50_ms, 1e-9),
         tokens_saved=_tokens(trials[0]) - _tokens(trials[1]),
@@ -235,6 +240,14 @@ def _laid_out(project: Project, stack: Stack, queue: Queue) -> list[Sample]:
 def _test(project: Project, stack: Stack) -> Trial:
     record_opening(project.task.state, "distill", stack)
     return project.bench_for(stack.model.id).trial(stack, "test", "trial on test")
+
+
+def _edge(project: Project, teacher: Stack, student: Stack) -> Comparison | None:
+    """Compare both on the edge cases, which must not be worse either; None where there are none."""
+    if not project.task.partition("edge"):
+        return None
+    trials = [project.bench_for(each.model.id).trial(each, "edge", "trial on edge") for each in (teacher, student)]
+    return compare(trials[0], trials[1])
 
 
 def _saving(teacher: Trial, student: Trial) -> tuple[float | None, float | None]:
