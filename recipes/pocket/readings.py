@@ -68,6 +68,12 @@ def by_title() -> dict[str, list[Reading]]:
     return out
 
 
+@functools.cache
+def encyclopedic() -> tuple[Reading, ...]:
+    """Return the trained readings of Wikipedia: reviews and comments are asked vaguer questions, and are more."""
+    return tuple(item for item in trained() if not item.title.startswith(("Amazon", "Filtered")))
+
+
 def window(text: str, at: int, length: int, limit: int, rng: random.Random) -> tuple[str, int]:
     """Cut a text to about `limit` characters at sentence ends, around the span; return it and the span's new start."""
     if len(text) <= limit:
@@ -270,8 +276,8 @@ def _escaped(answer: str, form: Form) -> str:
 
 def reading_task(rng: random.Random, progress: float) -> Example:
     """Return a natural question with one or several passages; one in ten has no answer there."""
-    item = rng.choice(trained())
-    several = rng.random() < 0.25
+    item = rng.choice(encyclopedic() if rng.random() < 0.5 else trained())
+    several = rng.random() < 0.2
     crowded = several and rng.random() < 0.3
     limit = rng.choice((250, 350, 450)) if rng.random() < 0.75 - 0.5 * progress and not crowded else 2000
     limit = min(limit, 700) if several and not crowded else limit

@@ -15,15 +15,15 @@ from small_tasks import classify, closed_book, copy_exactly, extract_entities, e
 from written import written_task
 
 WEIGHTS = {
-    "reading": 0.30,
+    "reading": 0.34,
     "written": 0.38,
-    "unanswerable": 0.06,
+    "unanswerable": 0.04,
     "gap": 0.01,
-    "form": 0.08,
-    "shown": 0.02,
-    "about": 0.05,
+    "form": 0.07,
+    "shown": 0.03,
+    "about": 0.04,
     "resemblance": 0.02,
-    "support": 0.04,
+    "support": 0.03,
     "rest": 0.04,
 }
 OTHERS = {

@@ -69,11 +69,11 @@ def _heading(title: str, rng: random.Random) -> str:
 
 
 def written_task(rng: random.Random) -> Example:
-    """Return a question about a page, alone or among others; one in seven has no answer there."""
+    """Return a question about a page, alone or among others; one in ten has no answer there."""
     page = rng.choice(pages())
     question, answer = rng.choice(page.questions)
     at, text = _start(page.text, answer), page.text
-    absent = rng.random() < 0.14
+    absent = rng.random() < 0.1
     if absent:
         question, at = rng.choice(page.absent), -1
         if rng.random() < 0.25:
@@ -82,7 +82,7 @@ def written_task(rng: random.Random) -> Example:
             absent = bool(text) and answer not in text
             text, at = (text, -1) if absent else (page.text, _start(page.text, answer))
     texts = {page: text}
-    for _ in range(rng.choice((0, 0, 0, 0, 0, 1) if page.source.startswith("encyclopedia") else (0, 0, 1, 1, 2, 3, 3))):
+    for _ in range(rng.choice((0, 0, 0, 0, 0, 1) if page.source.startswith("encyclopedia") else (0, 0, 0, 0, 1, 1, 3))):
         other = beside(page, question, answer, rng)
         texts.setdefault(other, other.text)
     order = list(texts)
