@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from levers import verbs
 from levers.cli import app
+from levers.lever.labels import Labelling, review
 from levers.testing import FakeServer, Scripted
 from levers.verbs.distilling import label_with
 
@@ -192,6 +193,14 @@ def test_a_label_that_failed_is_asked_for_again(tmp_path: Path, monkeypatch: pyt
         first = label_with(project, project.stack("start"), how)
         again = label_with(project, project.stack("start"), how)
         assert label_with(project, project.stack("start"), how) == again
+        review(again, again.labels[0].id, "rejected")
+        (tmp_path / "questions.txt").write_text("\nA loan, please\nI lost the app\n")
+        lower = how.model_copy(update={"labelling": Labelling(confidence=0.1)})
+        moved = label_with(project, project.stack("start"), lower).labels
     failed = [each for each in first.labels if each.failed]
     assert len(failed) == 1 and [each.answer for each in again.labels] == ["app", "app"]
     assert len(asked) == 3 and not any(each.failed for each in again.labels)
+    assert [(each.id, each.line, each.status) for each in moved] == [
+        ("line 2", 2, "rejected"),
+        ("line 3", 3, "pending"),
+    ], "a person's word stays with its question"

@@ -25,6 +25,7 @@ from levers.trial.graders.live import scores_live
 
 LABELS = "labels"
 Status = Literal["confident", "pending", "accepted", "edited", "rejected"]
+REVIEWED: tuple[Status, ...] = ("accepted", "edited", "rejected")
 TEACHES: tuple[Status, ...] = ("confident", "accepted", "edited")
 _SPREAD = 0.7  # temperature of the samples that are held against each other
 
@@ -105,24 +106,24 @@ def read_inputs(path: Path) -> list[tuple[int, str]]:
 def label(
     task: DevTask, teacher: Stack, inputs: Sequence[tuple[int, str]], how: Labelling, workshop: Workshop, tools: "Tools"
 ) -> Queue:
-    """Let a teacher answer questions, or return the labels it gave before, with what was reviewed since.
+    """Let a teacher answer questions; what people said of a label stays, whatever samples and thresholds are set.
 
-    Labels whose answers failed are asked for again. Questions that give a golden case away, and repeated ones, are left
-    out.
+    What was answered before comes from the ledger, and answers that failed are asked for again. Questions that give a
+    golden case away, and repeated ones, are left out.
     """
     kept = _unheld(task, inputs)
-    file = task.state / LABELS / f"{digest([teacher, [text for _, text in kept], how]).removeprefix('sha256-')}.jsonl"
-    if file.is_file():
-        queue = read_queue(file)
-        lost = {each.id for each in queue.labels if each.failed and each.status == "pending"}
-        if not lost:
-            return queue
-        asked = [each for each in kept if _id(each) in lost]
-        again = {each.id: each for each in _labels(task, teacher, asked, how, workshop, tools)}
-        queue = queue.model_copy(update={"labels": tuple(again.get(each.id, each) for each in queue.labels)})
-    else:
-        queue = Queue(file=file, teacher=teacher.digest, labels=_labels(task, teacher, kept, how, workshop, tools))
-    write_queue(queue)
+    file = task.state / LABELS / f"{digest([teacher, [text for _, text in kept]]).removeprefix('sha256-')}.jsonl"
+    before = read_queue(file).labels if file.is_file() else ()
+    reviewed = {each.question: each for each in before if each.status in REVIEWED}
+    labels = tuple(
+        reviewed[each.question].model_copy(update={"id": each.id, "line": each.line})
+        if each.question in reviewed
+        else each
+        for each in _labels(task, teacher, kept, how, workshop, tools)
+    )
+    queue = Queue(file=file, teacher=teacher.digest, labels=labels)
+    if labels != before:
+        write_queue(queue)
     return queue
 
 
