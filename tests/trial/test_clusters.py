@@ -48,8 +48,9 @@ def test_one_cluster_says_nothing():
 def test_clusters_that_agree_are_no_certainty():
     found = clustered([0.0] * 6, "aabbcc")
     assert found.p_value == 1 and found.interval.high == pytest.approx(1 - 0.05 ** (1 / 3))
-    assert clustered([0.8, 0.8], "ab").p_value == 0.5
-    assert clustered([1.0] * 9, "aaabbbccc").p_value == pytest.approx(2 * 0.5**3), "three documents, not nine cases"
+    assert clustered([0.8, 0.8], "ab").p_value == clustered([0.8, 0.0], "ab").p_value == pytest.approx(0.5)
+    assert clustered([1.0] * 9, "aaabbbccc").p_value == clustered([0.0] + [1.0] * 8, "aaabbbccc").p_value < 0.05
+    assert clustered([1.0] * 10, "aaaaabbbbb").p_value > 0.05, "two documents are no proof"
     tenths = clustered([1.0, 1.0, 0.0] * 2, "aaabbb")  # means that differ by rounding alone
     assert tenths.error == pytest.approx(np.std([1, 1, 0] * 2, ddof=1) / math.sqrt(6))
     assert tenths.p_value == pytest.approx(0.195, abs=0.001) and tenths.interval.low < 0

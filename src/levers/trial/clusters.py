@@ -23,7 +23,8 @@ def clustered(values: Sequence[float], clusters: Sequence[Hashable]) -> Clustere
     p-value (against a mean of 0) by t with G - 1 degrees of freedom. With one cluster nothing can be said: the interval
     is everything. Where the clusters agree, their spread tells nothing, and the values' own error stands in its place.
     Where all values are equal, t has nothing to go by: then 1 - 0.05^(1/G), the rule of three over the G clusters,
-    bounds what was not seen, for values from 0 to 1, and the p-value is the sign test's, 2 · 2^-G.
+    bounds what was not seen, for values from 0 to 1, and the p-value is the largest with one of them 0 instead:
+    all cases rising is as sure as all but one, and no surer.
     Raises ValueError without values or when the two differ in length.
     """
     found = np.asarray(values, dtype=np.float64)
@@ -37,11 +38,21 @@ def clustered(values: Sequence[float], clusters: Sequence[Hashable]) -> Clustere
     if error < _NONE:
         error = float(found.std(ddof=1)) / math.sqrt(n)
     if error < _NONE:
-        half, p_value = 1 - ALPHA ** (1 / groups), min(1.0, 2 * 0.5**groups) if abs(mean) > _NONE else 1.0
+        half, p_value = 1 - ALPHA ** (1 / groups), _but_one(found, clusters) if abs(mean) > _NONE else 1.0
     else:
         half, p_value = t_quantile(1 - ALPHA / 2, groups - 1) * error, 2 * (1 - t_cdf(abs(mean) / error, groups - 1))
     interval = Interval(low=mean - half, high=mean + half)
     return Clustered(clusters=groups, mean=mean, error=error, interval=interval, p_value=p_value)
+
+
+def _but_one(equal: NDArray[np.float64], clusters: Sequence[Hashable]) -> float:
+    """Return the largest p-value of equal values with one of them, of whichever cluster, at 0."""
+    names, found = list(clusters), []
+    for name in dict.fromkeys(names):
+        changed = equal.copy()
+        changed[names.index(name)] = 0.0
+        found.append(clustered(changed.tolist(), clusters).p_value)
+    return max(found)
 
 
 def shared(values: Sequence[float], sources: Sequence[str]) -> Clustered | None:
@@ -91,6 +102,10 @@ def margin_clustered(found: Margin, differences: Sequence[float], grouped: Clust
         p_worse = 1 - t_cdf((mean + margin) / grouped.error, groups - 1)
         p_better = t_cdf((mean - margin) / grouped.error, groups - 1)
         interval = Interval(low=mean - half, high=mean + half)
+    if mean > 0:  # what rules out a loss rules out one by the margin
+        p_worse = min(p_worse, grouped.p_value / 2)
+    else:
+        p_better = min(p_better, grouped.p_value / 2)
     return found.model_copy(
         update={
             "interval": Interval(

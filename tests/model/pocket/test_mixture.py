@@ -44,7 +44,7 @@ def tasks() -> Iterator[Any]:
 
 def test_every_example_ends_in_a_reply_whose_sources_stand_where_it_says(tasks: Any) -> None:
     kinds = set()
-    for number in range(250):
+    for number in range(500):
         drawn = tasks.draw(11, number, 0.7)
         kinds.add(drawn.kind)
         messages = drawn.example.messages
@@ -59,6 +59,7 @@ def test_every_example_ends_in_a_reply_whose_sources_stand_where_it_says(tasks: 
             assert (
                 all(word.casefold() in messages[-1][1].casefold() for word in answer.split(", "))
                 or "\n- " in messages[-1][1]
+                or "\\" in messages[-1][1]
             )
     assert kinds >= set(tasks.OTHERS) | {"reading"}
 
