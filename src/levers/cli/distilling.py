@@ -14,7 +14,6 @@ from levers.cli.console import DONE, NO, emit, err, guarded, out
 from levers.cli.options import takes
 from levers.errors import Problem, UserError
 from levers.lever.labels import Label, Labelling, Queue
-from levers.loop.verdict import fell
 from levers.verbs import Distilled, Distilling
 from levers.view import Progress
 
@@ -63,7 +62,7 @@ def distill(
     with guarded(as_json), Progress() as progress:
         found = verbs.distill(verbs.load(project, progress), given.checked(), teacher)
     emit(as_json, lambda: {**shapes.plain(found), "not_worse": found.margin.not_worse}, lambda: distilled(found))
-    raise typer.Exit(DONE if found.margin.not_worse else NO)
+    raise typer.Exit(DONE if found.good_enough else NO)
 
 
 def review(
@@ -162,7 +161,7 @@ def _on_edge(found: Distilled) -> list[str]:
     edge = found.edge
     if edge is None:
         return []
-    worse = "worse, so it is not promoted" if fell(edge) else "not decisively worse"
+    worse = "not decisively worse" if found.good_enough else "worse, so it is not promoted"
     return [f"edge: {edge.lost} cases lost, {edge.gained} gained (p = {edge.p_value:.3f}): {worse}"]
 
 

@@ -130,6 +130,24 @@ def margin_of_means(differences: Sequence[float], margin: float) -> Margin:
         raise ValueError("differences must be finite, and at least one")
     n, mean = len(values), float(values.mean())
     error = float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else 0.0
+    p_worse, p_better, interval = one_sided(mean, error, n, margin)
+    return Margin(
+        measure="score",
+        cases=n,
+        margin=margin,
+        difference=mean,
+        interval=interval,
+        p_worse=p_worse,
+        p_better=p_better,
+        required_cases=margin_n(margin, float((values**2).mean())),
+    )
+
+
+def one_sided(mean: float, error: float, n: int, margin: float) -> tuple[float, float, Interval]:
+    """Return the p-values against worse and against better by the margin, and the 90 % interval: t of n - 1 degrees.
+
+    `n` is how many independent values the mean's error rests on; without an error the rule of three decides.
+    """
     if error < 1e-12:
         unseen, half = (1 - margin) ** n, 1 - ALPHA ** (1 / n)
         p_worse, p_better = (unseen if mean > -margin else 1.0), (unseen if mean < margin else 1.0)
@@ -137,16 +155,7 @@ def margin_of_means(differences: Sequence[float], margin: float) -> Margin:
         half = t_quantile(1 - ALPHA, n - 1) * error
         p_worse = 1 - t_cdf((mean + margin) / error, n - 1)
         p_better = t_cdf((mean - margin) / error, n - 1)
-    return Margin(
-        measure="score",
-        cases=n,
-        margin=margin,
-        difference=mean,
-        interval=Interval(low=mean - half, high=mean + half),
-        p_worse=p_worse,
-        p_better=p_better,
-        required_cases=margin_n(margin, float((values**2).mean())),
-    )
+    return p_worse, p_better, Interval(low=mean - half, high=mean + half)
 
 
 def margin_n(margin: float, changing: float) -> int:

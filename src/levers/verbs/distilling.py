@@ -81,6 +81,11 @@ class Distilled(Record):
     forecast: Forecast | None
     promoted: bool
 
+    @property
+    def good_enough(self) -> bool:
+        """Whether test rules out a loss of the margin, and edge did not fall."""
+        return self.margin.not_worse and not (self.edge and fell(self.edge))
+
 
 def distill(project: Project, how: Distilling | None = None, teacher: str | Stack | None = None) -> Distilled:
     """Teach a student what a stack answers, and measure it against that stack on test, which is recorded.

@@ -11,7 +11,7 @@ from levers.model.pocket.configuration import PocketConfig  # noqa: E402
 from levers.model.pocket.head import PocketHead  # noqa: E402
 from levers.model.pocket.modeling import PocketForCausalLM  # noqa: E402
 
-from .test_pocket import ASSISTANT, SYSTEM, USER, tiny  # noqa: E402
+from .test_pocket import ASSISTANT, END, SYSTEM, USER, tiny  # noqa: E402
 
 
 def test_the_marks_draw_the_copying_that_begins_and_end_the_copying_that_goes_on(
@@ -77,3 +77,23 @@ def test_a_new_head_follows_no_marks() -> None:
     head = PocketHead(PocketConfig(vocab_size=60, num_bases=30, hidden_size=32, num_attention_heads=4))
     silent = [getattr(head, name) for name in ("copy_alike", "copy_bare", "copy_span")]
     assert not any(bool(value.any()) for layer in silent for value in layer.parameters())
+
+
+def test_padding_inside_a_cached_prompt_changes_no_loss() -> None:
+    """Tuning reads a batch so: the marks of padding would count as those of the block before it."""
+    model, reply = tiny(13), [10, 11, 12, END]
+    head, tail = [SYSTEM, 15, 10, 11, 12], [USER, 11, 13, 14, ASSISTANT]
+    with torch.no_grad():
+        model.head.copy_match.bias.fill_(2.0)
+        model.head.copy_span.bias.fill_(3.0)
+        ids = torch.tensor([head + tail + reply])
+        labels = torch.tensor([[-100] * len(head + tail) + reply])
+        whole = model(input_ids=ids, labels=labels).loss
+        told = model(input_ids=ids).logits[0, len(head + tail) - 1 : -1]
+        cache = model(input_ids=torch.tensor([head]), use_cache=True).past_key_values
+        filled = torch.tensor([[0] * 6 + tail + reply])
+        mask = torch.tensor([[1] * len(head) + [0] * 6 + [1] * len(tail + reply)])
+        labels = torch.tensor([[-100] * (6 + len(tail)) + reply])
+        again = model(input_ids=filled, attention_mask=mask, past_key_values=cache, use_cache=True, labels=labels).loss
+    assert torch.allclose(-told[range(4), reply].mean(), whole, atol=1e-4)
+    assert torch.allclose(whole, again, atol=1e-4)
