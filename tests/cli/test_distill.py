@@ -122,6 +122,23 @@ def test_a_student_may_be_free_and_may_never_pay(
     assert levers(*options, "--json")[1]["breakeven"] is None
 
 
+def test_a_student_that_loses_edge_cases_is_not_promoted(
+    bank: tuple[Path, Teacher], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEVERS_API_KEY", "none")
+    folder, teacher = shutil.copytree(bank[0], tmp_path / "bank"), bank[1]
+    swapped = {"card": "loan", "loan": "card", "transfer": "app", "app": "transfer"}
+    turned = [(text.replace(".", "") + ", but not that: the opposite", swapped[name]) for text, name in rows(HELD[:1])]
+    teacher.known |= dict(turned)
+    edge = [{"id": f"e{at}", "input": text, "expected": name} for at, (text, name) in enumerate(turned)]
+    with (folder / "golden.jsonl").open("a") as stream:
+        stream.writelines(json.dumps({**case, "partition": "edge"}) + "\n" for case in edge)
+    options = ["distill", "start", "-p", folder, "--inputs", folder / "questions.txt", "--samples", "3"]
+    code, found = levers(*options, "--margin", "0.1", "--json")
+    assert found["not_worse"] and found["edge"]["lost"] >= 8 and not found["promoted"] and code == 1
+    assert "worse, so it is not promoted" in levers(*options, "--margin", "0.1")[1]
+
+
 def test_review_by_id(bank: tuple[Path, Teacher]) -> None:
     folder, _ = bank
     code, queue = levers("review", "-p", folder, "--json")

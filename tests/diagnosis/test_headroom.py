@@ -63,3 +63,8 @@ def test_an_interaction_counts_what_all_three_runs_could_score() -> None:
         measure_interaction(ground(nothing="-", format="?", knowledge="-", format_knowledge="+"), FORMAT, KNOWLEDGE)
         is None
     )
+
+
+def test_where_no_drawn_case_could_be_scored_nothing_is_gained() -> None:
+    room = measure_headroom(ground(0.5, nothing="--------++++", format="????????++++"), FORMAT)
+    assert room is None or (room.gain, room.interval.low, room.interval.high) == (0.0, 0.0, 0.0)

@@ -103,7 +103,10 @@ def test_the_quote_shows_every_guard(clean: Situation, faulty: Situation) -> Non
 def test_hosted_models_are_not_tuned_here(clean: Situation) -> None:
     for model in ("openai/gpt-4o", "openai-responses/gpt-4o", "anthropic/claude-sonnet-4"):
         hosted = clean.stack.model_copy(update={"model": ModelRef(id=model)})
-        assert "the model is hosted" in lever("tune").quote(replace(clean, stack=hosted)).blocked
+        there = replace(clean, stack=hosted)
+        assert "the model is hosted" in lever("tune").quote(there).blocked
+        with pytest.raises(UserError, match="found the model is hosted"):
+            lever("tune").pull(there, {"force": True})
 
 
 def repeated(folder: Path, count: int) -> Path:

@@ -232,3 +232,9 @@ def test_confidence_leaves_out_forced_tokens(model: LocalModel) -> None:
     assert loaded.tokenizer.decode(row.tokens) == '"only"'
     assert row.finish == "stop"
     assert row.confidence is None
+
+
+def test_an_empty_text_stops_nothing(model: LocalModel) -> None:
+    plain, told = model.answer(asks()), model.answer(asks(stop=("",)))
+    assert [reply.text for reply in told] == [reply.text for reply in plain]
+    assert any(reply.text for reply in plain)

@@ -64,3 +64,21 @@ def test_what_repeats_is_asked_first() -> None:
     asks = [ask("a", "1"), ask("b", "2"), ask("a", "3"), ask("c", "4", False), ask("c", "5", False), ask("b", "6")]
     assert leaders(asks) == [0, 1]
     assert leaders(asks[3:5]) == []
+
+
+def test_what_is_written_to_the_cache_counts_towards_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openai")
+    from levers.model import Ask, CacheMark, open_model
+    from levers.testing import FakeServer
+
+    promised: list[int] = []
+
+    async def ready(pace: Pace, tokens: int) -> None:
+        promised.append(tokens)
+
+    monkeypatch.setattr(Pace, "ready", ready)
+    turns = (Message(role="system", content="Be brief. " * 50), Message(role="user", content="Hello"))
+    with FakeServer() as server:
+        model = open_model("openai/small", base_url=server.base_url)
+        model.answer([Ask(messages=turns), Ask(messages=turns, cache=CacheMark(turns=1))])
+    assert len(promised) == 2 and promised[0] == promised[1] > 100

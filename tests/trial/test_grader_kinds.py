@@ -147,6 +147,12 @@ def test_a_query_is_right_when_it_gives_the_same_rows(shop, expected, text, pass
     assert sorted(each.name for each in shop.root.iterdir()) == ["shop.db"]
 
 
+@pytest.mark.parametrize("huge", ["zeroblob(200000000)", "hex(zeroblob(9000000))"])
+def test_a_query_builds_no_value_that_fills_the_memory(shop, huge):
+    found = grade(a_spec("sql"), a_case("SELECT 1"), Answer(id="c1", text=f"SELECT length({huge})"), shop)
+    assert found.passed is False and "too big" in found.why
+
+
 def test_a_query_finds_its_database_from_a_relative_folder(shop, monkeypatch):
     monkeypatch.chdir(shop.root)
     found = grade(a_spec("sql"), a_case(SELECT), Answer(id="c1", text=SELECT), Kit(tables="shop.db"))

@@ -27,7 +27,7 @@ def samples(count: int) -> list[Sample]:
 
 
 class Tuner(ThreadingHTTPServer):
-    """Keeps files and one job; each look at the job moves it on."""
+    """Keeps files and one job; each look at the job moves it on; some replies are lost, or refused as told."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -36,6 +36,9 @@ class Tuner(ThreadingHTTPServer):
         self.looks = 0
         self.keys: list[str] = []
         self.faults: list[str] = []
+        self.refusal: tuple[int, str] | None = None
+        self.lost: dict[str, int] = {}
+        self.jobs = 0
 
     @property
     def url(self) -> str:
@@ -46,6 +49,7 @@ class Tuner(ThreadingHTTPServer):
 
         TypeAdapter(job_create_params.JobCreateParams).validate_python(body)
         assert body["training_file"] in self.files
+        self.jobs += 1
         self.job = {
             "id": "ftjob-1",
             "object": "fine_tuning.job",
@@ -83,7 +87,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def do_GET(self) -> None:
-        if self.path.startswith("/v1/fine_tuning/jobs/ftjob-1/events"):
+        if self.server.refusal:
+            status, text = self.server.refusal
+            self._send({"error": {"message": text}}, status)
+        elif self.path.startswith("/v1/fine_tuning/jobs/ftjob-1/events"):
             event = {
                 "id": "e",
                 "created_at": 1,
@@ -109,7 +116,12 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"] or 0))
         self.server.keys.append(self.headers["Authorization"])
         try:
-            self._send(self._answer(body))
+            found = self._answer(body)
+            if self.server.lost.get(self.path):  # it was done, and the reply does not come
+                self.server.lost[self.path] -= 1
+                self._send({"error": {"message": "lost"}}, 500)
+            else:
+                self._send(found)
         except (AssertionError, KeyError, ValidationError) as error:
             self.server.faults.append(repr(error))
             self._send({"error": {"message": f"bad request: {error!r}"}}, 400)
@@ -214,6 +226,22 @@ def test_a_refusal_is_told_in_the_servers_words(tuner: Tuner, tmp_path: Path) ->
         hosted.look("ftjob-2")
     with pytest.raises(ModelError, match="could not be reached"):
         HostedTuning("openai", "http://127.0.0.1:9/v1").look("ftjob-1")
+
+
+def test_a_refused_key_is_not_repeated(tuner: Tuner) -> None:
+    tuner.refusal = (401, "Incorrect API key provided: sk-secret")
+    with pytest.raises(ModelError, match=r"openai refused the key \(401\)") as told:
+        HostedTuning("openai", tuner.url).look("ftjob-1")
+    assert "sk-secret" not in f"{told.value} {told.value.hint}" and "OPENAI_API_KEY" in told.value.hint
+
+
+def test_a_job_is_asked_for_once_and_its_files_again(tuner: Tuner, tmp_path: Path) -> None:
+    export(samples(12), "openai", tmp_path / "train.jsonl")
+    tuner.lost = {"/v1/files": 1, "/v1/fine_tuning/jobs": 1}
+    with pytest.raises(ModelError, match="status 500"):
+        HostedTuning("openai", tuner.url).start(tmp_path / "train.jsonl", "small", 1, "x")
+    assert len(tuner.files) == 2, "a file may be sent twice: it costs nothing"
+    assert tuner.lost == {"/v1/files": 0, "/v1/fine_tuning/jobs": 0} and tuner.jobs == 1
 
 
 @pytest.mark.parametrize("provider", list(PLACES))

@@ -230,6 +230,20 @@ def test_merged_weights_score_as_unmerged_ones(
         hand_over(str(bases[make]), fitted.adapter, tmp_path / "out")
 
 
+def test_what_does_not_score_alike_leaves_the_folder_empty(
+    bases: dict[str, Path], tmp_path: Path, pairs: Pairs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from levers.tuning import handover
+
+    fitted, merge = fit(str(bases["llama"]), pairs(8), (), quick("lora"), tmp_path), handover._merge
+    monkeypatch.setattr(handover, "_merge", lambda *given: merge(*given) + 1.0)
+    with pytest.raises(ModelError, match="from unmerged ones"):
+        hand_over(str(bases["llama"]), fitted.adapter, tmp_path / "out", pairs(4))
+    assert not list((tmp_path / "out").iterdir())
+    monkeypatch.undo()
+    assert hand_over(str(bases["llama"]), fitted.adapter, tmp_path / "out", pairs(4)).merged
+
+
 def test_commands_fit_what_was_handed_over() -> None:
     settings = {"peft_type": "LORA", "base_model_name_or_path": "hf/acme/seven", "r": 16}
     first, *rest = serving_commands("llama", True, settings)

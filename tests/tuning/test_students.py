@@ -68,3 +68,21 @@ def test_a_folder_without_a_student(tmp_path: Path) -> None:
 
     with pytest.raises(ModelError, match="is no student"):
         open_model("student", adapter=tmp_path)
+
+
+def test_without_held_out_pairs_the_last_epoch_stays() -> None:
+    torch = pytest.importorskip("torch")
+    from levers.tuning.course import run_course
+
+    torch.manual_seed(0)
+    layer, seen = torch.nn.Linear(2, 2), []
+    batch = torch.tensor([[1.0, 2.0], [0.0, 1.0]])
+
+    def loss(pairs: object) -> object:
+        seen.append(layer.weight.detach().clone())
+        return layer(batch).square().sum()
+
+    kept = [Pair(text=text, label="food") for text in ("soup", "rice")]
+    found = run_course([(layer, 1e-2)], kept, Lesson(epochs=3, batch_size=2), loss, None, None)
+    assert found == (1.0, 3)
+    assert len(seen) == 3 and not any(torch.equal(layer.weight, each) for each in seen), "no step was taken back"
