@@ -42,6 +42,15 @@ def test_routed_answers_and_retries() -> None:
     assert code == 0 and found["cost"]["total"]["value"] == pytest.approx(1.05 * (0.8 * 0.00042 + 0.2 * 0.007))
 
 
+def test_what_is_routed_as_a_whole_costs_what_the_other_model_costs() -> None:
+    shape = ("--input", "2k", "--output", "200")
+    whole = asked("cost", "answer", "openai/gpt-4o", *shape, "--route", "openai/gpt-4o-mini=100%")[1]
+    alone = asked("cost", "answer", "openai/gpt-4o-mini", *shape)[1]
+    assert whole["cost"]["total"]["value"] == pytest.approx(alone["cost"]["total"]["value"])
+    code, found = asked("cost", "answer", "openai/gpt-4o", *shape, "--route", "openai/gpt-4o-mini=33.3%")
+    assert code == 0 and found["cost"]["total"]["value"] == pytest.approx(0.333 * 0.00042 + 0.667 * 0.007)
+
+
 def test_a_cache_says_from_when_it_pays() -> None:
     arguments = ("cost", "cache", "anthropic/claude-sonnet-4", "--prefix", "8k", "--volume")
     code, found = asked(*arguments, "1k/day")

@@ -80,3 +80,15 @@ def test_a_loss_on_test_is_a_rejection() -> None:
         Measured(dev=trial(MANY, 1.0)), trial(MANY, 0.5), None, opened(trial(MANY, 1.0, "test"), after)
     )
     assert not judged.accepted and "test does not confirm" in judged.why
+
+
+def test_credit_that_falls_where_passes_stand_is_a_loss() -> None:
+    worse = trial(MANY, 0.5)
+    worse = worse.model_copy(
+        update={"outcomes": tuple(each.model_copy(update={"score": each.score / 4}) for each in worse.outcomes)}
+    )
+    judged = judge_saving(Measured(dev=trial(MANY, 1.0)), worse, None, SHUT)
+    assert not judged.accepted and "not shown that dev is no worse by 5%: -0.6" in judged.why
+    old, new = trial(MANY, 1.0, "test"), worse.model_copy(update={"partition": "test"})
+    judged = judge_saving(Measured(dev=trial(MANY, 1.0)), trial(MANY, 0.5), None, opened(old, new))
+    assert not judged.accepted and "test does not confirm: -0.6" in judged.why

@@ -1,7 +1,7 @@
 """The verdict on a pull whose gain is all of one document."""
 
 from levers.loop.records import Measured
-from levers.loop.verdict import Judged, Opener, judge, refuse
+from levers.loop.verdict import Judged, Opener, against_edge, judge, refuse
 from levers.stack import Answer
 from levers.trial import Outcome, Trial, compare
 from levers.trial.records import Interval
@@ -74,3 +74,20 @@ def test_what_a_pull_already_says_against_itself_needs_no_comparison_on_test() -
     found = refuse(before, after, [0.2], "worse at refusals")
     assert not found.accepted and found.why == "worse at refusals" and found.dev_pass.gained == 20
     assert found.measured.test is None and found.test_pass is None
+
+
+def test_edge_is_held_against_the_start_on_the_cases_that_both_scored() -> None:
+    """A case that could not be scored is neither a loss nor, where it would have failed, a cover for one."""
+    start = trial([True, True, False, False], ["a", "b", "c", "d"])
+
+    def unscored(passes: list[bool], *lost: int) -> Trial:
+        whole = trial(passes, ["a", "b", "c", "d"])
+        outcomes = [each.model_copy(update={"scored": at not in lost}) for at, each in enumerate(whole.outcomes)]
+        left = [each.passed for each in outcomes if each.scored]
+        return whole.model_copy(update={"outcomes": tuple(outcomes), "quality": sum(left) / len(left)})
+
+    for now, says in (
+        (unscored([True, False, False, False], 1), ""),
+        (unscored([True, False, False, False], 2, 3), "edge fell below the start: 0.500 against 1.000"),
+    ):
+        assert against_edge(compare(start, now), now, start) == says

@@ -90,7 +90,7 @@ def _plain_loss(model: Any, folder: Path, samples: list[Sample]) -> float:
 def test_batch_loss_equals_the_definition(make: str, share: bool, bases: dict[str, Path], pairs: Pairs) -> None:
     from levers.tuning.base import open_base
     from levers.tuning.encode import Encoder, shared_length
-    from levers.tuning.loss import batch_loss, sharing_is_exact
+    from levers.tuning.loss import batch_loss, held_out, sharing_is_exact
 
     base = open_base(bases[make], QUICK)
     base.precision = "float32"
@@ -101,6 +101,8 @@ def test_batch_loss_equals_the_definition(make: str, share: bool, bases: dict[st
     loss, count = batch_loss(base, batch, share)
     assert count == sum(len(item.answer) for item in batch)
     assert float(loss.detach()) == pytest.approx(_plain_loss(base.model, bases[make], samples), rel=1e-4)
+    held = held_out(base, batch, share)
+    assert (held.loss / count, held.tokens) == (pytest.approx(float(loss.detach()), rel=1e-3), count)
     assert sharing_is_exact(base, batch) == (make != "gpt2")
     assert (shared_length(batch) > 0) == (make != "gpt2")
 
@@ -223,11 +225,25 @@ def test_best_epoch_is_kept_and_patience_stops(bases: dict[str, Path], tmp_path:
     contrary = [item.model_copy(update={"answer": "Zq#7 9x!"}) for item in pairs(4)]
     recipe = Recipe(epochs=6, batch_size=4, learning_rate=3e-2, patience=1, warmup=0.0)
     fitted = fit(str(bases["llama"]), pairs(24), contrary, recipe, tmp_path)
-    seen = fitted.dev_losses[1:]
-    assert fitted.best_epoch == 1 + seen.index(min(seen))
+    seen = list(zip(fitted.dev_right, (-loss for loss in fitted.dev_losses), strict=True))[1:]
+    assert fitted.best_epoch == 1 + seen.index(max(seen))
     assert len(fitted.losses) == min(6, fitted.best_epoch + 1)
     alone = fit(str(bases["llama"]), pairs(24), (), recipe, tmp_path)
     assert (alone.best_epoch, len(alone.losses), alone.dev_losses) == (6, 6, ())
+
+
+def test_the_epoch_with_most_tokens_right_is_kept_then_that_of_the_lowest_loss(
+    bases: dict[str, Path], tmp_path: Path, pairs: Pairs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    from levers.tuning.loss import Held
+
+    told = iter([Held(9.0, 0, 4), Held(1.0, 2, 4), Held(2.0, 3, 4), Held(1.5, 3, 4), Held(1.5, 3, 4), Held(0.5, 2, 4)])
+    monkeypatch.setattr("levers.tuning.train.held_out", lambda *given: next(told))
+    recipe = Recipe(epochs=5, batch_size=4, patience=3)
+    fitted = fit(str(bases["llama"]), pairs(8), pairs(4), recipe, tmp_path)
+    assert fitted.dev_right == (0.0, 0.5, 0.75, 0.75, 0.75, 0.5)
+    assert fitted.best_epoch == 3
 
 
 def test_long_samples_are_left_out_and_named_never_cut(
@@ -308,8 +324,10 @@ def test_a_loss_that_is_no_number_is_never_the_best(
     bases: dict[str, Path], tmp_path: Path, pairs: Pairs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("torch")
+    from levers.tuning.loss import Held
+
     told = iter([3.0, 2.0, math.nan])
-    monkeypatch.setattr("levers.tuning.train._Run._dev_loss", lambda run: next(told))
+    monkeypatch.setattr("levers.tuning.train.held_out", lambda *given: Held(next(told), 1, 1))
     assert fit(str(bases["llama"]), pairs(8), pairs(4), QUICK, tmp_path).best_epoch == 1
     told = iter([3.0, math.inf, math.nan])
     with pytest.raises(UserError, match="lower the learning_rate"):

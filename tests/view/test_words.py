@@ -25,7 +25,7 @@ from levers.view.words import (
 
 
 @pytest.mark.parametrize(
-    ("share", "text"), [(0.0, "0%"), (0.001, "<1%"), (0.666, "67%"), (0.999, ">99%"), (1.0, "100%")]
+    ("share", "text"), [(0.0, "0%"), (0.001, "<1%"), (0.005, "<1%"), (0.666, "67%"), (0.999, ">99%"), (1.0, "100%")]
 )
 def test_a_share_is_never_rounded_to_none_or_all(share, text):
     assert percent(share) == text

@@ -125,7 +125,7 @@ def answer(model: str | None, given: "AnswerOptions") -> Answered:
         raise UserError(list(dict.fromkeys(problems)))
     calls = routed([(share, calls_of(shape)) for shape, (_, share) in zip(shapes, ways, strict=True)])
     own = shapes[-1] if ways[-1][0] == name else plain
-    found = bill(calls_of(own) if len(ways) == 1 else calls, prices)
+    found = bill(calls if given.route else calls_of(own), prices)
     return _answered(name, own, None, found, volume).model_copy(update={"notes": tuple(notes)})
 
 

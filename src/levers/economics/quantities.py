@@ -4,6 +4,7 @@ import math
 import re
 from dataclasses import dataclass, field
 
+from levers.economics.price import written
 from levers.economics.ranges import Range
 from levers.economics.totals import DAYS_PER_MONTH, DAYS_PER_YEAR, MONTHS_PER_YEAR, WEEKS_PER_YEAR
 from levers.errors import Problem, UserError
@@ -52,7 +53,7 @@ class Reader:
         found = _number(words.removesuffix("%").strip())
         if found is None:
             return self._refuse(name, text, "a share between 0 and 1", "write 0.8 or 80%")
-        value = found / 100 if words.endswith("%") else found
+        value = float(written(found) / 100) if words.endswith("%") else found
         if 0 <= value <= 1:
             return value
         bare = not words.endswith("%") and 1 < value <= 100

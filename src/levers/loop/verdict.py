@@ -113,8 +113,9 @@ def against_edge(edge: Comparison | None, now: Trial | None, start: Trial | None
     """Say how edge fell: below the start, or decisively below what the step started from; empty when it did not."""
     if edge is None or now is None:
         return ""
-    if start is not None and now.quality < start.quality:
-        return f"edge fell below the start: {now.quality:.3f} against {start.quality:.3f}"
+    since = compare(start, now) if start is not None else None
+    if since is not None and since.difference < 0:
+        return f"edge fell below the start: {since.after:.3f} against {since.before:.3f}"
     if fell(edge):
         return f"edge is worse: {edge.lost} cases lost, {edge.gained} gained (p = {edge.p_value:.3f})"
     return ""

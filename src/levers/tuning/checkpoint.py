@@ -30,6 +30,7 @@ class State:
     loss_tokens: int = 0
     losses: list[float] = field(default_factory=list)
     dev_losses: list[float] = field(default_factory=list)
+    dev_right: list[float] = field(default_factory=list)
     best_epoch: int = 0
     tokens: int = 0
     answer_tokens: int = 0

@@ -27,7 +27,7 @@ MODEL_FILES = ("config.json", "model.safetensors", "levers.json")
 _TIMING = "timing.log"
 RECIPE = "recipe.yaml"
 # Part of every adapter's name: raise it when a change to the training changes weights, so that nothing old is reused.
-_TRAINING = 3
+_TRAINING = 4
 
 
 def recipe_for(base: str, method: Method = "lora", examples: int = 0) -> Recipe:
@@ -67,7 +67,7 @@ def fit(
     Args:
         base: `pocket`, `hf/<folder or hub id>`, or a folder in the Hugging Face layout.
         samples: the pairs to learn, each prompt as it will be served.
-        dev_samples: pairs whose loss decides which epoch is kept; may be empty.
+        dev_samples: pairs that decide which epoch is kept, by how many of their tokens are right; may be empty.
         recipe: how to tune.
         folder: where adapters are kept.
         on_progress: called after every step.
@@ -102,6 +102,7 @@ def fit(
         recipe=recipe,
         losses=tuple(state.losses),
         dev_losses=tuple(state.dev_losses),
+        dev_right=tuple(state.dev_right),
         best_epoch=state.best_epoch,
         examples=len(kept),
         left_out=tuple(left_out),

@@ -9,7 +9,7 @@ Two savings, neither of which changes the gradient:
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,6 +21,14 @@ from levers.tuning.soft import divergence
 
 IGNORED = -100
 _WORTH_SHARING = 16  # tokens; a shorter common head costs more to split off than it saves
+
+
+class Held(NamedTuple):
+    """What held-out answers got: the sum of their tokens' losses in nats, how many were the likeliest, how many."""
+
+    loss: float
+    right: int
+    tokens: int
 
 
 def batch_loss(base: Base, batch: Sequence[Encoded], share: bool, soft: float = 0.0) -> tuple[Tensor, int]:
@@ -36,9 +44,27 @@ def batch_loss(base: Base, batch: Sequence[Encoded], share: bool, soft: float = 
         return _loss(base, batch, share, soft)
 
 
+def held_out(base: Base, batch: Sequence[Encoded], share: bool) -> Held:
+    """Score a batch of held-out samples; arguments as in `batch_loss`."""
+    with torch.no_grad(), base.fast(max(item.length for item in batch)):
+        arguments, labels = _laid_out(base, batch, share)
+        scores = _last_scores(base, arguments, labels)
+    wanted = labels[:, -scores.shape[1] :]
+    asked = wanted != IGNORED
+    loss = functional.cross_entropy(scores[asked], wanted[asked], reduction="sum")
+    return Held(float(loss), int((scores.argmax(-1) == wanted)[asked].sum()), int(asked.sum()))
+
+
 def _loss(base: Base, batch: Sequence[Encoded], share: bool, soft: float = 0.0) -> tuple[Tensor, int]:
     if base.packing and not soft:
         return _packed(base, batch)
+    arguments, labels = _laid_out(base, batch, share)
+    loss = _taught(base, arguments, labels, batch, soft) if soft else _scored(base, arguments, labels)
+    return loss, int((labels != IGNORED).sum())
+
+
+def _laid_out(base: Base, batch: Sequence[Encoded], share: bool) -> tuple[dict[str, Any], Tensor]:
+    """Return what the model reads of a batch, and its labels; the shared head is read here."""
     shared = shared_length(batch) if share and len(batch) > 1 else 0
     shared = shared if shared >= _WORTH_SHARING else 0
     ids, mask, labels = _tensors(batch, shared, base)
@@ -50,8 +76,7 @@ def _loss(base: Base, batch: Sequence[Encoded], share: bool, soft: float = 0.0) 
         arguments["attention_mask"] = functional.pad(mask, (shared, 0), value=1)
     if "position_ids" in base.inputs:
         arguments["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0) + shared
-    loss = _taught(base, arguments, labels, batch, soft) if soft else _scored(base, arguments, labels)
-    return loss, int((labels != IGNORED).sum())
+    return arguments, labels
 
 
 def _packed(base: Base, batch: Sequence[Encoded]) -> tuple[Tensor, int]:

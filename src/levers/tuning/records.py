@@ -63,7 +63,7 @@ class Recipe(Record):
     )
     max_grad_norm: float = Field(default=1.0, gt=0, description="gradients are clipped to this norm; common practice")
     patience: int | None = Field(
-        default=2, ge=1, description="stop after this many epochs without a lower dev loss; None runs all epochs"
+        default=2, ge=1, description="stop after this many epochs that are no better on dev; None runs all epochs"
     )
     seed: int = Field(default=0, description="decides the adapter's start, the order of examples and dropout")
     virtual_tokens: int = Field(
@@ -147,7 +147,9 @@ class Fitted(Record):
     """A finished adapter and how it came about.
 
     `losses` is the mean training loss of each epoch; `dev_losses` starts with the untuned model's, then one per epoch
-    (empty without dev samples). The adapter is that of `best_epoch` (counted from 1): the lowest dev loss, or the last.
+    (empty without dev samples), and so does `dev_right`, the share of answer tokens that are the likeliest where they
+    stand. The adapter is that of `best_epoch` (counted from 1): most dev tokens right, then the lowest loss; without
+    dev samples the last.
     `tokens` counts prompt and answer tokens of all steps, `seconds` the wall time of training.
     """
 
@@ -158,6 +160,7 @@ class Fitted(Record):
     recipe: Recipe
     losses: tuple[float, ...]
     dev_losses: tuple[float, ...] = ()
+    dev_right: tuple[float, ...] = ()
     best_epoch: int
     examples: int
     left_out: tuple[int, ...] = Field(default=(), description="lines of samples longer than the window")

@@ -13,7 +13,7 @@ from levers.errors import Problem, UserError
 from levers.tuning.base import Base
 from levers.tuning.checkpoint import State, Weights, load_checkpoint, save_checkpoint
 from levers.tuning.encode import Encoded, schedule
-from levers.tuning.loss import batch_loss, sharing_is_exact
+from levers.tuning.loss import batch_loss, held_out, sharing_is_exact
 from levers.tuning.records import OnProgress, Progress, Recipe
 
 CHECKPOINT_SECONDS = 10.0  # least time between two checkpoints within an epoch
@@ -67,10 +67,10 @@ class _Run:
         self.before = time.perf_counter() - self.state.seconds
         self.saved_at, self.save_seconds = time.perf_counter(), 0.0
         if kept is None and job.dev:
-            self.state.dev_losses.append(self._dev_loss())
+            self._look()
 
     def advance(self) -> None:
-        """Take one step; at the end of an epoch, look at the dev loss."""
+        """Take one step; at the end of an epoch, look at the held-out samples."""
         epoch, place = divmod(self.state.step, self.per_epoch)
         batch = [self.job.train[index] for index in self.plan[epoch][place]]
         loss, count = self._step(batch)
@@ -123,24 +123,33 @@ class _Run:
         state.losses.append(state.loss_sum / max(1, state.loss_tokens))
         state.loss_sum, state.loss_tokens = 0.0, 0
         if self.job.dev:
-            state.dev_losses.append(self._dev_loss())
-            best = min(filter(math.isfinite, state.dev_losses[1:]), default=math.nan)
-            if state.dev_losses[-1] != best:  # a loss that is no number is never the best
+            self._look()
+            if not self._is_best():
                 waited = epoch - state.best_epoch
                 state.stopped = self.recipe.patience is not None and waited >= self.recipe.patience
                 return
         state.best_epoch = epoch
         self.best = {name: weight.detach().clone() for name, weight in self.adapter.items()}
 
-    def _dev_loss(self) -> float:
+    def _is_best(self) -> bool:
+        """Tell whether the last epoch gets most held-out tokens right, or as many as the best one at a lower loss.
+
+        The loss alone picks too early an epoch: it grows with how sure a model is where an answer stays open (which
+        words to quote) while the tokens that can be known (a format, a label) are still being learnt.
+        """
+        state = self.state
+        looked = list(zip(state.dev_right, (-loss for loss in state.dev_losses), strict=True))[1:]
+        known = [each for each in looked if math.isfinite(each[1])]  # a loss that is no number is never the best
+        return bool(known) and looked[-1] == max(known) and looked[-1] not in looked[:-1]
+
+    def _look(self) -> None:
+        """Note the loss of the held-out samples, and what share of their tokens is the likeliest."""
         ordered = sorted(self.job.dev, key=lambda item: item.length)
-        size, total, tokens = self.recipe.batch_size, 0.0, 0
-        with torch.no_grad():
-            for start in range(0, len(ordered), size):
-                loss, count = batch_loss(self.job.base, ordered[start : start + size], self.share)
-                total += float(loss) * count
-                tokens += count
-        return total / max(1, tokens)
+        size, base = self.recipe.batch_size, self.job.base
+        parts = [held_out(base, ordered[start : start + size], self.share) for start in range(0, len(ordered), size)]
+        tokens = max(1, sum(part.tokens for part in parts))
+        self.state.dev_losses.append(sum(part.loss for part in parts) / tokens)
+        self.state.dev_right.append(sum(part.right for part in parts) / tokens)
 
     def _save(self, ended: bool) -> None:
         waited = time.perf_counter() - self.saved_at

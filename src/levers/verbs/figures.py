@@ -32,7 +32,7 @@ def finished(path: Path | str = ".", name: str | None = None) -> Run:
     try:
         name = name or json.loads((folder / LATEST).read_text(encoding="utf-8"))["run"]
         return Run.model_validate_json((folder / str(name) / SAVED).read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
             Problem(file=".levers/runs", found=f"no finished run {name or ''}".strip(), hint="finish one: levers run")
         ) from None

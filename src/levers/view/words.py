@@ -30,7 +30,7 @@ def percent(share: float) -> str:
     """Write a share (0 to 1) in per cent; never 0% or 100% unless it is exactly that."""
     if not math.isfinite(share):
         return UNKNOWN
-    if 0 < share < 0.005:
+    if 0 < share <= 0.005:
         return "<1%"
     return ">99%" if 0.995 <= share < 1 else f"{share * 100:.0f}%"
 
