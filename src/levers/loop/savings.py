@@ -13,7 +13,7 @@ def judge_saving(before: Measured, after: Trial, start_edge: Trial | None, open_
     """Judge a pull whose quote saves. Test is opened only for a pull that dev keeps.
 
     Neither passes nor mean credit may be worse by the margin: where few cases pass, credit alone shows a loss. The
-    p-value is the larger one of the two margin tests: how likely so little loss is if the pull were worse by the margin.
+    p-value is the larger of the two margin tests': how likely so little loss is if the pull were worse by the margin.
     """
     dev_pass, dev_score = compare(before.dev, after, "pass"), compare(before.dev, after, "score")
     margins = [within_margin(before.dev, after, MARGIN, measure) for measure in ("pass", "score")]
@@ -31,9 +31,7 @@ def judge_saving(before: Measured, after: Trial, start_edge: Trial | None, open_
         f"{dev_score.difference:+.3f} credit, p = {p_worse:.3f}); test agrees: {test_pass.difference:+.3f} passes"
     )
     measured = Measured(dev=after, test=new_test, edge=new_edge)
-    return Judged(
-        not against, why, measured, dev_pass, dev_score, p_worse, None, test_pass, test_score, edge_pass
-    )
+    return Judged(not against, why, measured, dev_pass, dev_score, p_worse, None, test_pass, test_score, edge_pass)
 
 
 def _against_cost(before: Trial, after: Trial) -> str:
