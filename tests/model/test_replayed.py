@@ -1,14 +1,19 @@
 import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from levers.errors import ModelError
 from levers.ledger import Message, Replay
-from levers.model import Absent, Ask, Replayed, ReplayedEmbedder, Reply, Tool
+from levers.model import Absent, Ask, Replayed, ReplayedEmbedder, ReplayedReranker, Reply, Spared, Tool
+from levers.model.contract import Compared
 from levers.testing import HashEmbedder, ScriptedModel
 
 
@@ -118,6 +123,44 @@ def test_replayed_vectors_are_the_embedders_own(tmp_path: Path, texts: list[str]
     replayed = ReplayedEmbedder(embedder, Replay(tmp_path / "vectors.db"))
     assert np.array_equal(replayed.embed(texts, "passage"), embedder.embed(texts, "passage"))
     assert np.array_equal(replayed.embed(texts, "passage"), embedder.embed(texts, "passage"))
+
+
+class Slow(HashEmbedder):
+    """Takes twenty milliseconds a batch."""
+
+    def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> NDArray[np.float32]:
+        time.sleep(0.02)
+        return super().embed(texts, kind)
+
+
+def test_what_questions_took_to_embed_is_told_when_they_are_not_embedded_again(tmp_path: Path) -> None:
+    spared, replay = Spared(), Replay(tmp_path / "vectors.db")
+    replayed = ReplayedEmbedder(Slow(16), replay, spared)
+    first = replayed.embed(["a", "b", "a"], "query")
+    replayed.embed(["a page"], "passage")
+    assert spared.seconds == 0.0
+    assert np.array_equal(replayed.embed(["a", "b", "a"], "query"), first)
+    assert 0.02 <= spared.seconds < 1
+    replayed.embed(["a page"], "passage")
+    once = spared.seconds
+    ReplayedEmbedder(Slow(16), replay, spared).embed(["a"], "query")
+    assert spared.seconds == pytest.approx(1.5 * once)
+
+
+def test_what_scores_took_is_told_when_they_are_not_computed_again(tmp_path: Path) -> None:
+    class Scorer:
+        id = "scorer"
+
+        def score(self, asked: Sequence[Compared]) -> list[NDArray[np.float32]]:
+            time.sleep(0.02)
+            return [np.ones(len(each.passages), dtype=np.float32) for each in asked]
+
+    spared = Spared()
+    replayed = ReplayedReranker(Scorer(), Replay(tmp_path / "scores.db"), spared)
+    asked = [Compared("why", (("", "a"), ("", "b")), {})]
+    first = replayed.score(asked)
+    assert spared.seconds == 0.0
+    assert np.array_equal(replayed.score(asked)[0], first[0]) and spared.seconds >= 0.02
 
 
 def test_threads_may_share_one_ledger(tmp_path: Path) -> None:

@@ -52,6 +52,8 @@ def attacks() -> list[str]:
 class Obedient:
     """A workshop whose model repeats the last passage it sees, orders and marks included."""
 
+    spared = 0.0
+
     def __init__(self, index: Index) -> None:
         self.index = index
         self.scripted = ScriptedModel(lambda ask: ask.messages[-1].content.rsplit("\n\nQuestion:", 1)[0])

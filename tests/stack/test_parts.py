@@ -36,6 +36,8 @@ def a_passage(text: str, start: int = 0, document: str = "docs/a.md") -> Passage
 class Desk:
     """A workshop with one model and one finder that shows staff more."""
 
+    spared = 0.0
+
     def __init__(self) -> None:
         self.scripted = ScriptedModel(lambda ask: ask.messages[-1].content.split("Question: ")[-1])
         self.searched: list[tuple[tuple[str, ...], str | None]] = []
@@ -99,6 +101,18 @@ def test_every_user_searches_under_their_own_rights_and_order_is_kept() -> None:
     assert [each.id for each in found] == ["0", "1", "2", "3"]
     assert ["for staff" in str(each.prompt) for each in found] == [True, False, True, False]
     assert desk.searched == [(("q0", "q2"), "mira"), (("q1",), None), (("q3",), "ana")]
+
+
+def test_a_search_takes_what_it_took_when_its_vectors_were_computed() -> None:
+    class Quick(Desk):
+        """Finds at once what a ledger kept: each search spares two seconds."""
+
+        def find(self, queries: Sequence[str], user: str | None, part: Retrieve) -> list[tuple[Passage, ...]]:
+            self.spared += 2.0
+            return super().find(queries, user, part)
+
+    found = answer(BARE.with_part(Retrieve(index="i")), [Question(id=each, input="why?") for each in "ab"], Quick())
+    assert [1.0 <= step.seconds < 1.5 for each in found for step in each.steps if step.name == "retrieve"] == [True] * 2
 
 
 def test_earlier_turns_of_a_conversation_are_kept() -> None:

@@ -25,6 +25,8 @@ SCHEMA = {
 class Desk:
     """A workshop with one scripted model."""
 
+    spared = 0.0
+
     def __init__(self, script: Callable[[Ask], str | Reply]) -> None:
         self.scripted = ScriptedModel(script)
 

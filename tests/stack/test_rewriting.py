@@ -26,6 +26,8 @@ TALK = (
 class Desk:
     """A workshop whose model writes `lines` when it is asked for wordings, and keeps what was searched."""
 
+    spared = 0.0
+
     def __init__(self, lines: str, fails: bool = False) -> None:
         self.lines, self.fails = lines, fails
         self.scripted = ScriptedModel(self.reply)

@@ -21,6 +21,8 @@ BOARD = {"board": ("eve",)}
 class Desk(Shared):
     """A workshop over a folder of documents and some examples."""
 
+    spared = 0.0
+
     def __init__(self, folder: Path, examples: Sequence[Example] = ()) -> None:
         super().__init__(lambda: self.index, examples)
         self.folder = folder

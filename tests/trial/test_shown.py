@@ -28,6 +28,8 @@ BARE = Stack(model=ModelRef(id="scripted"))
 class Careless:
     """A workshop that shows every passage of its index to everybody, and inlines what it is told to."""
 
+    spared = 0.0
+
     def __init__(self, index: Index, everything: bool = False, usage: Usage = Usage(input=5)) -> None:  # noqa: B008
         self.index = index
         self.usage = usage

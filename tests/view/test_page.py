@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from levers.errors import LeversError
+from levers.loop import Opened
 from levers.loop.records import Run
-from levers.view import page, render, write_report
+from levers.view import Since, page, render, write_report
 from levers.view.cases import case_list
 
 from .make import HOSTILE, SECRET, a_run, diagnosis, trial
@@ -194,6 +195,17 @@ def test_a_run_without_steps_prices_or_test_still_has_a_page(run):
     assert made.cost is None and "No price is known" in made.cost_note
     assert "no pull was kept" in made.headline.sentence and made.headline.difference == ""
     assert "The test set was not opened" in render(made)
+
+
+def test_openings_elsewhere_and_a_changed_project_are_told(run, cases):
+    assert "Outside of this run" not in render(page(run, cases)) and "has changed" not in render(page(run, cases))
+    found = [
+        Opened(at=f"2026-11-0{day}T10:00:00+00:00", run=by, stack="s")
+        for day, by in ((1, "levers trial"), (3, "levers trial"), (2, "abc"))
+    ]
+    html = render(page(run, cases, since=Since(opened=tuple(found), changed=True)))
+    assert "were opened 3 times: 2 by levers trial and 1 by run abc; last on 2026-11-03." in html
+    assert "The project has changed since this run." in html
 
 
 def test_the_report_is_written_whole_and_the_same_every_time(tmp_path, run, cases):

@@ -2,9 +2,10 @@
 
 from levers.loop.check import Checked, check
 from levers.loop.forecast import Forecast, Forecasts, forecasts
+from levers.loop.openings import Opened, opened, record_opening
 from levers.loop.project import Project
 from levers.loop.records import SEED, Measured, Opening, Run, Step, Target
-from levers.loop.run import Loop, OnStep, record_opening
+from levers.loop.run import Loop, OnStep
 
 __all__ = [
     "SEED",
@@ -14,6 +15,7 @@ __all__ = [
     "Loop",
     "Measured",
     "OnStep",
+    "Opened",
     "Opening",
     "Project",
     "Run",
@@ -21,5 +23,6 @@ __all__ = [
     "Target",
     "check",
     "forecasts",
+    "opened",
     "record_opening",
 ]

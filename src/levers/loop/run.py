@@ -4,18 +4,16 @@ The loop itself is a pure replay: every piece that takes time is kept in the run
 run that was killed walks through what is finished and goes on where it stopped, to the same end.
 """
 
-import json
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 
 from levers.diagnosis import Diagnosis, ProbeName, apply_probes, diagnose
 from levers.errors import UserError
 from levers.ledger import digest
 from levers.lever import LEVERS, Piloting, Pulled, Situation, lever
 from levers.loop.memo import Memo
+from levers.loop.openings import record_opening
 from levers.loop.project import Project
 from levers.loop.records import SEED, Measured, Opening, Run, Step
 from levers.loop.savings import judge_saving
@@ -30,7 +28,6 @@ from levers.trial.records import Comparison, Trial
 MOST_STEPS = 12
 REACH: tuple[ProbeName, ...] = ("format", "knowledge", "instruction")  # what is given when a pull's reach is compared
 RUNS = "runs"
-OPENINGS = "openings.jsonl"
 
 OnStep = Callable[[Step], None]
 
@@ -97,7 +94,7 @@ class Loop:
 
         def make() -> Trial:
             if partition == "test":
-                record_opening(self.project.task.state, self.id, stack)
+                record_opening(self.project.task, self.id, stack)
             return self.project.bench.trial(stack, partition, f"trial on {partition}")
 
         return self.memo.keep(name, Trial, make)
@@ -249,10 +246,3 @@ class Loop:
             seconds=self.memo.seconds,
             report=f".levers/{RUNS}/{self.id}/report.html",
         )
-
-
-def record_opening(state: Path, run: str, stack: Stack) -> None:
-    """Write down that the test cases are opened now: one line in the project's `openings.jsonl`."""
-    line = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "run": run, "stack": stack.digest}
-    with (state / OPENINGS).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")

@@ -28,7 +28,7 @@ from levers.model.registry import (
     open_sharpened_reranker,
     sharpened_name,
 )
-from levers.model.replayed import Absent, Replayed, ReplayedEmbedder, ReplayedReranker, Streams
+from levers.model.replayed import Absent, Replayed, ReplayedEmbedder, ReplayedReranker, Spared, Streams
 from levers.model.sides import QueryTuned
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "Replayed",
     "ReplayedEmbedder",
     "ReplayedReranker",
+    "Spared",
     "Reply",
     "Reranker",
     "Speaks",

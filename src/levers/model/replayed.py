@@ -6,7 +6,7 @@
 import base64
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,13 +131,32 @@ class Absent:
         raise ModelError(f"{self.id}: {len(asks)} ask(s) are not in the record, the first ends {last!r}", hint)
 
 
-class ReplayedEmbedder:
-    """An embedder in front of a ledger; vectors are kept as base64 of little-endian float32."""
+class Spared:
+    """Counts the seconds that kept vectors of questions and kept scores took when they were computed.
 
-    def __init__(self, embedder: Embedder, replay: Replay) -> None:
-        """Put `replay` before `embedder`."""
+    Whoever measures how long a search takes adds what was spared meanwhile: a ledger gives them at once.
+    """
+
+    def __init__(self) -> None:
+        """Begin at nothing."""
+        self.seconds = 0.0
+
+    def count(self, kept: Iterable[Any]) -> None:
+        """Add the seconds beside values of a ledger; older ones have none."""
+        self.seconds += sum(value[1] for value in kept if isinstance(value, list))
+
+
+class ReplayedEmbedder:
+    """An embedder in front of a ledger; vectors are kept as base64 of little-endian float32.
+
+    Those of questions are kept with the seconds that each took.
+    """
+
+    def __init__(self, embedder: Embedder, replay: Replay, spared: Spared | None = None) -> None:
+        """Put `replay` before `embedder`; `spared` counts what that saves searches."""
         self._embedder = embedder
         self._replay = replay
+        self._spared = spared or Spared()
 
     @property
     def id(self) -> str:
@@ -152,13 +171,19 @@ class ReplayedEmbedder:
     def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> NDArray[np.float32]:
         """Embed a batch, computing only texts that are new; equal texts are computed once."""
         keys = [digest(["vector", self.id, kind, text], 32) for text in texts]
-        known = {key: _unpack(value) for key, value in self._replay.get(keys).items()}
+        kept = self._replay.get(keys)
+        known = {key: _unpack(value) for key, value in kept.items()}
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        names = list(missing)
+        names, timed = list(missing), kind == "query"
+        if timed:
+            self._spared.count(kept.values())
+        started = time.perf_counter()
         for came in self._fresh(list(missing.values()), kind):
+            seconds = (time.perf_counter() - started) / len(came) if timed and came else None
             fresh = {names[place]: vector for place, vector in came.items()}
             known.update(fresh)
-            self._replay.put({name: _pack(vector) for name, vector in fresh.items()})
+            self._replay.put({name: _pack(vector, seconds) for name, vector in fresh.items()})
+            started = time.perf_counter()
         if not keys:
             return np.zeros((0, self.dimension), dtype=np.float32)
         return np.stack([known[key] for key in keys])
@@ -172,12 +197,16 @@ class ReplayedEmbedder:
 
 
 class ReplayedReranker:
-    """A reranker in front of a ledger: what a question and its passages were scored once is not computed again."""
+    """A reranker in front of a ledger: what a question and its passages were scored once is not computed again.
 
-    def __init__(self, reranker: Reranker, replay: Replay) -> None:
-        """Put `replay` before `reranker`."""
+    Scores are kept with the seconds that each question's took.
+    """
+
+    def __init__(self, reranker: Reranker, replay: Replay, spared: Spared | None = None) -> None:
+        """Put `replay` before `reranker`; `spared` counts what that saves searches."""
         self._reranker = reranker
         self._replay = replay
+        self._spared = spared or Spared()
 
     @property
     def id(self) -> str:
@@ -187,18 +216,24 @@ class ReplayedReranker:
     def score(self, asked: Sequence[Compared]) -> list[NDArray[np.float32]]:
         """Score a batch, computing only questions whose passages or weights are others than before."""
         keys = [digest(["scores", self.id, *each], 32) for each in asked]
-        known = {key: _unpack(value) for key, value in self._replay.get(keys).items()}
+        kept = self._replay.get(keys)
+        known = {key: _unpack(value) for key, value in kept.items()}
+        self._spared.count(kept.values())
         missing = {key: each for key, each in zip(keys, asked, strict=True) if key not in known}
         if missing:
+            started = time.perf_counter()
             fresh = dict(zip(missing, self._reranker.score(list(missing.values())), strict=True))
-            self._replay.put({key: _pack(scores) for key, scores in fresh.items()})
+            seconds = (time.perf_counter() - started) / len(missing)
+            self._replay.put({key: _pack(scores, seconds) for key, scores in fresh.items()})
             known |= fresh
         return [known[key] for key in keys]
 
 
-def _pack(vector: NDArray[np.float32]) -> str:
-    return base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii")
+def _pack(vector: NDArray[np.float32], seconds: float | None) -> str | list[Any]:
+    text = base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii")
+    return text if seconds is None else [text, seconds]
 
 
-def _unpack(text: str) -> NDArray[np.float32]:
+def _unpack(value: str | list[Any]) -> NDArray[np.float32]:
+    text = value if isinstance(value, str) else value[0]
     return np.frombuffer(base64.b64decode(text), dtype="<f4").astype(np.float32)

@@ -16,6 +16,7 @@ from levers.model import (
     ReplayedEmbedder,
     ReplayedReranker,
     Reranker,
+    Spared,
     is_hosted,
     open_embedder,
     open_model,
@@ -92,6 +93,7 @@ class ProjectWorkshop:
         self._embedders: dict[str, Embedder] = {}
         self._rerankers: dict[str, Reranker] = {}
         self._replay = Replay(state / LEDGER)
+        self._spared = Spared()
 
     def model(self, reference: ModelRef) -> Model:
         """Open the model of that reference, its adapter included."""
@@ -111,6 +113,11 @@ class ProjectWorkshop:
         )
         self._opened.append(Replayed(model, self._replay))
         return self._opened[-1]
+
+    @property
+    def spared(self) -> float:
+        """Seconds that searches did not take so far, for the ledger kept what they ask for."""
+        return self._spared.seconds
 
     @property
     def outages(self) -> int:
@@ -193,7 +200,8 @@ class ProjectWorkshop:
                 if self._configured.embed != "minilm":
                     hint = "name minilm again, or pull retrieve and sharpen again"
                     raise LeversError(f"{sharpened} is a sharpened minilm, models.embed is another", hint)
-                queries = ReplayedEmbedder(open_sharpened(self.state / EMBEDDERS / sharpened), self._replay)
+                opened = open_sharpened(self.state / EMBEDDERS / sharpened)
+                queries = ReplayedEmbedder(opened, self._replay, self._spared)
                 self._embedders[sharpened] = QueryTuned(queries, self.embedder())
             else:
                 self._embedders[sharpened] = self.opened_embedder(self._budget(self.embeds))
@@ -208,7 +216,7 @@ class ProjectWorkshop:
         """Open the project's embedding model under a budget, the ledger in front of it."""
         embed = self._configured.embed
         opened = open_embedder(embed, base_url=self._server(embed), root=self._root, budget=budget)
-        return ReplayedEmbedder(opened, self._replay)
+        return ReplayedEmbedder(opened, self._replay, self._spared)
 
     def reranker(self, sharpened: str = "") -> Reranker | None:
         """Open the reranker; `auto` is minilm's where minilm embeds, else none.
@@ -224,7 +232,7 @@ class ProjectWorkshop:
         if tuned not in self._rerankers:
             folder = self.state / EMBEDDERS / tuned
             opened = open_sharpened_reranker(folder) if tuned else open_reranker(named, root=self._root)
-            self._rerankers[tuned] = ReplayedReranker(opened, self._replay)
+            self._rerankers[tuned] = ReplayedReranker(opened, self._replay, self._spared)
         return self._rerankers[tuned]
 
     def _server(self, reference: str) -> str | None:
@@ -288,6 +296,11 @@ class CappedWorkshop:
             budget = self._workshop.budget_within(embeds, self._usd, self._purse)
             self._finders[index] = self._workshop.searching(index, self._workshop.opened_embedder(budget))
         return self._finders[index]
+
+    @property
+    def spared(self) -> float:
+        """Seconds that searches did not take so far, for the ledger kept what they ask for."""
+        return self._workshop.spared
 
     def inline(self, part: Inline) -> tuple[Inline, str]:
         """Return the part with the public text of its documents as they are now, and a word on what changed."""

@@ -243,7 +243,7 @@ def _laid_out(project: Project, stack: Stack, queue: Queue) -> list[Sample]:
 
 
 def _test(project: Project, stack: Stack) -> Trial:
-    record_opening(project.task.state, "distill", stack)
+    record_opening(project.task, "levers distill", stack)
     return project.bench_for(stack.model.id).trial(stack, "test", "trial on test")
 
 

@@ -14,7 +14,7 @@ from levers.errors import Problem, UserError
 from levers.ledger import write_atomic
 from levers.lever import LEVERS, Piloting, Pulled, Situation, lever
 from levers.lever.variants import check_pull
-from levers.loop import Loop, OnStep, Project, Run, record_opening
+from levers.loop import Loop, OnStep, Project, Run, opened, record_opening
 from levers.plan import Advice, Circumstances, Plan, choose
 from levers.plan import advise as give_advice
 from levers.stack import Question, Retrieve, Stack, answer
@@ -27,7 +27,7 @@ from levers.trial.bench import Progress, silent
 from levers.tuning.pilot import LEAST_POINTS, SHARES, Piloted
 from levers.verbs.figures import LATEST, SAVED, finished
 from levers.verbs.results import START, Answered, Ledger, Linted, Measurement
-from levers.view import write_report
+from levers.view import Since, write_report
 
 
 def load(path: Path | str = ".", progress: Progress = silent) -> Project:
@@ -215,7 +215,8 @@ def lint(path: Path | str = ".", stack: str | None = None) -> Linted:
 
 def _write_report(project: Project, found: Run) -> None:
     task = project.task
-    write_report(found, task.cases, task.root / found.report, task.config.traffic.answers_per_day)
+    since = Since(tuple(each for each in opened(task) if each.run != found.id), changed=found.task != task.digest)
+    write_report(found, task.cases, task.root / found.report, task.config.traffic.answers_per_day, since)
 
 
 def _stack(project: Project, stack: str | Stack | None) -> Stack:
@@ -226,7 +227,7 @@ def _trial(project: Project, stack: Stack, partition: Partition) -> Trial:
     project.follow()
     project.keep(stack)
     if partition == "test":
-        record_opening(project.task.state, "trial", stack)
+        record_opening(project.task, "levers trial", stack)
     return project.bench_for(stack.model.id).trial(stack, partition, f"trial on {partition}")
 
 

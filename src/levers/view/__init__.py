@@ -2,7 +2,7 @@
 
 from levers.view.page import page
 from levers.view.progress import Progress
-from levers.view.records import ReportPage
+from levers.view.records import ReportPage, Since
 from levers.view.render import render, write_report
 from levers.view.snippets import diagnosis_html, plan_html, run_html, text, trial_html
 from levers.view.terminal import (
@@ -25,6 +25,7 @@ __all__ = [
     "page",
     "plan_html",
     "plan_table",
+    "Since",
     "render",
     "run_html",
     "step_line",

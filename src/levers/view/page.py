@@ -1,7 +1,9 @@
 """Make the page of a run: everything as ready-made strings and numbers, before any template sees it."""
 
+from collections import Counter
 from collections.abc import Sequence
 
+from levers.loop.openings import Opened
 from levers.loop.records import Run, Step
 from levers.task.records import Case, Traffic
 from levers.trial.records import Trial
@@ -11,11 +13,16 @@ from levers.view.headline import headline, scored
 from levers.view.needs import needs_table
 from levers.view.ownership import ownership_section
 from levers.view.plans import plan_rows
-from levers.view.records import Drawn, Fact, OpeningRow, ReportPage
+from levers.view.records import Drawn, Fact, OpeningRow, ReportPage, Since
 from levers.view.steps import latency_groups, step_cards
-from levers.view.words import count, duration, part_words, percent, span
+from levers.view.words import count, duration, listed, part_words, percent, span
 
 ANSWERS_PER_DAY = Traffic().answers_per_day
+NOTHING_SINCE = Since()
+CHANGED = (
+    "The project has changed since this run. Questions and expected answers are shown as they are now; answers, grades "
+    "and figures as they were. levers run measures it anew."
+)
 
 METHODS = (
     Fact(
@@ -63,16 +70,20 @@ METHODS = (
 )
 
 
-def page(run: Run, cases: Sequence[Case], answers_per_day: float = ANSWERS_PER_DAY) -> ReportPage:
+def page(
+    run: Run, cases: Sequence[Case], answers_per_day: float = ANSWERS_PER_DAY, since: Since = NOTHING_SINCE
+) -> ReportPage:
     """Make the page of a finished run. `cases` are the task's; only dev cases among them are shown.
 
-    `answers_per_day` is the task's traffic, at which the stacks' cost to own is shown.
+    `answers_per_day` is the task's traffic, at which the stacks' cost to own is shown; `since` is what came to pass
+    outside of the run.
     """
     cost, cost_note = _cost(run)
     return ReportPage(
         title=f"{run.name}: levers report",
         task=run.name,
         subtitle=f"{count(len(run.steps) - 1, 'pull')} in {duration(run.seconds)} with {run.model}",
+        changed=CHANGED if since.changed else "",
         headline=headline(run),
         final_parts=_parts(run),
         quality=quality_chart([_column(step) for step in run.steps], _quality_target(run)),
@@ -86,8 +97,22 @@ def page(run: Run, cases: Sequence[Case], answers_per_day: float = ANSWERS_PER_D
         cases=case_list(run, cases),
         unseen=_unseen(run),
         openings=tuple(OpeningRow(each.step, each.stack, each.reason) for each in run.openings),
+        opened_elsewhere=opened_elsewhere(since.opened),
         origins=_origins(run),
         methods=METHODS,
+    )
+
+
+def opened_elsewhere(found: Sequence[Opened]) -> str:
+    """Say who else opened the test cases; empty where nobody did."""
+    if not found:
+        return ""
+    by = Counter(each.run if each.run.startswith("levers ") else f"run {each.run}" for each in found)
+    who = listed([f"{times:,} by {name}" for name, times in by.most_common()])
+    last = max(each.at for each in found)[:10]
+    return (
+        f"Outside of this run the same test cases were opened {count(len(found), 'time')}: {who}; last on {last}. "
+        "The more often they decide, the less they prove."
     )
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from levers.loop.openings import Opened
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -328,12 +330,21 @@ class OwnershipSection:
 
 
 @dataclass(frozen=True)
+class Since:
+    """What a run's own record does not know: openings of its test cases outside of it, and whether its task changed."""
+
+    opened: tuple[Opened, ...] = ()
+    changed: bool = False
+
+
+@dataclass(frozen=True)
 class ReportPage:
     """Everything on the page."""
 
     title: str
     task: str
     subtitle: str
+    changed: str
     headline: Headline
     final_parts: tuple[Fact, ...]
     quality: Drawn
@@ -347,5 +358,6 @@ class ReportPage:
     cases: CaseList
     unseen: tuple[Fact, ...]
     openings: tuple[OpeningRow, ...]
+    opened_elsewhere: str
     origins: tuple[Fact, ...]
     methods: tuple[Fact, ...]

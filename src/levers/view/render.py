@@ -14,17 +14,23 @@ from markupsafe import Markup
 from levers.ledger import write_atomic
 from levers.loop.records import Run
 from levers.task.records import Case
-from levers.view.page import ANSWERS_PER_DAY, page
-from levers.view.records import ReportPage
+from levers.view.page import ANSWERS_PER_DAY, NOTHING_SINCE, page
+from levers.view.records import ReportPage, Since
 from levers.view.words import plain
 
 
-def write_report(run: Run, cases: Sequence[Case], path: Path, answers_per_day: float = ANSWERS_PER_DAY) -> Path:
+def write_report(
+    run: Run,
+    cases: Sequence[Case],
+    path: Path,
+    answers_per_day: float = ANSWERS_PER_DAY,
+    since: Since = NOTHING_SINCE,
+) -> Path:
     """Write the report of a finished run to `path`, whole or not at all, and return the path.
 
-    `answers_per_day` is the task's traffic.
+    `answers_per_day` is the task's traffic, `since` what came to pass outside of the run.
     """
-    write_atomic(path, render(page(run, cases, answers_per_day)))
+    write_atomic(path, render(page(run, cases, answers_per_day, since)))
     return path
 
 
