@@ -122,6 +122,21 @@ def test_diagnose_and_plan(story: Story, ran: tuple[int, dict[str, Any]]) -> Non
     assert code == 1 and found["next"] is None
 
 
+def test_a_plan_knows_what_the_run_tried_on_its_stack(
+    story: Story, ran: tuple[int, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from levers.verbs import work
+
+    run, project = work.finished(story.folder), work.load(story.folder)
+    refused = run.steps[1].model_copy(update={"verdict": "rejected", "why": "dev is worse"})
+    told = run.model_copy(update={"stack": run.steps[0].stack, "steps": (run.steps[0], refused)})
+    monkeypatch.setattr(work, "finished", lambda root: told)
+    (option,) = [each for each in work.plan(project, "start").options if each.quote.lever == "structure"]
+    assert (option.verdict, option.why) == ("no", "tried on this stack and rejected: dev is worse")
+    told = told.model_copy(update={"id": "of other documents"})
+    assert work.plan(project, "start").chosen == run.steps[1].plan.chosen
+
+
 @pytest.mark.parametrize(("verb", "field"), [("ask", "QUESTION"), ("search", "QUERY")])
 def test_bytes_that_are_no_text_are_refused(story: Story, verb: str, field: str) -> None:
     code, found = asked(verb, "caf\udce9", "-p", story.folder)

@@ -1,12 +1,13 @@
 """What a run leaves behind: the steps with their figures, and everything a report needs to tell the story."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field
 
 from levers.diagnosis.records import Diagnosis
 from levers.ledger import Record
-from levers.plan.records import Plan
+from levers.plan.records import Attempt, Plan
 from levers.stack.records import Stack
 from levers.task.records import Partition
 from levers.trial.records import Comparison, Trial
@@ -99,3 +100,22 @@ class Run(Record):
         """Return the final stack's trial over that partition."""
         found: Trial | None = getattr(self.final, partition)
         return found
+
+    def attempts_on(self, stack: str) -> tuple[Attempt, ...]:
+        """Return the pulls that were made on the way to the final stack; of no other stack does the run know them."""
+        return attempts(self.steps) if stack == self.stack.digest else ()
+
+
+def attempts(steps: Sequence[Step]) -> tuple[Attempt, ...]:
+    """Return the pulls that steps made, each on the stack that its plan was for."""
+    return tuple(
+        Attempt(
+            stack=step.plan.stack,
+            lever=step.lever,
+            settings=step.settings,
+            accepted=step.verdict == "accepted",
+            why=step.why,
+        )
+        for step in steps
+        if step.plan
+    )

@@ -15,11 +15,11 @@ from levers.lever import LEVERS, Piloting, Pulled, Situation, lever
 from levers.loop.memo import Memo
 from levers.loop.openings import record_opening
 from levers.loop.project import Project
-from levers.loop.records import SEED, Measured, Opening, Run, Step
+from levers.loop.records import SEED, Measured, Opening, Run, Step, attempts
 from levers.loop.savings import judge_saving
 from levers.loop.targets import reached
 from levers.loop.verdict import Judged, Opener, judge, refuse
-from levers.plan import Attempt, Plan, Quote, choose
+from levers.plan import Plan, Quote, choose
 from levers.stack import Stack
 from levers.task import Partition
 from levers.trial import as_dev, compare
@@ -41,7 +41,6 @@ class Loop:
         self.id = project.run_id()
         self.folder = project.task.state / RUNS / self.id
         self.memo = Memo(self.folder / "kept", lambda: project.workshop.outages)
-        self.attempts: list[Attempt] = []
         self.openings: list[Opening] = []
         self.steps: list[Step] = []
         self.tested: list[float] = []  # raw p-values of the pulls; one that was refused tested nothing
@@ -72,15 +71,6 @@ class Loop:
             self._add(self._step(chosen, pulled, judged, found, plan))
             if pulled.stack != current:
                 self.tested.append(judged.dev_score.strict_p)
-            self.attempts.append(
-                Attempt(
-                    stack=current.digest,
-                    lever=chosen.lever,
-                    settings=chosen.settings,
-                    accepted=judged.accepted,
-                    why=judged.why,
-                )
-            )
             if judged.accepted:
                 current, measured = pulled.stack, judged.measured
             elif measured.test is None and current.digest in {opening.stack for opening in self.openings}:
@@ -118,7 +108,7 @@ class Loop:
     def _plan(self, situation: Situation) -> Plan:
         quotes = [each.quote(situation) for each in LEVERS]
         answers_per_day = self.project.task.config.traffic.answers_per_day
-        return choose(situation.stack.digest, quotes, self.attempts, answers_per_day)
+        return choose(situation.stack.digest, quotes, attempts(self.steps), answers_per_day)
 
     def _situation(self, stack: Stack, dev: Trial, found: Diagnosis) -> Situation:
         return Situation(
@@ -127,7 +117,7 @@ class Loop:
             stack=stack,
             trial=as_dev(dev),
             diagnosis=found,
-            attempts=tuple(self.attempts),
+            attempts=attempts(self.steps),
             index=lambda: self.project.index_for(stack),
         )
 

@@ -15,7 +15,7 @@ from levers.ledger import write_atomic
 from levers.lever import LEVERS, Piloting, Pulled, Situation, lever
 from levers.lever.variants import check_pull
 from levers.loop import Loop, OnStep, Project, Run, opened, record_opening
-from levers.plan import Advice, Circumstances, Plan, choose
+from levers.plan import Advice, Attempt, Circumstances, Plan, choose
 from levers.plan import advise as give_advice
 from levers.stack import Question, Retrieve, Stack, answer
 from levers.task import Partition
@@ -95,10 +95,14 @@ def diagnose(
 
 
 def plan(project: Project, stack: str | Stack | None = None) -> Plan:
-    """Quote every lever for a stack and choose the next move."""
+    """Quote every lever for a stack and choose the next move.
+
+    What the latest run tried on its way to this stack counts, while nothing that decides its outcome has changed.
+    """
     situation = _situation(project, _stack(project, stack))
     quotes = [each.quote(situation) for each in LEVERS]
-    return choose(situation.stack.digest, quotes, (), project.task.config.traffic.answers_per_day)
+    answers_per_day = project.task.config.traffic.answers_per_day
+    return choose(situation.stack.digest, quotes, situation.attempts, answers_per_day)
 
 
 def advise(case: Circumstances, prices: Path | None = None) -> Advice:
@@ -239,5 +243,14 @@ def _situation(project: Project, stack: Stack) -> Situation:
         stack=stack,
         trial=measured,
         diagnosis=run_diagnosis(project.bench, stack, measured),
+        attempts=_tried(project, stack),
         index=lambda: project.index_for(stack),
     )
+
+
+def _tried(project: Project, stack: Stack) -> tuple[Attempt, ...]:
+    try:
+        found = finished(project.task.root)
+    except UserError:
+        return ()  # no run has finished yet
+    return found.attempts_on(stack.digest) if found.id == project.run_id() else ()
