@@ -35,9 +35,9 @@ def a_quote(lever: str, gain: float, low: float, high: float) -> Quote:
 def a_step(number: int, quote: Quote, came: float, lever: str | None = None) -> Step:
     comparison = Comparison.model_construct(difference=came, interval=Interval(low=came - 0.05, high=came + 0.05))
     plan = Plan(stack="s", options=(Option(quote=quote, verdict="next", why=""),), next=quote.lever)
-    return Step.model_construct(
-        number=number, lever=lever or quote.lever, plan=plan, dev_pass=comparison, dev_score=comparison
-    )
+    stack = Stack(model=ModelRef(id=f"pulled {number}"))
+    told = {"plan": plan, "stack": stack, "dev_pass": comparison, "dev_score": comparison}
+    return Step.model_construct(number=number, lever=lever or quote.lever, **told)
 
 
 START = Step.model_construct(number=0, lever="start", plan=None, dev_pass=None, dev_score=None)
@@ -115,3 +115,10 @@ def test_a_step_without_cured_cases_does_not_count_them() -> None:
     assert _why({"kept": 0, "missed": 0, "lost": 0}) == "the product does less than its probe"
     assert _why({"kept": 0, "missed": 0, "lost": 2}).endswith("probe: 2 that passed before were lost")
     assert _why({"kept": 1, "missed": 2, "lost": 0}).endswith("probe: of 3 cases that its probe cured the pull cured 1")
+
+
+def test_what_could_not_be_pulled_says_nothing_of_its_forecast() -> None:
+    step = a_step(1, a_quote("structure", 0.9, 0.8, 1.0), 0.1)
+    assert forecasts([START, step]) is not None
+    plan = step.plan.model_copy(update={"stack": step.stack.digest})
+    assert forecasts([START, step.model_copy(update={"plan": plan})]) is None

@@ -1,5 +1,6 @@
 """Finished pieces of a run: made once, read afterwards, and their time counted once."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,21 @@ def test_an_outage_is_no_wrong_answer_and_the_next_run_asks_again(
         asked = story.asked
         trial = Loop(project).trial(project.start(), "dev")
         assert trial.unscored == 0 and story.asked == asked + len(lost)
+
+
+def test_a_run_is_another_once_a_local_reference_has_other_weights(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from model.conftest import save_tiny
+
+    save_tiny(tmp_path / "judge")
+    (tmp_path / "brief.md").write_text("Answer with one word.")
+    cases = [{"id": name, "input": f"{name}?", "expected": "x", "partition": name} for name in ("dev", "test")]
+    (tmp_path / "golden.jsonl").write_text("".join(json.dumps(case) + "\n" for case in cases))
+    (tmp_path / "levers.yaml").write_text(
+        "name: t\ninstructions: brief.md\ngolden: golden.jsonl\n"
+        "models: {answer: pocket, reference: hf/./judge}\ngraders: [{kind: exact}]\n"
+    )
+    first = Project(tmp_path).run_id()
+    assert Project(tmp_path).run_id() == first
+    save_tiny(tmp_path / "judge", seed=1)
+    assert Project(tmp_path).run_id() != first

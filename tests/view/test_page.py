@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from levers.errors import LeversError
-from levers.loop import Opened
+from levers.loop import Opened, Target
 from levers.loop.records import Run
 from levers.view import Since, page, render, write_report
 from levers.view.cases import case_list
+from levers.view.headline import target_row
+from levers.view.steps import compared_row
 
 from .make import HOSTILE, SECRET, a_run, diagnosis, trial
 
@@ -206,6 +208,26 @@ def test_openings_elsewhere_and_a_changed_project_are_told(run, cases):
     html = render(page(run, cases, since=Since(opened=tuple(found), changed=True)))
     assert "were opened 3 times: 2 by levers trial and 1 by run abc; last on 2026-11-03." in html
     assert "The project has changed since this run." in html
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "wanted", "reached", "words"),
+    [
+        ("quality", "share", 0.85, 72 / 85, ("at least 85%", "84.7059%")),
+        ("p95_ms", "ms", 1500.0, 1500.4, ("at most 1500 ms", "1500.4 ms")),
+        ("cost_per_answer", "USD", 0.004, 0.0040001, ("at most $0.004", "$0.0040001")),
+        ("quality", "share", 0.9, 0.8, ("at least 90%", "80%")),
+    ],
+)
+def test_a_target_that_is_just_missed_shows_by_how_much(name, unit, wanted, reached, words):
+    target = Target(name=name, wanted=wanted, reached=reached, met=False, unit=unit, provenance="measured")
+    assert (target_row(target).wanted, target_row(target).reached) == words
+
+
+def test_an_interval_of_other_cases_stands_beside_no_share(run):
+    (comparison, trial) = (run.steps[1].dev_pass, run.steps[1].measured.dev)
+    assert compared_row("dev", comparison, trial).after_span
+    assert not compared_row("dev", comparison.model_copy(update={"unscored": 1}), trial).after_span
 
 
 def test_the_report_is_written_whole_and_the_same_every_time(tmp_path, run, cases):

@@ -81,6 +81,8 @@ def _forecast(step: Step, steps: Sequence[Step], measure: Literal["pass", "score
     came = step.dev_pass if measure == "pass" else step.dev_score
     if quote is None or came is None or quote.lever != step.lever or quote.saves is not None:
         return None  # a lever that saves forecasts no gain
+    if step.plan is not None and step.plan.stack == step.stack.digest:
+        return None  # what could not be pulled realised nothing, and says nothing of its forecast
     predicted, interval = (
         (quote.gain, quote.forecast or quote.interval)
         if measure == "pass"

@@ -13,7 +13,7 @@ from levers.knowledge import Access, Chunking, Index, Query, load_access
 from levers.knowledge.watch import Stamps, settled, stamps
 from levers.ledger import digest, write_atomic
 from levers.loop.records import SEED
-from levers.model import billed, known_reference
+from levers.model import billed, is_hosted, known_reference
 from levers.stack import Instruct, ModelRef, Retrieve, Stack
 from levers.stack.answerer import searched
 from levers.stack.shared import Shared
@@ -232,10 +232,18 @@ class Project:
                 self.access,
                 self.prices,
                 self.workshop.model(self.start().model).id,
+                self._local_ids(),
                 models,
             ],
             12,
         )
+
+    def _local_ids(self) -> list[str]:
+        """Return the ids of the local models that judge or compare: what they say changes with their weights."""
+        config, reranker = self.task.config, self.workshop.reranker() if self.task.documents else None
+        named = {name for name in (config.models.reference, *(spec.model for spec in config.graders)) if name}
+        found = [self.workshop.model(ModelRef(id=name)).id for name in sorted(named) if not is_hosted(name)]
+        return [*found, reranker.id] if reranker else found
 
     def cost_of(self, model: ModelRef) -> Callable[[Usage], float] | None:
         """Return what a usage of the model costs, its prompts cached for as long as it says; None without a price."""

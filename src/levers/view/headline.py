@@ -4,7 +4,7 @@ from levers.loop.records import Run, Target
 from levers.trial import compare
 from levers.trial.records import Trial
 from levers.view.records import Headline, TargetRow
-from levers.view.words import count, listed, p_by_test, percent, points, points_span, quantity, span
+from levers.view.words import count, listed, p_by_test, percent, points, points_span, precise, quantity, span
 
 TARGETS = {
     "quality": ("Quality", "at least"),
@@ -62,10 +62,13 @@ def scored(trial: Trial, noun: str) -> str:
 def target_row(target: Target) -> TargetRow:
     """Set out a target in words."""
     name, direction = TARGETS.get(target.name, (target.name, ""))
+    wanted, reached = (quantity(value, target.unit) for value in (target.wanted, target.reached))
+    if wanted == reached and not target.met:
+        wanted, reached = (precise(value, target.unit) for value in (target.wanted, target.reached))
     return TargetRow(
         name=name,
-        wanted=f"{direction} {quantity(target.wanted, target.unit)}".strip(),
-        reached=quantity(target.reached, target.unit),
+        wanted=f"{direction} {wanted}".strip(),
+        reached=reached,
         met=target.met,
         provenance=target.provenance,
     )

@@ -40,14 +40,14 @@ def latency_groups(run: Run) -> tuple[LatencyGroup, ...]:
 
 
 def compared_row(what: str, comparison: Comparison, trial: Trial | None) -> ComparisonRow:
-    """Set out one comparison; the Wilson interval is the trial's, for shares that pass."""
-    passes = comparison.measure == "pass"
+    """Set out one comparison; the Wilson interval is the trial's, for shares that pass of the same cases."""
+    same = trial is not None and comparison.measure == "pass" and comparison.unscored == 0
     return ComparisonRow(
         what=what,
         cases=f"{comparison.cases:,}",
         before=percent(comparison.before),
         after=percent(comparison.after),
-        after_span=span(trial.interval) if trial and passes else "",
+        after_span=span(trial.interval) if trial and same else "",
         difference=points(comparison.difference),
         difference_span=points_span(comparison.interval),
         p_value=p_value(comparison.strict_p),

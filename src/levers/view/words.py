@@ -129,6 +129,16 @@ def quantity(value: float | None, unit: str) -> str:
     return percent(value) if lower in {"", "share", "quality", "%"} or "share" in lower else f"{value:g} {unit}"
 
 
+def precise(value: float | None, unit: str) -> str:
+    """Write a target's figure with six digits, for where it differs from what was wanted in none that is shown."""
+    if value is None or not math.isfinite(value):
+        return quantity(value, unit)
+    lower = unit.strip().lower()
+    if lower in {"", "share", "quality", "%"} or "share" in lower:
+        return f"{value * 100:.6g}%"
+    return f"${value:.6g}" if "usd" in lower or lower.startswith("$") else f"{value:.6g} {unit}"
+
+
 def count(number: int, noun: str, many: str = "") -> str:
     """Write a count with its noun: 1 case, 12 cases."""
     return f"{number:,} {noun if number == 1 else many or noun + 's'}"
