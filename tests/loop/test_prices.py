@@ -73,6 +73,19 @@ def test_what_a_capped_workshop_searches_is_embedded_under_its_cap(tmp_path: Pat
         capped.finder(index.digest).find(["Where was it?"], None, part)
 
 
+def test_documents_are_embedded_under_a_diagnosis_own_cap(tmp_path: Path, server: FakeServer) -> None:
+    config = f'{{embed: openai/embed, base_url: "{server.base_url}"}}\nknowledge: {{documents: docs}}'
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "where.md").write_text("It is here.\n")
+    made = project(tmp_path, config, "openai/embed: {request: 0.02}\n")
+    with pytest.raises(BudgetError, match=r"of 0\.010000 USD"):
+        verbs.diagnose(made, cap=0.01)
+    assert not server.requests
+    _, capped = made.capped(0.03)
+    assert capped.spent == 0.02 and made.index is not None and len(server.requests) == 1
+    assert made.workshop.embedder().embed(["another, beyond that cap", "and another"], "query").shape[0] == 2
+
+
 def test_an_hours_price_charges_no_server(tmp_path: Path, server: FakeServer) -> None:
     models = f'{{answer: openai/mine, cap: 5, base_url: "{server.base_url}"}}'
     made = project(tmp_path, models, "openai/mine: {compute_hour: 4}\n")

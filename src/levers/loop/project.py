@@ -13,7 +13,7 @@ from levers.knowledge import Access, Chunking, Index, Query, load_access
 from levers.knowledge.watch import Stamps, settled, stamps
 from levers.ledger import digest, write_atomic
 from levers.loop.records import SEED
-from levers.model import billed, is_hosted, known_reference
+from levers.model import Embedder, billed, is_hosted, known_reference
 from levers.stack import Instruct, ModelRef, Retrieve, Stack
 from levers.stack.answerer import searched
 from levers.stack.shared import Shared
@@ -85,12 +85,14 @@ class Project:
             self._others[made] = self._index(*made)
         return self._others[made]
 
-    def _index(self, sharpened: str = "", chunking: Chunking | None = None) -> Index | None:
+    def _index(
+        self, sharpened: str = "", chunking: Chunking | None = None, embedder: Embedder | None = None
+    ) -> Index | None:
         if self.task.documents is None:
             return None
         prefix = self.task.config.knowledge.documents or ""
         progress = partial(self.progress, "embed passages")
-        return self.workshop.build(self.task.documents, prefix, progress, chunking, sharpened)
+        return self.workshop.build(self.task.documents, prefix, progress, chunking, sharpened, embedder)
 
     def refresh(self) -> Index | None:
         """Read the access rules and the documents again, and return the index of now for the stack in use.
@@ -152,11 +154,16 @@ class Project:
     def capped(self, usd: float) -> tuple[Bench, CappedWorkshop]:
         """Return the bench with so much to spend on hosted models, judges included, and what counts the spending.
 
-        Raises UserError for an amount under 0; where a hosted model has no price, once it is asked.
+        Documents that a server has to embed yet are embedded now, under the same cap.
+
+        Raises UserError for an amount under 0, BudgetError where embedding takes more; where a hosted model has no
+        price, once it is asked.
         """
         if not usd >= 0:
             raise UserError(Problem(file="levers diagnose", field="cap", found=f"{usd:g}", expected="USD, 0 or more"))
         workshop = CappedWorkshop(self.workshop, usd)
+        if embedder := workshop.embedder():
+            self._index(embedder=embedder)  # what has to be embedded yet is paid under the cap, and kept
         kit = replace(self.bench.tools, open_model=lambda reference: workshop.model(ModelRef(id=reference)))
         return replace(self.bench, workshop=workshop, library=self._shelf(workshop), kit=kit), workshop
 

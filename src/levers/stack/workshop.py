@@ -174,13 +174,15 @@ class ProjectWorkshop:
         on_progress: Callable[[int, int], None] | None = None,
         chunking: Chunking | None = None,
         sharpened: str = "",
+        embedder: Embedder | None = None,
     ) -> Index:
         """Index a folder of documents, or open the index that has this content.
 
-        `sharpened` names an embedder that sharpen made; without it the project's own embeds.
+        `sharpened` names an embedder that sharpen made; without it the project's own embeds, opened anew where
+        `embedder` is given.
         """
-        where = self.state / INDEXES
-        built = build(documents, prefix, self.access, self.embedder(sharpened), where, chunking, on_progress)
+        where, embeds = self.state / INDEXES, embedder or self.embedder(sharpened)
+        built = build(documents, prefix, self.access, embeds, where, chunking, on_progress)
         index = built.reranked(self.reranker(sharpened))
         self._finders[index.digest] = IndexFinder(index)  # under the access rules of now
         return index
@@ -287,14 +289,20 @@ class CappedWorkshop:
             self._models[key] = self._workshop.opened(reference, budget)
         return self._models[key]
 
-    def finder(self, index: str) -> IndexFinder:
-        """Open the index of that digest; where a server embeds, its questions are embedded under the cap."""
+    def embedder(self) -> Embedder | None:
+        """Open the project's embedding model under the cap; None where no server embeds."""
         embeds = self._workshop.embeds
         if not is_hosted(embeds.id):
-            return self._workshop.finder(index)
+            return None
+        return self._workshop.opened_embedder(self._workshop.budget_within(embeds, self._usd, self._purse))
+
+    def finder(self, index: str) -> IndexFinder:
+        """Open the index of that digest; where a server embeds, its questions are embedded under the cap."""
         if index not in self._finders:
-            budget = self._workshop.budget_within(embeds, self._usd, self._purse)
-            self._finders[index] = self._workshop.searching(index, self._workshop.opened_embedder(budget))
+            embedder = self.embedder()
+            if embedder is None:
+                return self._workshop.finder(index)
+            self._finders[index] = self._workshop.searching(index, embedder)
         return self._finders[index]
 
     @property
