@@ -273,6 +273,15 @@ def test_nothing_is_written_where_something_lies_or_too_little_comes(tmp_path: P
     assert sorted(each.name for each in tmp_path.iterdir()) == ["one.jsonl", "ours"]
 
 
+def test_an_empty_folder_is_filled_and_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "three.jsonl"
+    path.write_text(lines(CHATS))
+    (tmp_path / "ours").mkdir()
+    monkeypatch.chdir(tmp_path / "ours")
+    write_project(READERS["openai"](path), Path(), "x")
+    assert Path.cwd() == tmp_path / "ours" and load(Path.cwd()).cases
+
+
 def test_labels_become_a_choice_grader(tmp_path: Path) -> None:
     path = tmp_path / "labels.jsonl"
     rows = [

@@ -21,7 +21,8 @@ _PROSE = (
     r"\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f\u300c-\u300f\u00ad\u200b-\u200f\u2060\ufeff"
 )
 # A word, a point or dash that belongs to a number, or any sign that is not punctuation: € and <, also vowel signs.
-_WORD = re.compile(rf"\w+(?:[+#]+(?!\w))?|(?<=\d)[^\w\s](?=\d)|(?<!\w)\.(?=\d)|(?<![\w)])[-\u2013](?=\s?\d)|[^\w{_PROSE}]")
+_OF_NUMBERS = r"(?<=\d)[^\w\s](?=\d)|(?<!\w)\.(?=\d)|(?<![\w)])[-\u2013](?=\s?\d)"
+_WORD = re.compile(rf"\w+(?:[+#]+(?!\w))?|{_OF_NUMBERS}|[^\w{_PROSE}]")
 _ENDED = re.compile(r"""[.!?…]["'\u201d\u2019»)\]]*\Z""")  # as sentences are cut
 _LISTED = re.compile(r"[-*+>|#]|\d+[.)]\s")  # what begins a line of its own
 
