@@ -42,6 +42,10 @@ def test_slugs_are_those_of_github():
     assert list(slugs([normalize("NFD", "Gehälter"), "Gehälter"])) == ["gehälter", "gehälter-1"]
 
 
+def test_slugs_keep_the_marks_of_their_letters():
+    assert list(slugs(["वेतन", "वतन", "मेरा (है)", "เงินเดือน!"])) == ["वेतन", "वतन", "मेरा-है", "เงินเดือน"]
+
+
 def test_a_chunk_for_each_section_with_its_path():
     text = "Intro.\n\n# Returns\n\nThirty days.\n\n## Refunds\n\n*Five* days.\n\n"
     text += "Paid\n----\n\nBy card.\n\n# Other `x`\n\nText.\n"
