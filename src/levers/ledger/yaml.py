@@ -5,9 +5,7 @@ from typing import Any
 
 from levers.errors import Problem
 
-_MOST = (
-    100_000  # values that a file may stand for, or as many as it has characters: aliases make few stand for billions
-)
+_MOST = 100_000  # values that aliases may make of a file, or as many as it has characters
 _TWICE, _LOOK = "keep one of the two", "look at indentation, colons and quotes around this line; indent with spaces"
 _END = ("end of stream", "<stream end>", "document separator")  # something was opened above and is never closed
 _PLAIN = {  # the parser's words for the commonest slips
