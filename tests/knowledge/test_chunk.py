@@ -142,6 +142,14 @@ def test_a_row_of_data_that_is_cut_names_its_columns_in_each_piece(kind):
     assert others[-1].text.endswith("| note: see: below |\n\n| id: 2 | text: short |")
 
 
+@pytest.mark.parametrize("kind", ["structure", "sentence", "fixed", "document"])
+def test_a_comment_between_two_paragraphs_is_in_no_piece(kind):
+    text = "# A\n\nBefore.\n\n<!-- Ana earns 90000 -->\n\nAfter.\n\n---\n\nLast.\n"
+    pieces = chunk(markdown(text), Chunking(kind=kind, words=60))
+    assert len(pieces) == 2 and not any("90000" in piece.text for piece in pieces)
+    assert all(any(word in piece.text for piece in pieces) for word in ("Before.", "After.", "Last."))
+
+
 def test_text_without_spaces_is_still_cut():
     pieces = chunk(Document(id="a.txt", text="字" * 2000, blocks=text_blocks("字" * 2000)), Chunking(words=20))
     assert len(pieces) == 13 and "".join(piece.text for piece in pieces) == "字" * 2000

@@ -137,8 +137,21 @@ def _whole(document: Document) -> list[Section]:
 
 def _cuts(text: str, blocks: Sequence[Block], how: Chunking) -> list[_Span]:
     """Cut the blocks of one section."""
-    if not blocks:
-        return []
+    return [span for run in _runs(text, blocks) for span in _run_cuts(text, run, how)]
+
+
+def _runs(text: str, blocks: Sequence[Block]) -> list[list[Block]]:
+    """Part blocks where a comment stands between two: what is joined there would hold it."""
+    runs: list[list[Block]] = []
+    for block in blocks:
+        if runs and "<!--" not in text[runs[-1][-1].end : block.start]:
+            runs[-1].append(block)
+        else:
+            runs.append([block])
+    return runs
+
+
+def _run_cuts(text: str, blocks: Sequence[Block], how: Chunking) -> list[_Span]:
     if how.kind == "document":
         return [_Span(blocks[0].start, blocks[-1].end)]
     if how.kind == "fixed":
