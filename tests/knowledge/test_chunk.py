@@ -42,6 +42,10 @@ def test_slugs_are_those_of_github():
     assert list(slugs([normalize("NFD", "Gehälter"), "Gehälter"])) == ["gehälter", "gehälter-1"]
 
 
+def test_slugs_keep_the_marks_of_their_letters():
+    assert list(slugs(["वेतन", "वतन", "मेरा (है)", "เงินเดือน!"])) == ["वेतन", "वतन", "मेरा-है", "เงินเดือน"]
+
+
 def test_a_chunk_for_each_section_with_its_path():
     text = "Intro.\n\n# Returns\n\nThirty days.\n\n## Refunds\n\n*Five* days.\n\n"
     text += "Paid\n----\n\nBy card.\n\n# Other `x`\n\nText.\n"
@@ -136,6 +140,14 @@ def test_a_row_of_data_that_is_cut_names_its_columns_in_each_piece(kind):
     assert first.heading == "a" and first.text.startswith("| id: 1 | text: w0 w1 ")
     assert [each.heading for each in others] == ["a > id | text | note"] * 2
     assert others[-1].text.endswith("| note: see: below |\n\n| id: 2 | text: short |")
+
+
+@pytest.mark.parametrize("kind", ["structure", "sentence", "fixed", "document"])
+def test_a_comment_between_two_paragraphs_is_in_no_piece(kind):
+    text = "# A\n\nBefore.\n\n<!-- Ana earns 90000 -->\n\nAfter.\n\n---\n\nLast.\n"
+    pieces = chunk(markdown(text), Chunking(kind=kind, words=60))
+    assert len(pieces) == 2 and not any("90000" in piece.text for piece in pieces)
+    assert all(any(word in piece.text for piece in pieces) for word in ("Before.", "After.", "Last."))
 
 
 def test_text_without_spaces_is_still_cut():

@@ -247,6 +247,8 @@ def test_encodings_that_are_marked_or_declared():
     assert decode("für".encode("utf-16")).text == "für" == decode("\ufefffür".encode()).text
     page = "<meta charset=windows-1250><p>Žlutý kůň</p>"
     assert decode(page.encode("cp1250"), markup=True).text == page
+    wide = '<meta charset="utf-16"><p>Gehaltserhöhung!</p>'
+    assert decode(wide.encode("latin-1"), markup=True).text == wide
     with pytest.raises(Unreadable, match="control character 0x07"):
         decode(b"a\nb\x07")
 

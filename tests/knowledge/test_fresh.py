@@ -270,6 +270,21 @@ def test_a_kill_inside_the_first_write_is_got_over(place, embedder):
         built(place, embedder)  # passages that were there are not forgotten in silence
 
 
+def test_a_damaged_index_is_told_with_what_to_do(place, embedder):
+    index = built(place, embedder)
+    home = next((place / "indexes").iterdir())
+    segment = next((home / "words").iterdir())
+    whole = segment.read_bytes()
+    for damaged in (whole[:50], b""):
+        segment.write_bytes(damaged)
+        with pytest.raises(LeversError, match="words cannot be read"):
+            top(built(place, embedder), "topic2")
+    segment.write_bytes(whole)
+    shutil.rmtree(home / "table")
+    with pytest.raises(LeversError, match="is gone"):
+        open_index(place / "indexes", index.digest, embedder, Access())
+
+
 @pytest.mark.parametrize("damage", ["", "{", None])
 def test_a_damaged_head_harms_no_version(place, damage):
     embedder = Counting()

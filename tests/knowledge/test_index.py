@@ -379,7 +379,7 @@ def test_rules_of_before_are_applied_anew_where_they_mean_more_now(tmp_path, emb
     write(tmp_path, {"docs/pay.md": page})
     access = Access(groups={"board": ("eve",)}, rules=(Rule(path="pay.md#salaries", groups=("board",)),))
     with monkeypatch.context() as before:
-        before.setattr("levers.knowledge.access._repeated", lambda slug, known: None)
+        before.setattr("levers.knowledge.access._repeated", lambda slug, known, counts: None)
         before.setattr("levers.knowledge.catalog._RULES", 1)
         old = build(tmp_path / "docs", "docs", access, embedder, tmp_path / "indexes")
         assert old.may_find("docs/pay.md", "salaries-1")

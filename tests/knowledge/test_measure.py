@@ -60,6 +60,14 @@ def test_figures_are_those_of_the_field():
         ("qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1 d1 1\n", ["qrels/test.tsv:2"]),
         ("qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td9\t1\n", ["document 'd9'"]),
         ("qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td1\t0\n", ["qrels/test.tsv", "a grade above 0"]),
+        ("qrels/test.tsv", "query-id\tcorpus-id\tscore\nq1\td1\t--1\n", ["qrels/test.tsv:2"]),
+        ("queries.jsonl", '{"_id": "q1", "text": null}\n', ["queries.jsonl:1"]),
+        ("queries.jsonl", '{"_id": "q1", "text": "a", "x": ' + "[" * 99999 + "]" * 99999 + "}\n", ["queries.jsonl:1"]),
+        (
+            "queries.jsonl",
+            '{"_id": "q1", "text": "a"}\n{"_id": "q2", "text": "b"}\n{"_id": "q1", "text": "c"}\n',
+            ["queries.jsonl:3", "the _id 'q1' of line 1 again"],
+        ),
         ("corpus.jsonl.gz", b"\x1f\x8b broken", ["corpus.jsonl.gz"]),
     ],
 )

@@ -13,6 +13,7 @@ from levers.knowledge.words import words
         ("\ud55c\uad6d", ["\ud55c", "\uad6d"]),
         ("\u0915\u093f\u0924\u093e\u092c \u0939\u0948", ["\u0915\u093f\u0924\u093e\u092c", "\u0939\u0948"]),
         ("\u304c\u304b", ["\u304c", "\u304b"]),
+        ("\u26a0\ufe0fHot \u26a0\ufe0f tent", ["hot", "tent"]),
     ],
 )
 def test_words_of_many_scripts(text: str, found: list[str]) -> None:

@@ -36,3 +36,13 @@ def test_a_line_is_never_past_the_last_one(text: str) -> None:
     _, problem = parse_yaml(text, "x.yaml")
     assert problem is None or 1 <= (problem.line or 0) <= len(text.rstrip().split("\n"))
     assert problem is None or not problem.found.startswith(("found", "but "))
+
+
+def test_aliases_may_stand_for_so_much_and_not_for_themselves() -> None:
+    tree, problem = parse_yaml("a: &a [1, 2]\nb: {c: *a, <<: &d {e: 1}}\nf: [*a, *d]\n", "x.yaml")
+    assert problem is None and tree["f"] == [[1, 2], {"e": 1}]
+    tree, problem = parse_yaml("a: 1\nb: &b [*b]\n", "x.yaml")
+    assert tree is None and problem is not None and (problem.line, problem.found) == (2, "a value that holds itself")
+    lists = "".join(f"a{at}: &a{at} [{', '.join([f'*a{at - 1}'] * 10)}]\n" for at in range(1, 12))
+    tree, problem = parse_yaml(f"a0: &a0 [x]\n{lists}? *a11\n: x\n", "x.yaml")
+    assert tree is None and problem is not None and "more than 100,000 values" in problem.found

@@ -31,6 +31,18 @@ BROKEN = [
         "write the text into a file",
         "instructions",
     ),
+    *(
+        Broken(
+            f"documents at {place}",
+            {"levers.yaml": config("documents: docs/", f"documents: {place}")},
+            "levers.yaml",
+            4,
+            f'"{place}", which does not start at the project',
+            "move the documents here",
+            "knowledge.documents",
+        )
+        for place in ("/srv/docs", "../docs", "docs/../../docs")
+    ),
     Broken("bad YAML", {"levers.yaml": config("graders:", "graders: [")}, "levers.yaml", 8, "", "indentation"),
     Broken(
         "quote left open",

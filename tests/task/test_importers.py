@@ -1,6 +1,7 @@
 """Importers, each on files as the other project writes them."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,9 @@ def test_traces_are_tagged_as_unreviewed(tmp_path: Path) -> None:
     assert len(READERS["otel"](whole).cases) == 1
 
 
+ASKED = {"input": {"messages": [{"role": "user", "content": "hi"}]}, "output": [{"type": "text", "text": "yes"}]}
+
+
 @pytest.mark.parametrize(
     ("kind", "text", "says"),
     [
@@ -238,6 +242,17 @@ def test_traces_are_tagged_as_unreviewed(tmp_path: Path) -> None:
         ("promptfoo", "prompts: [x]\n", ["tests"]),
         ("promptfoo", "tests: file://gone.yaml\n", ["gone.yaml"]),
         ("promptfoo", "tests: [\n", ["promptfoo.jsonl:"]),
+        ("promptfoo", "tests: [{vars: {q: a}, assert: 5}]\n", ["tests[0].assert: found 5", "a list of objects"]),
+        (
+            "promptfoo",
+            "defaultTest: {assert: 3}\ntests: [{vars: {q: a}, assert: [x]}]\n",
+            ["defaultTest.assert: found 3", "tests[0]"],
+        ),
+        ("promptfoo", "tests: [{assert: [{type: assert-set, assert: 5}]}]\n", ["tests[0].assert[0].assert: found 5"]),
+        ("tensorzero", json.dumps({**ASKED, "tags": ["a"]}) + "\n", ["tensorzero.jsonl:1: tags"]),
+        ("otel", '{"data": [1]}\n', ["otel.jsonl:1: data: found [1]"]),
+        ("otel", '{"resourceSpans": {"a": 1}}\n', ["otel.jsonl:1: resourceSpans", "a list of objects"]),
+        ("otel", '{"resourceSpans": [{"scopeSpans": [{"spans": [{"events": 1}]}]}]}\n', ["otel.jsonl:1: events"]),
         ("beir", "", ["corpus.jsonl", "queries.jsonl", "qrels"]),
         ("autorag", "", ["qa.parquet", "corpus.parquet"]),
     ],
@@ -260,6 +275,44 @@ def test_beir_names_every_judgement_that_points_nowhere(tmp_path: Path) -> None:
     assert [problem.line for problem in raised.value.problems] == [2, 3, 4]
 
 
+def test_beir_names_ids_that_come_twice_and_texts_that_are_none(tmp_path: Path) -> None:
+    folder = beir(tmp_path / "beir")
+    corpus = (folder / "corpus.jsonl").read_text()
+    (folder / "corpus.jsonl").write_text(
+        '{"_id": "x", "text": null}\n{"_id": "y", "text": ""}\n{"_id": "y", "text": ""}\n'
+    )
+    with pytest.raises(UserError) as raised:
+        READERS["beir"](folder)
+    assert [(each.line, each.field) for each in raised.value.problems] == [(1, "text"), (3, "_id")]
+    (folder / "corpus.jsonl").write_text(corpus)
+    table = folder / "qrels" / "test.tsv"
+    table.write_text(table.read_text() + '2\t"d2\t1\n' + "2\td2\t1\n" * 20000)
+    with pytest.raises(UserError) as raised:
+        READERS["beir"](folder)
+    assert [(each.field, each.found) for each in raised.value.problems] == [("corpus-id", '"\\"d2"')]
+
+
+def test_odd_values_of_promptfoo_and_traces_are_read(tmp_path: Path) -> None:
+    config = promptfoo(
+        tmp_path,
+        config_yaml="prompts: [hi]\nproviders: [{text: hello}]\ntests:\n- vars: {q: a, 2024-01-01: x}\n"
+        "  assert: [{type: equals, value: b}, {type: not-contains-all, value: [one, two]}]\n",
+    )
+    found = READERS["promptfoo"](config)
+    assert [case["input"] for case in found.cases] == ["q: a\n2024-01-01: x"]
+    (forbidden,) = next(each["rules"]["forbid"] for each in found.graders if each["kind"] == "tone")
+    assert [bool(re.search(forbidden, text)) for text in ("two\nand one", "only one", "only two")] == [
+        True,
+        False,
+        False,
+    ]
+    path = tmp_path / "spans.json"
+    attributes = [{"key": "gen_ai.x", "value": {"arrayValue": None}}, {"key": "y", "value": {"kvlistValue": 3}}]
+    path.write_text(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [{"attributes": attributes}]}]}]}))
+    with pytest.raises(UserError, match="none with a question and an answer"):
+        READERS["otel"](path)
+
+
 def test_nothing_is_written_where_something_lies_or_too_little_comes(tmp_path: Path) -> None:
     path = tmp_path / "one.jsonl"
     path.write_text(lines(CHATS[:1]))
@@ -271,6 +324,15 @@ def test_nothing_is_written_where_something_lies_or_too_little_comes(tmp_path: P
     with pytest.raises(UserError, match="not empty"):
         write_project(READERS["openai"](path), tmp_path / "ours", "x")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["one.jsonl", "ours"]
+
+
+def test_an_empty_folder_is_filled_and_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "three.jsonl"
+    path.write_text(lines(CHATS))
+    (tmp_path / "ours").mkdir()
+    monkeypatch.chdir(tmp_path / "ours")
+    write_project(READERS["openai"](path), Path(), "x")
+    assert Path.cwd() == tmp_path / "ours" and load(Path.cwd()).cases
 
 
 def test_labels_become_a_choice_grader(tmp_path: Path) -> None:

@@ -52,3 +52,22 @@ def test_a_copy_that_breaks_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(KeyboardInterrupt):
         init_function(tmp_path / "project", "blank")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_an_empty_folder_stays_the_same_folder(tmp_path: Path, linked: bool) -> None:
+    real = tmp_path / "real"
+    real.mkdir()
+    target = tmp_path / "link" if linked else real
+    if linked:
+        target.symlink_to(real)
+    before = real.stat().st_ino
+    init(target, "blank")
+    assert real.stat().st_ino == before and target.is_symlink() is linked
+    assert sorted(path.name for path in real.iterdir()) == ["brief.md", "docs", "golden.jsonl", "levers.yaml"]
+
+
+def test_the_current_folder_may_be_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    init(".", "blank")
+    assert Path.cwd() == tmp_path and Path("levers.yaml").is_file()

@@ -3,8 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levers.ledger import Message
+from levers.task import leaks
 from levers.task.golden import Golden
-from levers.task.leaks import check_leaks, first_value
+from levers.task.leaks import check_leaks, find_leaks, find_source_leaks, first_value
 from levers.task.records import Case, Example
 from levers.task.rules import plain
 
@@ -85,6 +86,36 @@ def test_the_fact_of_an_answer_is_its_first_text_or_number() -> None:
     assert first_value('{"found": true}') == "True" and first_value('{"found": null}') == ""
     assert first_value('{"found": {}, "notes": ["a", "b"]}') == "['a', 'b']"
     assert first_value("42.5 EUR") == "42.5 EUR" and first_value("7") == "7"
+    assert first_value("12.90") == "12.90" and first_value("1e3") == "1e3"
+
+
+def test_a_price_is_a_fact_as_it_is_written() -> None:
+    case = Case(id="a", input="How much?", expected="12.90", partition="test", evidence=("docs/a.md#p",))
+    asked = (Message(role="user", content="The price of the stove?"),)
+    example = Example(messages=asked, answer="12.90", evidence=("docs/a.md#p",))
+    assert [leak.how for leak in find_source_leaks([case], [example])] == ["the fact"]
+
+
+def test_long_questions_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    look = leaks._look
+    monkeypatch.setattr(leaks, "_look", lambda text: looked.append(text) or look(text))
+    words = " ".join(f"Word{n % 700}" if n % 7 == 0 else f"word{n % 900}" for n in range(900))
+    cases = [Case(id=str(n), input=f"{words} Item{n}?", expected="x", partition="dev") for n in range(6)]
+    asked = [Example(messages=(Message(role="user", content=f"{words} Item{n}?"),), answer="y") for n in range(50, 56)]
+    assert find_leaks(cases, asked) == [] and len(looked) == 12
+
+
+@pytest.mark.parametrize(
+    ("text", "marks"),
+    [
+        ('Ask Ana. "Where is Bo?" (Cy knows)', {"ana", "bo"}),
+        ("\n  Tent A2, tent   Alpine", {"a2", "alpine"}),
+        ("I saw It", {"it"}),
+    ],
+)
+def test_what_singles_a_question_out(text: str, marks: set[str]) -> None:
+    assert leaks._marks(text) == marks
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from levers.ledger import Message
 from levers.task import check, load
 from levers.task.config import read_config
 from levers.task.golden import read_golden
+from levers.task.rules import document_ids
 
 
 def test_a_sound_project_loads_whole(make: Make) -> None:
@@ -144,6 +145,11 @@ def test_evidence_may_be_gone_when_the_caller_says_so(make: Make) -> None:
 @pytest.mark.parametrize("documents", ["docs", "docs/", "./docs/"])
 def test_the_documents_folder_may_be_written_in_several_ways(make: Make, documents: str) -> None:
     assert check(make({"levers.yaml": CONFIG.replace("docs/", documents)})).ok
+
+
+def test_files_that_no_reader_takes_are_no_documents(make: Make) -> None:
+    root = make({"docs/~a.md": "x", "docs/.b.md": "x", "docs/.c/d.md": "x"})
+    assert not any(part in name for name in document_ids(root, "docs/") for part in ("~", "/."))
 
 
 @pytest.mark.parametrize("documents", ["docs/", "."])

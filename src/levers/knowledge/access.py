@@ -1,6 +1,7 @@
 """Who may read what: groups of users, and rules from paths to groups (`access.yaml`)."""
 
 import difflib
+import itertools
 import re
 import unicodedata
 from collections.abc import Container, Iterable, Mapping
@@ -19,7 +20,8 @@ Outline = tuple[tuple[str, ...], ...]
 
 _FILE_KEYS = ("groups", "rules")
 _RULE_KEYS = ("path", "groups")
-_SLUGS = re.compile(r"(.*)#([\w\-*?]*)", re.DOTALL)  # what a slug holds, and globs: `C#/pay.md` names a document
+_SLUG = re.compile(r"[\w\-*?]*")  # what a slug holds, and globs, beside marks: `C#/pay.md` names a document
+_COUNT = re.compile(r"[1-9][0-9]{0,8}")  # what tells a repeated heading from the first
 
 
 class Rule(Record):
@@ -42,14 +44,12 @@ class Rule(Record):
     @property
     def document(self) -> str:
         """The glob of its documents."""
-        found = _SLUGS.fullmatch(self.path) if "#" in self.path else None
-        return found[1] if found else self.path
+        return _split(self.path)[0]
 
     @property
     def section(self) -> str | None:
         """The glob of its sections' slugs, None where it is about whole documents."""
-        found = _SLUGS.fullmatch(self.path) if "#" in self.path else None
-        return found[2] if found else None
+        return _split(self.path)[1]
 
 
 class Access(Record):
@@ -108,8 +108,9 @@ class Access(Record):
         ]
         found: dict[str, tuple[str, ...]] = {}
         known = {slug for slug, *_ in outline}
+        counts: dict[str, int] = {}
         for places in outline if rules else ():
-            slug, names = places[0], {*places, *(_repeated(each, known) for each in places)}
+            slug, names = places[0], {*places, *(_repeated(each, known, counts) for each in places)}
             for rule, pattern in rules:
                 if any(pattern.fullmatch(each) for each in names if each is not None):
                     found[slug] = tuple(sorted(set(rule.groups)))
@@ -141,12 +142,24 @@ def _concerns(rule: Rule, document: str, prefix: str, outline: Outline | None) -
     return bool(Access(rules=(rule,)).sections_for(document, prefix, outline))
 
 
-def _repeated(slug: str, known: Container[str]) -> str | None:
-    """Return the slug of the heading that this one repeats, as in `slugs`; None where it may be the first."""
+def _split(path: str) -> tuple[str, str | None]:
+    """Return the globs of a rule's documents and of its sections."""
+    document, sign, slug = path.rpartition("#")
+    bare = "".join(each for each in slug if unicodedata.category(each)[0] != "M")  # marks belong to their letters
+    return (document, slug) if sign and _SLUG.fullmatch(bare) else (path, None)
+
+
+def _repeated(slug: str, known: Container[str], counts: dict[str, int]) -> str | None:
+    """Return the slug of the heading that this one repeats, as in `slugs`; None where it may be the first.
+
+    `counts` keeps by heading the first number that no repeat of it has, so that many repeats are counted once.
+    """
     base, _, number = slug.rpartition("-")
-    if base not in known or not number.isdecimal():
+    if base not in known or not _COUNT.fullmatch(number):
         return None
-    return base if all(f"{base}-{each}" in known for each in range(1, int(number))) else None
+    if base not in counts:
+        counts[base] = next(each for each in itertools.count(1) if f"{base}-{each}" not in known)
+    return base if int(number) <= counts[base] else None
 
 
 def rule_matches(rule: Rule, document: str, prefix: str) -> bool:
@@ -228,7 +241,7 @@ class _Reader:
         for name, users in groups.items():
             line = line_of(groups, name)
             if not isinstance(name, str) or not name.strip():
-                self._add(line, "groups", repr(name), "a name", "quote it if it is meant as text")
+                self._add(line, "groups", describe(name), "a name", "quote it if it is meant as text")
                 continue
             read[name] = self._names(users if users is not None else [], line, f"groups.{name}")
         return read
@@ -240,7 +253,7 @@ class _Reader:
         self._unknown(rule, _RULE_KEYS, "rules.")
         path = rule.get("path")
         if not isinstance(path, str) or not path.strip():
-            self._add(line, "rules.path", repr(path), "a glob such as staff/**")
+            self._add(line, "rules.path", describe(path), "a glob such as staff/**")
             return None
         named = self._names(rule.get("groups", []), line_of(rule, "groups") or line, "rules.groups")
         if not named:
@@ -254,14 +267,16 @@ class _Reader:
     def _names(self, value: Any, line: int | None, field: str) -> tuple[str, ...]:
         items = [value] if isinstance(value, str) else value
         if not isinstance(items, list):
-            self._add(line, field, repr(value), "a list of names")
+            self._add(line, field, describe(value), "a list of names")
             return ()
         good: list[str] = []
         for at, item in enumerate(items):
             if isinstance(item, str) and item.strip():
                 good.append(item.strip())
             else:
-                self._add(line_of(items, at) or line, field, repr(item), "a name", "quote it if it is meant as text")
+                self._add(
+                    line_of(items, at) or line, field, describe(item), "a name", "quote it if it is meant as text"
+                )
         return tuple(good)
 
     def _unknown(self, content: Mapping[Any, Any], known: tuple[str, ...], before: str) -> None:

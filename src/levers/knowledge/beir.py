@@ -20,6 +20,7 @@ from levers.knowledge.outline import markdown_blocks, text_blocks
 from levers.knowledge.reading import whole
 from levers.knowledge.records import Document
 
+_GRADE = re.compile(r"-?[0-9]{1,9}")
 _SPAN = re.compile(r"(.+)#(\d+)-(\d+)")
 _DAMAGED = (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError, zlib.error)
 _OPENERS: dict[str, Callable[..., IO[Any]]] = {"": open, ".gz": gzip.open, ".xz": lzma.open}
@@ -127,18 +128,34 @@ def _rows(folder: Path, name: str, problems: list[Problem]) -> Iterator[tuple[st
         hint = "a BEIR folder holds corpus.jsonl, queries.jsonl and qrels/<split>.tsv"
         problems.append(Problem(file=str(folder / f"{name}.jsonl"), found="no file", hint=hint))
         return
+    seen: dict[str, int] = {}
     try:
         for number, line in enumerate(_lines(path), start=1):
-            try:
-                row = json.loads(line)
-                found = {"text": whole(str(row["text"])), "title": whole(str(row.get("title") or ""))}
-                yield whole(str(row["_id"])), found
-            except (ValueError, KeyError, TypeError, AttributeError):
+            row = _row(line)
+            if row is None:
                 expected = 'a line like {"_id": "…", "text": "…"}'
                 problems.append(Problem(file=path.name, line=number, found=line[:60].strip(), expected=expected))
                 return
+            first = seen.setdefault(row[0], number)
+            if first != number:
+                told = f"the _id {row[0]!r} of line {first} again"
+                problems.append(Problem(file=path.name, line=number, found=told, expected="an _id of its own"))
+                return
+            yield row
     except _DAMAGED as error:
         problems.append(Problem(file=path.name, found=str(error) or "a damaged file", hint="fetch it again"))
+
+
+def _row(line: str) -> tuple[str, dict[str, str]] | None:
+    """Return a line's id, and its text and title; None for a line that does not say them."""
+    try:
+        row = json.loads(line)
+        name, text, title = row["_id"], row["text"], row.get("title") or ""
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    if isinstance(name, bool) or not isinstance(name, str | int) or not isinstance(text, str):
+        return None
+    return whole(str(name)), {"text": whole(text), "title": whole(str(title))}
 
 
 def _grades(folder: Path, split: str, problems: list[Problem]) -> dict[str, dict[str, int]]:
@@ -153,7 +170,7 @@ def _grades(folder: Path, split: str, problems: list[Problem]) -> dict[str, dict
     try:
         for number, line in enumerate(_lines(path), start=1):
             cells = line.rstrip("\r\n").split("\t")
-            if len(cells) == 3 and cells[2].lstrip("-").isdecimal():
+            if len(cells) == 3 and _GRADE.fullmatch(cells[2]):
                 if int(cells[2]) > 0:
                     grades.setdefault(cells[0], {})[cells[1]] = int(cells[2])
             elif number > 1:  # the first line names the columns

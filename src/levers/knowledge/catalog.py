@@ -12,7 +12,7 @@ from levers.knowledge.access import Access, Outline, Rule
 from levers.knowledge.records import Chunking, Head, Superseded
 from levers.ledger import Record, digest, write_atomic
 
-FORMAT = 8  # part of every digest: raise it when readers, chunks, the table or the search text change
+FORMAT = 9  # part of every digest: raise it when readers, chunks, the table or the search text change
 NOBODY, EVERYBODY = 0, 1  # audiences that every index has
 _RULES = 3  # raise it when rules come to cover others: they are applied anew to indexes of before
 HEAD, LOCK = "head.json", "lock"

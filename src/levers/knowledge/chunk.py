@@ -10,6 +10,7 @@ from typing import NamedTuple
 from levers.knowledge.records import Block, Chunk, Chunking, Document
 
 _SENTENCE = re.compile(r"""[.!?…]["'\u201d\u2019»)\]]*\s+|[\u3002\uff01\uff1f]["'\u201d\u2019\u300d\u300f]*\s*|\n""")
+_NO_SLUG = re.compile(r"[^\w\- ]")
 _GAP = re.compile(r"\s+")
 _LINE = re.compile(r"\r\n?|\n")
 _LABEL = re.compile(r"(?:^| )\| ([^|]{1,80}?): ")
@@ -40,13 +41,18 @@ def slugs(titles: Iterable[str]) -> Iterator[str]:
     taken: dict[str, int] = {}
     for title in titles:
         whole = unicodedata.normalize("NFC", title)  # else an accent that stands behind its letter would be dropped
-        base = re.sub(r"[^\w\- ]", "", whole.strip().lower()).replace(" ", "-")
+        base = _NO_SLUG.sub(_mark, whole.strip().lower()).replace(" ", "-")
         slug = base
         while slug in taken:
             taken[base] += 1
             slug = f"{base}-{taken[base]}"
         taken[slug] = 0
         yield slug
+
+
+def _mark(hit: re.Match[str]) -> str:
+    """Return a vowel sign or another mark, which belongs to its letter, and nothing for any other sign."""
+    return hit[0] if unicodedata.category(hit[0])[0] == "M" else ""
 
 
 def sections(document: Document) -> list[Section]:
@@ -131,8 +137,21 @@ def _whole(document: Document) -> list[Section]:
 
 def _cuts(text: str, blocks: Sequence[Block], how: Chunking) -> list[_Span]:
     """Cut the blocks of one section."""
-    if not blocks:
-        return []
+    return [span for run in _runs(text, blocks) for span in _run_cuts(text, run, how)]
+
+
+def _runs(text: str, blocks: Sequence[Block]) -> list[list[Block]]:
+    """Part blocks where a comment stands between two: what is joined there would hold it."""
+    runs: list[list[Block]] = []
+    for block in blocks:
+        if runs and "<!--" not in text[runs[-1][-1].end : block.start]:
+            runs[-1].append(block)
+        else:
+            runs.append([block])
+    return runs
+
+
+def _run_cuts(text: str, blocks: Sequence[Block], how: Chunking) -> list[_Span]:
     if how.kind == "document":
         return [_Span(blocks[0].start, blocks[-1].end)]
     if how.kind == "fixed":

@@ -19,6 +19,7 @@ _EAST_ASIAN = "shift_jis euc_jp cp932 gb18030 big5 euc_kr".split()  # noqa: SIM9
 _LOOKED_AT = 200_000  # bytes from which an encoding is guessed
 _MESSY = 0.1  # share of mess from which a guess is no text
 _NO_CHARSETS = frozenset("idna punycode raw-unicode-escape undefined unicode-escape utf-7".split())  # noqa: SIM905
+_WIDE = re.compile(r"utf[-_]?(16|32).*", re.IGNORECASE)  # a declaration in ASCII letters cannot be in these
 _SAVE = "save the file as UTF-8"
 
 
@@ -57,7 +58,7 @@ def _decode(data: bytes, markup: bool) -> Decoded:
     if declared:
         try:
             name = declared[1].decode("ascii")
-            if codecs.lookup(name).name not in _NO_CHARSETS:
+            if codecs.lookup(name).name not in _NO_CHARSETS and not _WIDE.fullmatch(name):
                 return Decoded(data.decode(name), name.lower())
         except (LookupError, UnicodeError):
             pass  # a wrong declaration says nothing

@@ -134,14 +134,14 @@ def _fields(content: Mapping[Any, Any], file: str, body: int) -> Front:
             readable = readable and "'groups'" not in near
     groups = _names(content.get("groups"))
     if groups is None:
-        complain("groups", repr(content.get("groups")), "a list of group names", _LEFT_OUT)
+        complain("groups", describe(content.get("groups")), "a list of group names", _LEFT_OUT)
         readable = False
     supersedes = _names(content.get("supersedes"))
     if supersedes is None:
-        complain("supersedes", repr(content.get("supersedes")), "the path of a document, or a list of them")
+        complain("supersedes", describe(content.get("supersedes")), "the path of a document, or a list of them")
     updated = _date(content.get("updated"))
     if updated is None and content.get("updated") is not None:
-        complain("updated", repr(content.get("updated")), "a date such as 2026-05-01")
+        complain("updated", describe(content.get("updated")), "a date such as 2026-05-01")
     title = content.get("title")
     return Front(
         title=one_line(whole(str(title))) or None if isinstance(title, str | int | float) else None,

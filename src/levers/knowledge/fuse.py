@@ -1,6 +1,7 @@
 """Merge two rankings, take near-duplicates out of a result, and widen passages."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 
@@ -15,7 +16,13 @@ _CLOSE = 0.8  # weight of a reranker's score against the fused one; 0.6 to 0.8 d
 _SAME = 0.9  # share of common words from which two passages may be the same
 _COPY = 12  # words from which a literal copy under another heading is a duplicate
 _GAP = 200  # characters between two passages from which they do not belong together
-_WORD = re.compile(r"\w+")
+_PROSE = (
+    r"""\s.,;:!?…'"\u2018-\u201f«»\u2039\u203a()\[\]{}*`~|·•¿¡/\\\u2010-\u2015\-"""
+    r"\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f\u300c-\u300f\u00ad\u200b-\u200f\u2060\ufeff"
+)
+# A word, a point or dash that belongs to a number, or any sign that is not punctuation: € and <, also vowel signs.
+_OF_NUMBERS = r"(?<=\d)[^\w\s](?=\d)|(?<!\w)\.(?=\d)|(?<![\w)])[-\u2013](?=\s?\d)"
+_WORD = re.compile(rf"\w+(?:[+#]+(?!\w))?|{_OF_NUMBERS}|[^\w{_PROSE}]")
 _ENDED = re.compile(r"""[.!?…]["'\u201d\u2019»)\]]*\Z""")  # as sentences are cut
 _LISTED = re.compile(r"[-*+>|#]|\d+[.)]\s")  # what begins a line of its own
 
@@ -150,11 +157,12 @@ def _joins(pieces: Sequence[Found], at: int, step: int, section: str) -> bool:
 def twins(one: Found, other: Found) -> bool:
     """Tell whether two passages say the same.
 
-    Alike is not enough: two product pages may differ in one figure or one name. So the differing words must be few,
-    and none may be a number or start with a capital; and the headings must agree, unless the text is a literal copy.
+    Alike is not enough: two product pages may differ in one figure, one name or one sign. So the differing words must
+    be few, and names, numbers and signs the same in the same order; and the headings must agree, unless the text is a
+    literal copy.
     """
     a, b = _words(one.text), _words(other.text)
-    if a == b and len(a) >= _COPY:
+    if sum(word[0].isalnum() for word in a) >= _COPY and one.text.split() == other.text.split():
         return True
     if one.heading != other.heading and one.heading.casefold() != other.heading.casefold():
         return False
@@ -163,9 +171,14 @@ def twins(one: Found, other: Found) -> bool:
     common, united = set(a) & set(b), set(a) | set(b)
     if not united or len(common) / len(united) < _SAME:
         return False
-    return all(word.islower() and word.isalpha() for word in united - common)
+    return _telling(a) == _telling(b)
 
 
 @lru_cache(maxsize=8192)
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(_WORD.findall(text))
+    return tuple(_WORD.findall(unicodedata.normalize("NFC", text).replace("\u2212", "-")))
+
+
+def _telling(words: Sequence[str]) -> list[str]:
+    """Return what must agree: all but words in small letters."""
+    return [word for word in words if not (word.islower() and word.isalpha())]

@@ -87,10 +87,14 @@ class Library(Record):
 
 
 class File(NamedTuple):
-    """A file below the documents' folder that may hold a document; `name` is the document's id."""
+    """A file below the documents' folder that may hold a document; `name` is the document's id.
+
+    `unlisted` says that it is a folder of which nobody could tell what is in it.
+    """
 
     path: Path
     name: str
+    unlisted: bool = False
 
 
 class Opened(NamedTuple):
@@ -139,19 +143,34 @@ def read_library(documents_dir: Path, prefix: str, access: Access | None = None)
 def files(documents_dir: Path, prefix: str) -> list[File]:
     """Return the files below a folder that are or should be documents, and links to folders, sorted by name.
 
-    Raises UserError when there is no such folder.
+    A folder that cannot be listed stands for what it holds. Raises UserError when there is no such folder, or when it
+    is the documents' folder itself that cannot be listed.
     """
     prefix = clean(prefix)
     check_folder(documents_dir, prefix)
     found: list[str] = []
-    for base, folders, names in os.walk(documents_dir):
+    unlisted: set[str] = set()
+
+    def failed(error: OSError) -> None:
+        where = Path(os.fsdecode(error.filename or documents_dir))
+        if where == documents_dir:
+            told, hint = error.strerror or "a folder that cannot be listed", "check its permissions"
+            shown = prefix or documents_dir.name
+            raise UserError(Problem(file=shown, found=told, expected="a folder levers may list", hint=hint)) from error
+        if not isinstance(error, FileNotFoundError):  # one that was removed meanwhile holds nothing
+            unlisted.add(where.relative_to(documents_dir).as_posix())
+
+    for base, folders, names in os.walk(documents_dir, onerror=failed):
         folders[:] = [name for name in folders if not name.startswith(".")]
         below = Path(base).relative_to(documents_dir).as_posix()
         above = "" if below == "." else f"{below}/"
         kept = (name for name in names if not name.startswith((".", "~")))
         found += [above + name for name in kept if os.path.splitext(name)[1].lower() not in _BESIDE]
         found += [above + name for name in folders if os.path.islink(os.path.join(base, name))]  # walk stays out
-    return [File(documents_dir / name, _shown(f"{prefix}/{name}" if prefix else name)) for name in sorted(found)]
+    return [
+        File(documents_dir / name, _shown(f"{prefix}/{name}" if prefix else name), name in unlisted)
+        for name in sorted({*found, *unlisted})
+    ]
 
 
 def _shown(name: str) -> str:
@@ -195,6 +214,9 @@ def judge(heads: Sequence[Head], access: Access, prefix: str, outlines: Mapping[
 def open_file(file: File, folder: Path) -> Opened:
     """Read one file. Whatever is wrong with it is one problem (a head may have several), never an exception."""
     suffix = file.path.suffix.lower()
+    if file.unlisted:
+        hint = "check its permissions; the index keeps what it held of the folder"
+        return _refused(file, Unreadable("a folder that cannot be listed", "a folder levers may list", hint))
     try:
         note = _linked(file.path, folder) if file.path.is_symlink() else ""
         if note:

@@ -151,8 +151,13 @@ class Rows:
 
         `size` is above every row number ever given; `versions` are the documents' own.
         """
-        self._table = need("lancedb").connect(str(folder)).open_table(TABLE)
-        self._table.checkout(version)
+        base = need("lancedb").connect(str(folder))
+        try:
+            self._table = base.open_table(TABLE)
+            self._table.checkout(version)
+        except (OSError, ValueError, RuntimeError) as error:
+            hint = f"delete {folder.parent}; the next build makes it anew"
+            raise LeversError(f"the index is damaged: version {version} of its passages is gone", hint) from error
         columns = ["row", "audience", *_COLUMNS]
         read = self._table.search().select(columns).limit(None).to_arrow()
         self._read = read.sort_by([("document", "ascending"), ("start", "ascending"), ("row", "ascending")])

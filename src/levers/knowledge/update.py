@@ -1,7 +1,7 @@
 """Bring an index up to date: find what changed, embed only that, and publish the new version in one step."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -121,7 +121,9 @@ def update(
         name: each for name, each in old.items() if not access.narrows or each.outline is not None or not each.head
     }
     kept, waiting = _compare(listed, known, source)
-    gone = sorted(set(old) - {each.name for each in listed})
+    hidden = _below_unlisted(listed, known)
+    kept = sorted([*kept, *(known[name] for name in hidden)], key=lambda each: each.name) if hidden else kept
+    gone = sorted(set(old) - {each.name for each in listed} - hidden)
     same = rules_digest(access) == state.rules
     if state.digest and not waiting and not gone and same and (home / f"{state.digest}.json").is_file():
         if kept != list(state.files):
@@ -148,6 +150,12 @@ def update(
         lag=max(0.0, time.time() - work.newest / 1e9) if waiting and old else None,
     )
     return done, found
+
+
+def _below_unlisted(listed: Sequence[File], known: Mapping[str, Kept]) -> set[str]:
+    """Name the files of the index below folders that cannot be listed: nobody can tell that they are gone."""
+    folders = tuple(f"{file.name}/" for file in listed if file.unlisted)
+    return {name for name in known if name.startswith(folders)} - {file.name for file in listed} if folders else set()
 
 
 def _compare(listed: Sequence[File], old: dict[str, Kept], source: Source) -> tuple[list[Kept], list[_Waiting]]:
@@ -197,7 +205,8 @@ def _drop(work: _Work, names: Sequence[str]) -> None:
     """Take files out of the table and of the state."""
     if names:
         work.table.delete(names)
-        left = tuple(each for each in work.state.files if each.name not in set(names))
+        dropped = set(names)
+        left = tuple(each for each in work.state.files if each.name not in dropped)
         _advance(work, left)
 
 

@@ -9,6 +9,8 @@ import hashlib
 import io
 import re
 import unicodedata
+import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
@@ -18,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from levers.errors import LeversError
 from levers.knowledge.optional import need
 from levers.ledger import write_atomic
 
@@ -57,7 +60,7 @@ def _without_accents(text: str) -> str:
     for letter in unicodedata.normalize("NFKD", text):
         if unicodedata.category(letter)[0] != "M":
             base = letter
-        elif base < _MARKED_APART:
+        elif base < _MARKED_APART or "\ufe00" <= letter <= "\ufe0f":  # how a sign looks: as text or in colours
             continue
         kept.append(letter)
     return unicodedata.normalize("NFC", "".join(kept))
@@ -135,9 +138,13 @@ def save(path: Path, part: Segment) -> None:
 
 
 def load(path: Path) -> Segment:
-    """Read a segment."""
-    with np.load(path, allow_pickle=False) as kept:
-        return Segment(**{name: kept[name] for name in Segment._fields})
+    """Read a segment. Raises LeversError for a file that is damaged or gone."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+            return Segment(**{name: kept[name] for name in Segment._fields})
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        hint = f"delete {path.parent.parent}; the next build makes it anew"
+        raise LeversError(f"the index is damaged: {path.name} of its words cannot be read", hint) from error
 
 
 class Seen(NamedTuple):

@@ -5,6 +5,7 @@ from typing import Any
 
 from levers.errors import Problem
 
+_MOST = 100_000  # values that aliases may make of a file, or as many as it has characters
 _TWICE, _LOOK = "keep one of the two", "look at indentation, colons and quotes around this line; indent with spaces"
 _END = ("end of stream", "<stream end>", "document separator")  # something was opened above and is never closed
 _PLAIN = {  # the parser's words for the commonest slips
@@ -14,16 +15,45 @@ _PLAIN = {  # the parser's words for the commonest slips
 
 
 def parse_yaml(text: str, shown: str) -> tuple[Any, Problem | None]:
-    """Parse YAML 1.2 into a ruamel tree that keeps line numbers. The tree is None where there is a problem."""
+    """Parse YAML 1.2 into a ruamel tree that keeps line numbers. The tree is None where there is a problem.
+
+    A value that holds itself, or that aliases make too large to walk through, is one.
+    """
     from ruamel.yaml import YAML  # imported here: `import levers` stays light
     from ruamel.yaml.error import ReusedAnchorWarning
 
     try:
         with warnings.catch_warnings():  # a repeated anchor is legal YAML
             warnings.simplefilter("ignore", ReusedAnchorWarning)
+            if "*" in text:
+                _measure(YAML(typ="rt", pure=True).compose(text), max(_MOST, len(text)), {})
             return YAML(typ="rt", pure=True).load(text), None
     except Exception as error:  # the parser also raises its own internals' errors on odd input
         return None, _problem(error, text, shown)
+
+
+class _Swollen(Exception):
+    """What aliases make endless or too large."""
+
+    def __init__(self, problem: str, node: Any) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.problem_mark = node.start_mark
+
+
+def _measure(node: Any, most: int, known: dict[int, int]) -> int:
+    """Return how many values, at most `most`, a node stands for with aliases written out; `known` are those so far."""
+    size = known.get(id(node))
+    if size is None:
+        known[id(node)] = 0
+        inner = node.value if isinstance(getattr(node, "value", None), list) else ()
+        parts = (part for each in inner for part in (each if isinstance(each, tuple) else (each,)))
+        size = known[id(node)] = 1 + sum(_measure(part, most, known) for part in parts)
+    if size == 0:
+        raise _Swollen("a value that holds itself", node)
+    if size > most:
+        raise _Swollen(f"aliases that stand for more than {most:,} values", node)
+    return size
 
 
 def _problem(error: Exception, text: str, shown: str) -> Problem:
@@ -34,6 +64,8 @@ def _problem(error: Exception, text: str, shown: str) -> Problem:
     left_open = "quote" if "quoted" in context else "bracket" if "flow" in context else ""
     if left_open and any(end in reason for end in _END):
         mark, reason = opened or mark, f"a {left_open} that is never closed"
+    elif isinstance(error, _Swollen):
+        hint = "write it out, without an alias such as *name"
     elif "duplicate key" in reason:
         reason, hint = reason.split(" with value")[0], _TWICE
     elif reason in _PLAIN:

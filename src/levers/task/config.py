@@ -72,7 +72,7 @@ def read_config(root: Path) -> tuple[Written | None, TaskConfig | None, list[Pro
     if problem:
         return None, None, [problem]
     try:
-        data = _plain(tree)
+        data = plain_data(tree)
     except RecursionError:
         data = None
     if not isinstance(data, dict):
@@ -92,14 +92,14 @@ def read_config(root: Path) -> tuple[Written | None, TaskConfig | None, list[Pro
     return written, None if problems else config, problems
 
 
-def _plain(node: Any, depth: int = 0) -> Any:
-    """Return a ruamel tree as plain data; keys become text."""
+def plain_data(node: Any, depth: int = 0) -> Any:
+    """Return a ruamel tree as plain data; keys become text. Raises RecursionError for one too deep to be walked."""
     if depth > _DEEPEST:
         raise RecursionError
     if isinstance(node, dict):
-        return {str(key): _plain(value, depth + 1) for key, value in node.items()}
+        return {str(key): plain_data(value, depth + 1) for key, value in node.items()}
     if isinstance(node, list):
-        return [_plain(value, depth + 1) for value in node]
+        return [plain_data(value, depth + 1) for value in node]
     if isinstance(node, bool) or node is None:
         return node
     return next((kind(node) for kind in (str, int, float) if isinstance(node, kind)), node)

@@ -1,14 +1,13 @@
 """A runnable project to start from: a shipped example, or the smallest one."""
 
-import os
 import shutil
-import tempfile
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from levers.errors import Problem, UserError
 from levers.task.config import NAME
+from levers.task.files import filled_whole
 from levers.task.wording import did_you_mean
 
 _LEFT_OUT = ("__pycache__", ".levers", "__init__.py")
@@ -22,7 +21,8 @@ def available() -> tuple[str, ...]:
 def init(directory: Path | str, example: str = "support") -> Path:
     """Write a project into a new or empty folder and return the folder.
 
-    The folder appears complete or not at all. Raises UserError for an unknown example or a folder that holds something.
+    A new folder appears complete or not at all; an empty one gets its `levers.yaml` last. Raises UserError for
+    an unknown example or a folder that holds something.
     """
     target = Path(directory)
     sources = _sources()
@@ -36,12 +36,8 @@ def init(directory: Path | str, example: str = "support") -> Path:
         raise UserError(
             Problem(file=str(target), found=found, expected="a new or empty folder", hint="choose another name")
         )
-    parent = target.absolute().parent
-    parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=parent, prefix=f".{target.name}.", suffix=".part") as scratch:
-        whole = Path(scratch) / "project"
+    with filled_whole(target, NAME) as whole:
         _copy(sources[example], whole)
-        os.replace(whole, target.absolute())
     return target
 
 
@@ -56,7 +52,7 @@ def _sources() -> dict[str, Traversable]:
 
 
 def _copy(source: Traversable, target: Path) -> None:
-    target.mkdir()
+    target.mkdir(exist_ok=True)
     for each in source.iterdir():
         if each.name in _LEFT_OUT:
             continue

@@ -4,6 +4,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from levers.errors import Problem
@@ -101,7 +102,7 @@ def first_value(answer: str) -> str:
         parsed = json.loads(answer)
     except (ValueError, RecursionError):
         return answer
-    return str(_first(parsed)) if isinstance(parsed, dict) else str(parsed)
+    return str(_first(parsed)) if isinstance(parsed, dict) else answer  # JSON would write 12.90 as 12.9
 
 
 def said_fields(fields: Mapping[str, Any]) -> tuple[str, ...]:
@@ -147,6 +148,7 @@ def _near(questions: Sequence[str], asked: Sequence[str]) -> Iterator[tuple[int,
     if not golden:
         return
     texts = [text for _, text in golden]
+    look = cache(_look)
     for start in range(0, len(asked), _BLOCK):
         block = [plain(text) if len(text) > LONG else "" for text in asked[start : start + _BLOCK]]
         scores = process.cdist(block, texts, scorer=fuzz.token_set_ratio, score_cutoff=NEAR)
@@ -155,25 +157,35 @@ def _near(questions: Sequence[str], asked: Sequence[str]) -> Iterator[tuple[int,
                 if scores[row][column] < NEAR:
                     break
                 place = golden[column][0]
-                if _same_question(asked[start + row], questions[place]):
+                if _same_question(look(asked[start + row]), look(questions[place])):
                     yield start + row, place
                     break
 
 
-def _same_question(one: str, other: str) -> bool:
-    shorter, longer = sorted((len(plain(one)), len(plain(other))))
+class _Look(NamedTuple):
+    """What two questions are compared by: their lengths, and the words that single them out."""
+
+    length: int
+    marks: set[str]
+
+
+def _look(text: str) -> _Look:
+    return _Look(len(plain(text)), _marks(text))
+
+
+def _same_question(one: _Look, other: _Look) -> bool:
+    shorter, longer = sorted((one.length, other.length))
     if shorter < _AS_LONG * longer:
         return False
-    mine, theirs = _marks(one), _marks(other)
-    return not (mine - theirs and theirs - mine)
+    return not (one.marks - other.marks and other.marks - one.marks)
 
 
 def _marks(text: str) -> set[str]:
     """Return the words that single a question out: numbers, and capitalised words that do not open a sentence."""
-    marks = set()
+    marks, end = set(), 0
     for match in re.finditer(r"[\w-]+", text):
-        word = match.group()
-        opens = not text[: match.start()].strip() or text[: match.start()].rstrip()[-1] in ".?!:\n\"'("
+        word, before, first = match.group(), text[end : match.start()].rstrip(), end == 0
+        opens, end = before[-1] in ".?!:\"'(" if before else first, match.end()
         if any(character.isdigit() for character in word) or (word[0].isupper() and word != "I" and not opens):
             marks.add(word.casefold())
     return marks

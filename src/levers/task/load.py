@@ -167,11 +167,25 @@ def _check_files(reading: _Reading, written: Written) -> set[str]:
         else:
             reading.problems.append(_absent(reading.root, written, path, name, "a file"))
     documents = written.text("knowledge", "documents")
-    if documents and is_there((reading.root / documents).is_dir):
+    if documents and (PurePosixPath(documents).is_absolute() or ".." in PurePosixPath(documents).parts):
+        reading.problems.append(_elsewhere(written, ("knowledge", "documents"), documents))
+    elif documents and is_there((reading.root / documents).is_dir):
         reading.documents = document_ids(reading.root, documents)
     elif documents:
         reading.problems.append(_absent(reading.root, written, ("knowledge", "documents"), documents, "a folder"))
     return there
+
+
+def _elsewhere(written: Written, path: tuple[str | int, ...], name: str) -> Problem:
+    """Say that a folder is named from elsewhere: evidence, rules and citations name documents from the project's."""
+    return Problem(
+        file=written.file,
+        line=written.line(path),
+        field=unwritten(path),
+        found=f"{show(name)}, which does not start at the project's folder",
+        expected="a folder of the project, such as docs/",
+        hint="move the documents here, or move levers.yaml and what it names to a folder above them",
+    )
 
 
 def _absent(root: Path, written: Written, path: tuple[str | int, ...], name: str, kind: str) -> Problem:

@@ -242,13 +242,18 @@ def _count(cases: list[Case], golden: Golden) -> str:
 
 
 def document_ids(root: Path, documents: str) -> set[str]:
-    """Return the ids of all files under the documents' folder: its name as in `levers.yaml`, then the path below it."""
+    """Return the ids of all files under the documents' folder: its name as in `levers.yaml`, then the path below it.
+
+    Hidden files, and those of an editor that begin with a tilde, are left out, as where documents are read.
+    """
     folder = root / documents
     prefix = PurePosixPath(documents)
     return {
         (prefix / path.relative_to(folder).as_posix()).as_posix()
         for path in folder.rglob("*")
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file()
+        and not path.name.startswith("~")
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     }
 
 

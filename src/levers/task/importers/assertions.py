@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from levers.errors import Problem, UserError
-from levers.ledger.yaml import parse_yaml
-from levers.task.importers.records import Imported, as_expected, text_of
+from levers.task.importers.records import Imported, as_expected, text_of, tree_of
 from levers.task.text import parse_json, show
 
 _EXPECTED = {
@@ -144,6 +143,8 @@ class Assertions:
         if kind in _RUBRICS:
             return {"kind": "judge", "model": self._judge, "rubric": str(value)}
         patterns = _patterns(kind.removeprefix("not-"), value)
+        if kind in ("not-contains-all", "not-icontains-all") and len(patterns) > 1:
+            patterns = [r"\A" + "".join(rf"(?=[\s\S]*{each})" for each in patterns)]  # some of them may stand there
         if patterns and kind.startswith("not-"):
             return {"kind": "tone", "rules": {"forbid": patterns}}
         if patterns:
@@ -166,12 +167,14 @@ class Assertions:
         if path.suffix.lower() not in (".json", ".yaml", ".yml"):
             self._found.note(f"the schema in {path.name} is left out, and any JSON will do: levers runs no code")
             return None
-        parse = parse_json if path.suffix.lower() == ".json" else parse_yaml
-        tree, problem = parse(text_of(path), path.name)
+        if path.suffix.lower() == ".json":
+            tree, problem = parse_json(text_of(path), path.name)
+        else:
+            tree, problem = tree_of(path), None
         if problem or not isinstance(tree, dict):
             found = Problem(file=path.name, line=1, found=show(tree), expected="a JSON Schema: an object")
             raise UserError(problem or found)
-        return json.loads(json.dumps(tree, default=str))
+        return tree
 
     def _keep(self, grader: dict[str, Any]) -> str:
         key = json.dumps(grader, sort_keys=True)

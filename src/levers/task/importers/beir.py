@@ -1,12 +1,12 @@
 """BEIR folders: corpus.jsonl, queries.jsonl and qrels/<split>.tsv. They hold relevance, not answers."""
 
-import csv
-import io
+import math
 from pathlib import Path
 from typing import Any
 
 from levers.errors import UserError
 from levers.task.importers.records import Faults, Imported, document_name, missing, rows_of, text_of, texts
+from levers.task.text import lines
 
 _PARTITIONS = {"train": "dev", "dev": "dev", "validation": "dev", "test": "test"}
 
@@ -24,14 +24,19 @@ def read_beir(path: Path) -> Imported:
     if absent:
         raise UserError(absent)
     found, faults = Imported(), Faults("corpus.jsonl")
+    seen = dict[str, int]()
     for line, row in rows_of(needed[0]):
-        name = faults.text(row, line, "_id")
-        title, text = str(row.get("title") or "").strip(), str(row.get("text") or "").strip()
+        name = _id(faults, row, line, seen)
+        title, text = str(row.get("title") or "").strip(), row.get("text")
+        if not isinstance(text, str):
+            faults.add(line, "text", text if text is not None else "nothing", "a text")
+            continue
+        text = text.strip()
         found.documents[document_name(name)] = (f"# {title}\n\n{text}" if title else text) + "\n"
     faults.stop()
-    queries, faults = {}, Faults("queries.jsonl")
+    queries, faults, seen = {}, Faults("queries.jsonl"), {}
     for line, row in rows_of(needed[1]):
-        queries[faults.text(row, line, "_id")] = (faults.text(row, line, "text"), row.get("metadata") or {})
+        queries[_id(faults, row, line, seen)] = (faults.text(row, line, "text"), row.get("metadata") or {})
     faults.stop()
     for table in tables:
         _judgements(found, table, queries)
@@ -44,12 +49,21 @@ def read_beir(path: Path) -> Imported:
     return found
 
 
+def _id(faults: Faults, row: dict[str, Any], line: int, seen: dict[str, int]) -> str:
+    """Return a row's id; one that an earlier line of `seen` has is a problem, for one of the two would be lost."""
+    name = faults.text(row, line, "_id")
+    if name and seen.setdefault(name, line) != line:
+        faults.add(line, "_id", name, "an id of its own", f"line {seen[name]} has the same")
+    return name
+
+
 def _judgements(found: Imported, table: Path, queries: dict[str, tuple[str, Any]]) -> None:
     """Turn one split's judgements into cases."""
     name = f"qrels/{table.name}"
     faults, relevant = Faults(name), dict[str, list[str]]()
-    for line, cells in enumerate(csv.reader(io.StringIO(text_of(table)), delimiter="\t"), start=1):
-        if not cells or (line == 1 and not _number(cells[-1])):  # the header
+    for line, row in lines(text_of(table)):
+        cells = row.split("\t")  # nothing is quoted in qrels
+        if line == 1 and not _number(cells[-1]):  # the header
             continue
         if len(cells) not in (3, 4) or not _number(cells[-1]):
             faults.add(line, "score", "\t".join(cells), "query-id, corpus-id and a score, parted by tabs")
@@ -82,7 +96,6 @@ def _judgements(found: Imported, table: Path, queries: dict[str, tuple[str, Any]
 
 def _number(text: str) -> bool:
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True

@@ -62,9 +62,12 @@ def read_tensorzero(path: Path) -> Imported:
         system = given.get("system")
         if system:
             turns.insert(0, {"role": "system", "content": system if isinstance(system, str) else json.dumps(system)})
-        name = str(row.get("id") or f"q{line}")
+        name, given_tags = str(row.get("id") or f"q{line}"), row.get("tags") or {}
+        if not isinstance(given_tags, dict):
+            faults.add(line, "tags", given_tags, "an object of names and texts")
+            continue
         tags[name] = [str(row["function_name"])] if row.get("function_name") else []
-        tags[name] += [f"{key}:{value}" for key, value in (row.get("tags") or {}).items()]
+        tags[name] += [f"{key}:{value}" for key, value in given_tags.items()]
         talks.append((name, [*turns, {"role": "assistant", "content": answer}]))
     faults.stop()
     found = _imported(talks, skipped, "have no output of text, or do not end with the user")

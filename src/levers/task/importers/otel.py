@@ -1,13 +1,14 @@
 """Traces in OTLP JSON with OpenTelemetry's GenAI attributes: what was asked and answered in production."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from levers.errors import Problem, UserError
 from levers.task.importers.chats import content_text
 from levers.task.importers.records import (
+    Faults,
     Imported,
     as_expected,
     as_input,
@@ -64,33 +65,43 @@ def read_otel(path: Path) -> Imported:
     return found
 
 
-def _spans(path: Path) -> Iterator[dict[str, Any]]:
+def _spans(path: Path) -> list[dict[str, Any]]:
     text = text_of(path)
     whole, problem = parse_json(text, path.name)
     exports = [(1, whole)] if problem is None and isinstance(whole, dict) else rows_of(path)
-    for _, export in exports:
-        data = export.get("data") if isinstance(export.get("data"), list) else [export]
-        for each in data or []:
-            for resource in each.get("resourceSpans") or []:
-                for scope in resource.get("scopeSpans") or resource.get("instrumentationLibrarySpans") or []:
-                    yield from scope.get("spans") or []
+    faults, spans = Faults(path.name), list[dict[str, Any]]()
+    for line, export in exports:
+        data = faults.objects(line, "data", export["data"]) if isinstance(export.get("data"), list) else [export]
+        for resource in _inner(faults, line, data, "resourceSpans"):
+            old = "scopeSpans" if resource.get("scopeSpans") else "instrumentationLibrarySpans"
+            for span in _inner(faults, line, _inner(faults, line, [resource], old), "spans"):
+                faults.objects(line, "events", span.get("events"))
+                faults.objects(line, "attributes", span.get("attributes"))
+                spans.append(span)
+    faults.stop()
+    return spans
+
+
+def _inner(faults: Faults, line: int, outer: Iterable[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    """Return the objects that stand under a key of others."""
+    return [inner for each in outer for inner in faults.objects(line, key, each.get(key))]
 
 
 def _attributes(pairs: Any) -> dict[str, Any]:
     """Turn OTLP's list of keys and typed values into a dictionary."""
-    return {
-        str(each["key"]): _value(each.get("value")) for each in pairs or [] if isinstance(each, dict) and "key" in each
-    }
+    listed = pairs if isinstance(pairs, list) else []
+    return {str(each["key"]): _value(each.get("value")) for each in listed if isinstance(each, dict) and "key" in each}
 
 
 def _value(value: Any) -> Any:
     """Unwrap an AnyValue."""
     if not isinstance(value, dict):
         return value
-    if "arrayValue" in value:
-        return [_value(each) for each in value["arrayValue"].get("values") or []]
-    if "kvlistValue" in value:
-        return _attributes(value["kvlistValue"].get("values"))
+    for key in ("arrayValue", "kvlistValue"):
+        if key in value:
+            held = value[key].get("values") if isinstance(value[key], dict) else None
+            listed = held if isinstance(held, list) else []
+            return [_value(each) for each in listed] if key == "arrayValue" else _attributes(listed)
     return next((each for key, each in value.items() if key.endswith("Value")), None)
 
 
@@ -139,7 +150,7 @@ def _json(value: Any) -> Any:
         return value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

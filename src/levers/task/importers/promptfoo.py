@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from levers.errors import Problem, UserError
-from levers.ledger.yaml import parse_yaml
 from levers.task.importers.assertions import TYPES, Assertions
-from levers.task.importers.records import Imported, csv_rows, missing, rows_of, text_of
+from levers.task.importers.records import Faults, Imported, csv_rows, missing, rows_of, text_of, tree_of
 from levers.task.text import show
 
 _VARIABLE = re.compile(r"\{\{-?\s*([A-Za-z_][\w.]*)\s*(?:\|[^}]*)?-?\}\}")
@@ -37,7 +36,7 @@ def read_promptfoo(path: Path) -> Imported:
             ),
             path / "promptfooconfig.yaml",
         )
-    config = _document(path)
+    config = tree_of(path)
     if not isinstance(config, dict):
         raise UserError(Problem(file=path.name, line=1, found="no mapping", expected="keys such as prompts and tests"))
     tests = list(_tests(config.get("tests"), path))
@@ -48,15 +47,16 @@ def read_promptfoo(path: Path) -> Imported:
     found = Imported(instructions=_prompt(config.get("prompts"), path))
     shared = _mapping(config.get("defaultTest"), path, "defaultTest")
     assertions = Assertions(found, _judge(config, shared), path.parent)
-    number = 0
-    for test in tests:
+    number, faults = 0, Faults(path.name)
+    always = _checks(shared.get("assert"), "defaultTest.assert", faults)
+    for place, test in enumerate(tests):
         if not isinstance(test, dict):
             found.note(f"a test that is no mapping is left out: {str(test)[:60]}")
             continue
+        checks = [*always, *_checks(test.get("assert"), f"tests[{place}].assert", faults)]
         variables = _mapping(shared.get("vars"), path, "vars") | _mapping(test.get("vars"), path, "vars")
         for values in _combinations(variables):
             number += 1
-            checks = [*(shared.get("assert") or []), *(test.get("assert") or [])]
             asked = {name: _fill(value, values) for name, value in values.items()}
             case = {"id": f"t{number}", "input": _asked(asked), "evidence": []}
             wanted, tags = assertions.take(_filled(checks, values))
@@ -64,16 +64,18 @@ def read_promptfoo(path: Path) -> Imported:
                 found.note(f"tests without an assertion that says what is expected are left out: t{number} and others")
                 continue
             found.cases.append({**case, "expected": wanted, "tags": tags})
+    faults.stop()
     found.graders = assertions.graders()
     return found
 
 
-def _document(path: Path) -> Any:
-    text = text_of(path)
-    tree, problem = parse_yaml(text, path.name)  # JSON is YAML too
-    if problem:
-        raise UserError(problem)
-    return json.loads(json.dumps(tree, default=str))
+def _checks(value: Any, field: str, faults: Faults) -> list[dict[str, Any]]:
+    """Return the assertions under a key, those of sets looked at too."""
+    checks = faults.objects(None, field, value)
+    for place, check in enumerate(checks):
+        if check.get("type") == "assert-set":
+            check["assert"] = _checks(check.get("assert"), f"{field}[{place}].assert", faults)
+    return checks
 
 
 def _mapping(value: Any, path: Path, field: str) -> dict[str, Any]:
@@ -89,7 +91,7 @@ def _mapping(value: Any, path: Path, field: str) -> dict[str, Any]:
         if not file.is_file():
             told = f"{show(each)}, which is not there"
             raise UserError(Problem(file=path.name, field=field, found=told, expected="a file beside this one"))
-        tree = _document(file)
+        tree = tree_of(file)
         if not isinstance(tree, dict):
             raise UserError(Problem(file=file.name, line=1, found="no mapping", expected=f"the keys of {field}"))
         whole |= tree
@@ -119,7 +121,7 @@ def _from_file(path: Path) -> Iterator[Any]:
     elif ending == ".jsonl":
         yield from (row for _, row in rows_of(path))
     elif ending in _TREES:
-        whole = _document(path)
+        whole = tree_of(path)
         yield from whole if isinstance(whole, list) else [whole]
     else:
         expected = "a .yaml, .json, .jsonl or .csv file"
@@ -162,8 +164,8 @@ def _asked(values: dict[str, Any]) -> str:
     return "\n".join([*lines, *([texts[main]] if main else [])])
 
 
-def _filled(checks: list[Any], values: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{**each, "value": _fill(each.get("value"), values)} for each in checks if isinstance(each, dict)]
+def _filled(checks: list[dict[str, Any]], values: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{**each, "value": _fill(each.get("value"), values)} for each in checks]
 
 
 def _fill(value: Any, values: dict[str, Any]) -> Any:
@@ -203,6 +205,7 @@ def _judge(config: dict[str, Any], shared: dict[str, Any]) -> str:
     providers = config.get("providers") or config.get("targets")
     first = named or (providers[0] if isinstance(providers, list) and providers else providers)
     if isinstance(first, dict):
-        first = first.get("id") or (first.get("text") or {}).get("id") if "id" in first or "text" in first else None
+        text = first.get("text")
+        first = first.get("id") or (text.get("id") if isinstance(text, dict) else None)
     parts = str(first or "").split(":")
     return f"openai/{parts[-1]}" if parts[0] in ("openai", "azure") and len(parts) > 1 else "openai/gpt-4o-mini"

@@ -10,6 +10,8 @@ from typing import Any
 
 from levers.errors import Problem, UserError
 from levers.ledger.cells import BadCells, read_cells
+from levers.ledger.yaml import parse_yaml
+from levers.task.config import plain_data
 from levers.task.golden import cap, read_rows
 from levers.task.text import parse_json, read_text, show
 
@@ -104,6 +106,19 @@ def text_of(path: Path) -> str:
     return text
 
 
+def tree_of(path: Path) -> Any:
+    """Read a YAML or JSON file as JSON's values, whatever YAML has beyond them as text. Raises UserError."""
+    tree, problem = parse_yaml(text_of(path), path.name)  # JSON is YAML too
+    if problem:
+        raise UserError(problem)
+    try:
+        return json.loads(json.dumps(plain_data(tree), default=str))
+    except RecursionError as error:
+        hint = "write it with fewer levels"
+        found = "values nested too deep"
+        raise UserError(Problem(file=path.name, line=1, found=found, expected="a flatter file", hint=hint)) from error
+
+
 def missing(path: Path, kind: str) -> Problem:
     """Say that a file or folder is not there."""
     return Problem(file=str(path), found="nothing there", expected=kind, hint="check the path")
@@ -117,7 +132,7 @@ class Faults:
         self.file = file
         self.problems: list[Problem] = []
 
-    def add(self, line: int, field: str, found: Any, expected: str, hint: str = "") -> None:
+    def add(self, line: int | None, field: str, found: Any, expected: str, hint: str = "") -> None:
         """Note one problem."""
         shown = found if isinstance(found, str) and found == "nothing" else show(found)
         self.problems.append(Problem(file=self.file, line=line, field=field, found=shown, expected=expected, hint=hint))
@@ -131,6 +146,14 @@ class Faults:
         present = next((name for name in names if row.get(name) is not None), names[0])
         self.add(line, present, row.get(present) if row.get(present) is not None else "nothing", "a text")
         return ""
+
+    def objects(self, line: int | None, field: str, value: Any) -> list[dict[str, Any]]:
+        """Return a list of objects, an empty one where nothing stands; note anything else as a problem."""
+        if isinstance(value, list) and all(isinstance(each, dict) for each in value):
+            return value
+        if value is not None:
+            self.add(line, field, value, "a list of objects")
+        return []
 
     def stop(self) -> None:
         """Raise UserError if anything was noted."""
@@ -181,7 +204,7 @@ def as_expected(text: str) -> Any:
     if text.lstrip().startswith("{"):
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return text
         return value if isinstance(value, dict) and value else text
     return text

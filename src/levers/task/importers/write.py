@@ -3,8 +3,6 @@
 import hashlib
 import io
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.task.config import NAME
+from levers.task.files import filled_whole
 from levers.task.importers.records import Imported
 from levers.task.load import check
 from levers.task.rules import plain
@@ -48,15 +47,11 @@ def write_project(found: Imported, into: Path, name: str) -> Written:
         raise UserError(Problem(file=name, found=f"{len(cases)} cases", expected="at least 2 questions", hint=hint))
     if not found.instructions.strip():
         found.note("brief.md is a placeholder: write what a good answer must do")
-    parent = into.absolute().parent
-    parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=parent, prefix=f".{into.name}.", suffix=".part") as scratch:
-        whole = Path(scratch) / "project"
+    with filled_whole(into, NAME) as whole:
         _write(found, cases, whole, name)
         report = check(whole)
         if report.problems:
             raise UserError(report.problems)
-        os.replace(whole, into.absolute())
     counts = {part: sum(case["partition"] == part for case in cases) for part in ("dev", "test", "edge")}
     graders = tuple(str(each.get("named") or each["kind"]) for each in found.graders)
     notes = (*found.notes, *report.notes)
@@ -98,7 +93,6 @@ def _share(name: str) -> float:
 
 
 def _write(found: Imported, cases: Sequence[dict[str, Any]], folder: Path, name: str) -> None:
-    folder.mkdir()
     lines = (
         json.dumps({key: case[key] for key in case if case[key] not in ([], None)}, ensure_ascii=False)
         for case in cases
