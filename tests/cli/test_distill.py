@@ -137,6 +137,11 @@ def test_a_student_that_loses_edge_cases_is_not_promoted(
     code, found = levers(*options, "--margin", "0.1", "--json")
     assert found["not_worse"] and found["edge"]["lost"] >= 8 and not found["promoted"] and code == 1
     assert "worse, so it is not promoted" in levers(*options, "--margin", "0.1")[1]
+    told = json.dumps(found)
+    cases = [json.loads(line) for line in (folder / "golden.jsonl").read_text().splitlines()]
+    shown = [case["id"] for case in cases if f'"{case["id"]}"' in told or case["input"] in told]
+    assert len(cases) > 80 and shown == [], "held-out cases are for nobody to read"
+    assert {"quality", "interval", "cases", "latency"} <= found["teacher_test"].keys() & found["student_test"].keys()
 
 
 def test_review_by_id(bank: tuple[Path, Teacher]) -> None:

@@ -61,7 +61,7 @@ def distill(
     """Teach a cheaper student what a stack answers. Exit code 1: it is not shown to be as good."""
     with guarded(as_json), Progress() as progress:
         found = verbs.distill(verbs.load(project, progress), given.checked(), teacher)
-    emit(as_json, lambda: {**shapes.plain(found), "not_worse": found.margin.not_worse}, lambda: distilled(found))
+    emit(as_json, lambda: shapes.distilled(found), lambda: distilled(found))
     raise typer.Exit(DONE if found.good_enough else NO)
 
 
