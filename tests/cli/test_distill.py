@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from levers import verbs
 from levers.cli import app
-from levers.lever.labels import Labelling, review
+from levers.lever import labels as labels_of
+from levers.lever.labels import Labelling, read_queue, review
 from levers.testing import FakeServer, Scripted
 from levers.verbs.distilling import label_with
 
@@ -150,7 +151,27 @@ def test_review_by_id(bank: tuple[Path, Teacher]) -> None:
     name = queue["labels"][3]["id"]
     code, queue = levers("review", "-p", folder, "--reject", name, "--json")
     assert code == 0 and queue["labels"][3]["status"] == "rejected"
-    assert CliRunner().invoke(app, ["review", "-p", str(folder), "--accept", "nobody"]).exit_code == 2
+    typo = ["review", "-p", str(folder), "--accept", name, "--accept", "nobody"]
+    assert CliRunner().invoke(app, typo).exit_code == 2
+    assert levers("review", "-p", folder, "--json")[1] == queue, "nothing is written where one id is wrong"
+
+
+def test_reviews_while_the_teacher_answers_are_kept(
+    bank: tuple[Path, Teacher], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEVERS_API_KEY", "none")
+    project = verbs.load(shutil.copytree(bank[0], tmp_path / "bank"))
+    how = verbs.Distilling(inputs=bank[0] / "questions.txt", labelling=Labelling(samples=3))
+    queue = label_with(project, project.start(), how)
+    answered = labels_of.answer
+
+    def beside(*arguments: Any) -> Any:
+        review(queue, queue.labels[0].id, "rejected")
+        return answered(*arguments)
+
+    monkeypatch.setattr(labels_of, "answer", beside)
+    assert label_with(project, project.start(), how).labels[0].status == "rejected"
+    assert read_queue(queue.file).labels[0].status == "rejected"
 
 
 def test_a_local_teacher_gives_its_probabilities_too(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from levers.cli import shapes
 from levers.cli.console import DONE, NO, emit, err, guarded, out
 from levers.cli.options import takes
 from levers.errors import Problem, UserError
-from levers.lever.labels import Label, Labelling, Queue
+from levers.lever.labels import Label, Labelling, Queue, named, read_queue
 from levers.verbs import Distilled, Distilling
 from levers.view import Progress
 
@@ -78,11 +78,14 @@ def review(
             hint = "levers distill writes them"
             raise UserError(Problem(file=".levers/labels", found="no labels", expected="a teacher's", hint=hint))
         queue = max(queues, key=lambda each: each.file.stat().st_mtime_ns)
-        for status, ids in (("accepted", accept), ("rejected", reject)):
-            for each in ids or ():
-                queue = verbs.reviewed(queue, each, "accepted" if status == "accepted" else "rejected")
+        named(queue, [*(accept or ()), *(reject or ())])  # all or nothing
+        seen = queue
+        for each in accept or ():
+            queue = verbs.reviewed(seen, each, "accepted")
+        for each in reject or ():
+            queue = verbs.reviewed(seen, each, "rejected")
         if not (accept or reject or as_json):
-            queue = _by_hand(queue)
+            queue = _by_hand(seen)
         emit(as_json, lambda: {**shapes.plain(queue), "pending": queue.count("pending")}, lambda: counted(queue))
     raise typer.Exit(NO if queue.count("pending") else DONE)
 
@@ -103,22 +106,28 @@ def merge(
 
 
 def _by_hand(queue: Queue) -> Queue:
-    """Ask about every pending label; what was said is kept at once, so that one can stop at any time."""
+    """Ask about every pending label; what was said is kept at once, so that one can stop at any time.
+
+    What another reviewer settled meanwhile is not asked again.
+    """
     waiting = [each for each in queue.labels if each.status == "pending"]
     for place, each in enumerate(waiting, 1):
+        now = read_queue(queue.file).labels
+        if any(other.question == each.question and other.status != "pending" for other in now):
+            continue
         out.print(_shown(each, place, len(waiting)))
         said = typer.prompt("[a]ccept, [e]dit, [r]eject, [s]kip, [q]uit", default="s", err=True).strip().lower()[:1]
         if said == "q":
             break
         if said == "a":
-            queue = verbs.reviewed(queue, each.id, "accepted")
+            verbs.reviewed(queue, each.id, "accepted")
         elif said == "r":
-            queue = verbs.reviewed(queue, each.id, "rejected")
+            verbs.reviewed(queue, each.id, "rejected")
         elif said == "e":
-            queue = verbs.reviewed(queue, each.id, "edited", typer.prompt("the right answer", err=True))
+            verbs.reviewed(queue, each.id, "edited", typer.prompt("the right answer", err=True))
         elif said != "s":
             err.print(f"{said!r} is none of a, e, r, s, q: skipped")
-    return queue
+    return read_queue(queue.file)
 
 
 def _shown(each: Label, place: int, of: int) -> RenderableType:
