@@ -28,7 +28,7 @@ class DistilOptions:
     """What `distill` may be told."""
 
     kind: Annotated[str, typer.Option(help="head, encoder (choose among seen answers), extractor or adapter.")] = "head"
-    model: Annotated[str, typer.Option(help="The smaller model under an adapter.")] = "pocket"
+    model: Annotated[str | None, typer.Option(help="The smaller model under an adapter; else pocket.")] = None
     inputs: Annotated[Path | None, typer.Option(help="Questions to label; else those of the examples.")] = None
     samples: Annotated[int, typer.Option(min=1, help="Answers per question, held against each other.")] = 1
     confidence: Annotated[float, typer.Option(min=0, max=1, help="Least confidence without a review.")] = 0.5
@@ -47,14 +47,15 @@ class DistilOptions:
         if problems:
             raise UserError(problems)
         labelling = Labelling(samples=self.samples, confidence=self.confidence, agreement=self.agreement)
-        told = {"kind": self.kind, "model": self.model, "inputs": self.inputs, "margin": self.margin, "soft": self.soft}
+        told = {"kind": self.kind, "inputs": self.inputs, "margin": self.margin, "soft": self.soft}
+        told |= {"model": self.model} if self.model is not None else {}
         return Distilling.model_validate({**told, "labelling": labelling})
 
 
 @takes(DistilOptions)
 def distill(
     given: DistilOptions,
-    teacher: Annotated[str | None, typer.Argument(help="A stack's digest, `start`, or the stack in use.")] = None,
+    teacher: Annotated[str | None, typer.Argument(help="A stack's digest or `start`; else the stack in use.")] = None,
     project: ProjectOption = HERE,
     as_json: Json = False,
 ) -> None:
@@ -150,7 +151,6 @@ def distilled(found: Distilled) -> RenderableType:
         ratio = "no price known"
     else:
         ratio = "the student is free"
-    paid = "never" if found.breakeven is None else f"after {found.breakeven:,.0f} answers"
     lines = [
         f"learnt {found.learnt}; {found.labels} labels, {found.confident} confident, {found.reviewed} reviewed, "
         f"{found.pending} wait for levers review",
@@ -158,12 +158,21 @@ def distilled(found: Distilled) -> RenderableType:
         f"more is {'ruled out' if found.margin.not_worse else 'not ruled out'} (p = {found.margin.p_worse:.3f}, "
         f"{found.margin.required_cases} cases would show it)",
         *_on_edge(found),
-        f"cost: {ratio} ({teacher.cost_source}; {student.cost_source}), paid back {paid}",
+        f"cost: {ratio} ({teacher.cost_source}; {student.cost_source}), {_paid_back(found)}",
         f"median latency: {found.latency_ratio:,.1f} times faster; {found.tokens_saved:,.0f} fewer prompt tokens",
         *_foreseen(found),
         f"{'stack in use' if found.promoted else 'not promoted'}: {found.student.digest}",
     ]
     return Text("\n".join(lines))
+
+
+def _paid_back(found: Distilled) -> str:
+    before, after = found.teacher_test.cost_per_answer, found.student_test.cost_per_answer
+    if found.breakeven is not None:
+        return f"paid back after {found.breakeven:,.0f} answers"
+    if before is not None and after is not None and after >= before:
+        return "paid back never"
+    return "when it is paid back is not known"
 
 
 def _on_edge(found: Distilled) -> list[str]:
