@@ -12,8 +12,10 @@ from typer.testing import CliRunner
 
 from levers import verbs
 from levers.cli import app
-from levers.lever.labels import Labelling, review
+from levers.lever import labels as labels_of
+from levers.lever.labels import Labelling, read_queue, review
 from levers.testing import FakeServer, Scripted
+from levers.verbs import distilling
 from levers.verbs.distilling import label_with
 
 CLASSES = {
@@ -120,6 +122,10 @@ def test_a_student_may_be_free_and_may_never_pay(
     assert "the student is free" in levers(*options)[1]
     (folder / "prices.yaml").write_text("pocket: {compute_hour: 1000000}\n")
     assert levers(*options, "--json")[1]["breakeven"] is None
+    assert "paid back never" in levers(*options)[1]
+    monkeypatch.setattr(distilling, "_spent", lambda *_: None)
+    (folder / "prices.yaml").write_text("pocket: {compute_hour: 0}\n")
+    assert "when it is paid back is not known" in levers(*options)[1]
 
 
 def test_a_student_that_loses_edge_cases_is_not_promoted(
@@ -137,6 +143,11 @@ def test_a_student_that_loses_edge_cases_is_not_promoted(
     code, found = levers(*options, "--margin", "0.1", "--json")
     assert found["not_worse"] and found["edge"]["lost"] >= 8 and not found["promoted"] and code == 1
     assert "worse, so it is not promoted" in levers(*options, "--margin", "0.1")[1]
+    told = json.dumps(found)
+    cases = [json.loads(line) for line in (folder / "golden.jsonl").read_text().splitlines()]
+    shown = [case["id"] for case in cases if f'"{case["id"]}"' in told or case["input"] in told]
+    assert len(cases) > 80 and shown == [], "held-out cases are for nobody to read"
+    assert {"quality", "interval", "cases", "latency"} <= found["teacher_test"].keys() & found["student_test"].keys()
 
 
 def test_review_by_id(bank: tuple[Path, Teacher]) -> None:
@@ -145,7 +156,27 @@ def test_review_by_id(bank: tuple[Path, Teacher]) -> None:
     name = queue["labels"][3]["id"]
     code, queue = levers("review", "-p", folder, "--reject", name, "--json")
     assert code == 0 and queue["labels"][3]["status"] == "rejected"
-    assert CliRunner().invoke(app, ["review", "-p", str(folder), "--accept", "nobody"]).exit_code == 2
+    typo = ["review", "-p", str(folder), "--accept", name, "--accept", "nobody"]
+    assert CliRunner().invoke(app, typo).exit_code == 2
+    assert levers("review", "-p", folder, "--json")[1] == queue, "nothing is written where one id is wrong"
+
+
+def test_reviews_while_the_teacher_answers_are_kept(
+    bank: tuple[Path, Teacher], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEVERS_API_KEY", "none")
+    project = verbs.load(shutil.copytree(bank[0], tmp_path / "bank"))
+    how = verbs.Distilling(inputs=bank[0] / "questions.txt", labelling=Labelling(samples=3))
+    queue = label_with(project, project.start(), how)
+    answered = labels_of.answer
+
+    def beside(*arguments: Any) -> Any:
+        review(queue, queue.labels[0].id, "rejected")
+        return answered(*arguments)
+
+    monkeypatch.setattr(labels_of, "answer", beside)
+    assert label_with(project, project.start(), how).labels[0].status == "rejected"
+    assert read_queue(queue.file).labels[0].status == "rejected"
 
 
 def test_a_local_teacher_gives_its_probabilities_too(tmp_path: Path) -> None:
@@ -164,16 +195,49 @@ def test_a_local_teacher_gives_its_probabilities_too(tmp_path: Path) -> None:
     found = distill(project, how, "start")
     assert found.learnt.startswith("an adapter on hf/./tiny from 10 labels")
     assert found.tokens_saved > 5  # the brief went into the weights
+    assert (tmp_path / ".levers" / "taught" / str(found.student.model.adapter)).read_text() == found.teacher
     adapter = project.workshop.adapter(found.student.model.adapter or "")
     recipe = json.loads((adapter / "levers.json").read_text())["recipe"]
     assert recipe["soft"] == 0.5 and (adapter.parent / recipe["taught"]).is_file()
 
 
-def test_a_served_teacher_has_no_probabilities_to_give(bank: tuple[Path, Teacher]) -> None:
-    folder, _ = bank
-    options = ["distill", "start", "-p", folder, "--inputs", folder / "questions.txt", "--samples", "3"]
-    result = CliRunner().invoke(app, [str(each) for each in [*options, "--kind", "adapter", "--soft", "0.5"]])
-    assert result.exit_code == 2 and "local weights that write text" in result.output
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--kind", "adapter", "--soft", "0.5"], "local weights that write text"),
+        (["--kind", "adapter", "--model", "openai/gpt-4o"], "model: found 'openai/gpt-4o', expected local weights"),
+        (["--kind", "adapter", "--model", "poket"], "pocket"),
+        (["--kind", "adapter", "--model", "hf/./nowhere"], "no such folder"),
+        (["--soft", "0.5"], "soft: found kind head, expected kind adapter"),
+        (["--kind", "encoder", "--model", "pocket"], "model: found kind encoder, expected kind adapter"),
+    ],
+)
+def test_settings_that_cannot_be_are_told_before_the_teacher_is_asked(
+    bank: tuple[Path, Teacher], tmp_path: Path, given: list[str], says: str
+) -> None:
+    folder, teacher = bank
+    asked = teacher.asked
+    (tmp_path / "new.txt").write_text("Nobody asked this before\n")
+    options = ["distill", "start", "-p", folder, "--inputs", tmp_path / "new.txt", *given]
+    result = CliRunner().invoke(app, [str(each) for each in options])
+    assert result.exit_code == 2 and says in result.output and teacher.asked == asked
+
+
+def test_a_student_in_use_does_not_teach_itself(
+    bank: tuple[Path, Teacher], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEVERS_API_KEY", "none")
+    folder = shutil.copytree(bank[0], tmp_path / "bank", ignore=shutil.ignore_patterns("stack.json", "labels"))
+    options = ["-p", folder, "--inputs", folder / "questions.txt", "--samples", "3", "--margin", "0.1", "--json"]
+    first = levers("distill", *options)[1]
+    name = next(each.id for each in verbs.labels(verbs.load(folder))[0].labels if each.status == "pending")
+    levers("review", "-p", folder, "--reject", name)
+    again = levers("distill", *options)[1]
+    assert first["promoted"] and again["teacher"] == first["teacher"]
+    assert (again["labels"], again["reviewed"], again["pending"]) == (64, 1, 0)
+    shutil.rmtree(folder / ".levers" / "taught")
+    result = CliRunner().invoke(app, ["distill", *map(str, options[:-1])])
+    assert result.exit_code == 2 and "a student in use, and no word of its teacher" in result.output
 
 
 @pytest.mark.parametrize(("options", "says"), [(["--kind", "guess"], "--kind"), (["--margin", "2"], "--margin")])

@@ -13,6 +13,7 @@ from levers.cli import app
 from levers.errors import UserError
 from levers.loop import Project
 from levers.stack import Shots
+from levers.tuning.hosted import HostedTuning
 from levers.verbs.hosting import Hosting, hosted_export
 
 pytest.importorskip("openai")
@@ -118,9 +119,31 @@ def test_what_only_some_may_read_goes_to_no_provider(tmp_path: Path) -> None:
     assert fact(STAFF_HUT, "cook") not in written and len(written.splitlines()) == found.train > 50
 
 
+@pytest.mark.parametrize(
+    ("stopped", "says", "then"),
+    [("_create", "a job may have been made", 2), ("_upload", "no job was asked for, the same command", 130)],
+)
+def test_an_interrupted_start_says_whether_a_job_may_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: str, says: str, then: int
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "train.jsonl").write_text("{}\n")
+    monkeypatch.setattr(HostedTuning, "retires", lambda *_: None)
+    monkeypatch.setattr(HostedTuning, "_upload", lambda *_: "file-1")
+    monkeypatch.setattr(HostedTuning, stopped, stop)
+    command = ["hosted", "start", tmp_path, "--model", "small", "--base-url", "http://127.0.0.1:9/v1"]
+    code, text = levers(*command)
+    assert code == 130 and says in text and "goes on from there" not in text
+    assert levers(*command)[0] == then
+
+
 def test_wrong_places_are_named(shop: Path, tmp_path: Path) -> None:
     assert levers("hosted", "look", "job", "--provider", "nobody")[0] == 2
     code, text = levers("hosted", "start", tmp_path / "none", "--model", "m")
     assert code == 2 and "levers hosted export writes it" in text
     code, text = levers("hosted", "export", tmp_path / "s", "--model", "m", "--suffix", "x" * 41, "-p", shop)
     assert code == 2 and "--suffix: found 41 characters" in text
+    code, text = levers("hosted", "export", tmp_path / "s", "--model", "", "-p", shop)
+    assert code == 2 and "--model: found nothing" in text

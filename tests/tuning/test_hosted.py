@@ -17,6 +17,8 @@ from levers.ledger import Message
 from levers.tuning import Sample
 from levers.tuning.hosted import PLACES, HostedTuning, Provider, count_tokens, export, firectl
 from levers.tuning.retirement import is_gone, shut_down, warnings
+from levers.tuning.started import Claim, Started, digests
+from levers.verbs.hosting import Hosting, hosted_start
 
 pytest.importorskip("openai")
 
@@ -242,6 +244,49 @@ def test_a_job_is_asked_for_once_and_its_files_again(tuner: Tuner, tmp_path: Pat
         HostedTuning("openai", tuner.url).start(tmp_path / "train.jsonl", "small", 1, "x")
     assert len(tuner.files) == 2, "a file may be sent twice: it costs nothing"
     assert tuner.lost == {"/v1/files": 0, "/v1/fine_tuning/jobs": 0} and tuner.jobs == 1
+
+
+def test_what_was_started_is_not_started_twice(tuner: Tuner, tmp_path: Path) -> None:
+    how = Hosting(model="small", base_url=tuner.url, suffix="mine")
+    export(samples(12), "openai", tmp_path / "train.jsonl")
+    tuner.lost = {"/v1/fine_tuning/jobs": 1}
+    with pytest.raises(ModelError, match="status 500: lost; a job may have been made") as lost:
+        hosted_start(how, tmp_path)
+    assert "list of jobs at openai" in lost.value.hint and "--again" in lost.value.hint
+    sent = len(tuner.files)
+    with pytest.raises(UserError, match="no reply came: it may have been made"):
+        hosted_start(how, tmp_path)
+    assert (tuner.jobs, len(tuner.files)) == (1, sent)
+    assert hosted_start(how, tmp_path, again=True).id == "ftjob-1"
+    with pytest.raises(UserError, match="ftjob-1 at openai, started from these files for small as mine"):
+        hosted_start(how, tmp_path)
+    export(samples(13), "openai", tmp_path / "train.jsonl")
+    assert hosted_start(how, tmp_path).id == "ftjob-1" and tuner.jobs == 3, "other examples are another job"
+    (tmp_path / "started.json").write_text("{")
+    with pytest.raises(UserError, match="it may have been made"):
+        hosted_start(how, tmp_path)
+
+
+def test_a_refused_job_was_not_started(tuner: Tuner, tmp_path: Path) -> None:
+    export(samples(2), "together", tmp_path / "train.jsonl")
+    hosted = HostedTuning("openai", tuner.url)
+    for _ in range(2):
+        with pytest.raises(ModelError, match="status 400: bad request") as refused:
+            hosted.start(tmp_path / "train.jsonl", "small", "no number", "x")  # type: ignore[arg-type]
+        assert "may have been made" not in str(refused.value)
+    assert not (tmp_path / "started.json").exists()
+
+
+def test_only_one_of_two_starts_at_once_asks(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text("{}\n")
+    asked = Started(provider="openai", model="small", suffix="x", files=digests([tmp_path / "train.jsonl"]))
+    claims = [Claim(tmp_path, asked)]
+    with pytest.raises(UserError, match="it may have been made"):
+        Claim(tmp_path, asked)
+    claims[0].made("ftjob-1")
+    Claim(tmp_path, asked, again=True).withdraw()
+    with pytest.raises(UserError, match="ftjob-1"):
+        Claim(tmp_path, asked)
 
 
 @pytest.mark.parametrize("provider", list(PLACES))

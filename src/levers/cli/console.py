@@ -13,6 +13,7 @@ from levers.errors import LeversError, UserError
 from levers.view.layout import PlainConsole
 
 DONE, NO, MEND, INTERRUPTED = 0, 1, 2, 130
+GOES_ON = "what is finished is kept, the same command goes on from there"
 
 out = PlainConsole()
 err = PlainConsole(stderr=True)
@@ -29,8 +30,11 @@ def emit(
 
 
 @contextmanager
-def guarded(as_json: bool = False) -> Iterator[None]:
-    """Turn errors raised on purpose into messages and exit codes; anything else is a bug and shows itself."""
+def guarded(as_json: bool = False, interrupted: str = GOES_ON) -> Iterator[None]:
+    """Turn errors raised on purpose into messages and exit codes; anything else is a bug and shows itself.
+
+    `interrupted` says what a repeated command does, unless the interrupt itself carries words.
+    """
     try:
         yield
     except UserError as error:
@@ -44,8 +48,8 @@ def guarded(as_json: bool = False) -> Iterator[None]:
     except OSError as error:  # a full disk, a folder where a file belongs, no right to write
         _tell(f"{error.filename or 'the system'}: {error.strerror or error}", "", as_json)
         raise typer.Exit(MEND) from None
-    except KeyboardInterrupt:
-        err.print("\ninterrupted; what is finished is kept, the same command goes on from there", style="yellow")
+    except KeyboardInterrupt as stopped:
+        err.print(f"\ninterrupted; {str(stopped) or interrupted}", style="yellow", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
 
 

@@ -13,7 +13,7 @@ from levers.cli import shapes
 from levers.cli.console import DONE, NO, emit, err, guarded, out
 from levers.cli.options import takes
 from levers.errors import Problem, UserError
-from levers.lever.labels import Label, Labelling, Queue
+from levers.lever.labels import Label, Labelling, Queue, named, read_queue
 from levers.verbs import Distilled, Distilling
 from levers.view import Progress
 
@@ -28,7 +28,7 @@ class DistilOptions:
     """What `distill` may be told."""
 
     kind: Annotated[str, typer.Option(help="head, encoder (choose among seen answers), extractor or adapter.")] = "head"
-    model: Annotated[str, typer.Option(help="The smaller model under an adapter.")] = "pocket"
+    model: Annotated[str | None, typer.Option(help="The smaller model under an adapter; else pocket.")] = None
     inputs: Annotated[Path | None, typer.Option(help="Questions to label; else those of the examples.")] = None
     samples: Annotated[int, typer.Option(min=1, help="Answers per question, held against each other.")] = 1
     confidence: Annotated[float, typer.Option(min=0, max=1, help="Least confidence without a review.")] = 0.5
@@ -47,21 +47,22 @@ class DistilOptions:
         if problems:
             raise UserError(problems)
         labelling = Labelling(samples=self.samples, confidence=self.confidence, agreement=self.agreement)
-        told = {"kind": self.kind, "model": self.model, "inputs": self.inputs, "margin": self.margin, "soft": self.soft}
+        told = {"kind": self.kind, "inputs": self.inputs, "margin": self.margin, "soft": self.soft}
+        told |= {"model": self.model} if self.model is not None else {}
         return Distilling.model_validate({**told, "labelling": labelling})
 
 
 @takes(DistilOptions)
 def distill(
     given: DistilOptions,
-    teacher: Annotated[str | None, typer.Argument(help="A stack's digest, `start`, or the stack in use.")] = None,
+    teacher: Annotated[str | None, typer.Argument(help="A stack's digest or `start`; else the stack in use.")] = None,
     project: ProjectOption = HERE,
     as_json: Json = False,
 ) -> None:
     """Teach a cheaper student what a stack answers. Exit code 1: it is not shown to be as good."""
     with guarded(as_json), Progress() as progress:
         found = verbs.distill(verbs.load(project, progress), given.checked(), teacher)
-    emit(as_json, lambda: {**shapes.plain(found), "not_worse": found.margin.not_worse}, lambda: distilled(found))
+    emit(as_json, lambda: shapes.distilled(found), lambda: distilled(found))
     raise typer.Exit(DONE if found.good_enough else NO)
 
 
@@ -78,11 +79,14 @@ def review(
             hint = "levers distill writes them"
             raise UserError(Problem(file=".levers/labels", found="no labels", expected="a teacher's", hint=hint))
         queue = max(queues, key=lambda each: each.file.stat().st_mtime_ns)
-        for status, ids in (("accepted", accept), ("rejected", reject)):
-            for each in ids or ():
-                queue = verbs.reviewed(queue, each, "accepted" if status == "accepted" else "rejected")
+        named(queue, [*(accept or ()), *(reject or ())])  # all or nothing
+        seen = queue
+        for each in accept or ():
+            queue = verbs.reviewed(seen, each, "accepted")
+        for each in reject or ():
+            queue = verbs.reviewed(seen, each, "rejected")
         if not (accept or reject or as_json):
-            queue = _by_hand(queue)
+            queue = _by_hand(seen)
         emit(as_json, lambda: {**shapes.plain(queue), "pending": queue.count("pending")}, lambda: counted(queue))
     raise typer.Exit(NO if queue.count("pending") else DONE)
 
@@ -103,22 +107,28 @@ def merge(
 
 
 def _by_hand(queue: Queue) -> Queue:
-    """Ask about every pending label; what was said is kept at once, so that one can stop at any time."""
+    """Ask about every pending label; what was said is kept at once, so that one can stop at any time.
+
+    What another reviewer settled meanwhile is not asked again.
+    """
     waiting = [each for each in queue.labels if each.status == "pending"]
     for place, each in enumerate(waiting, 1):
+        now = read_queue(queue.file).labels
+        if any(other.question == each.question and other.status != "pending" for other in now):
+            continue
         out.print(_shown(each, place, len(waiting)))
         said = typer.prompt("[a]ccept, [e]dit, [r]eject, [s]kip, [q]uit", default="s", err=True).strip().lower()[:1]
         if said == "q":
             break
         if said == "a":
-            queue = verbs.reviewed(queue, each.id, "accepted")
+            verbs.reviewed(queue, each.id, "accepted")
         elif said == "r":
-            queue = verbs.reviewed(queue, each.id, "rejected")
+            verbs.reviewed(queue, each.id, "rejected")
         elif said == "e":
-            queue = verbs.reviewed(queue, each.id, "edited", typer.prompt("the right answer", err=True))
+            verbs.reviewed(queue, each.id, "edited", typer.prompt("the right answer", err=True))
         elif said != "s":
             err.print(f"{said!r} is none of a, e, r, s, q: skipped")
-    return queue
+    return read_queue(queue.file)
 
 
 def _shown(each: Label, place: int, of: int) -> RenderableType:
@@ -141,7 +151,6 @@ def distilled(found: Distilled) -> RenderableType:
         ratio = "no price known"
     else:
         ratio = "the student is free"
-    paid = "never" if found.breakeven is None else f"after {found.breakeven:,.0f} answers"
     lines = [
         f"learnt {found.learnt}; {found.labels} labels, {found.confident} confident, {found.reviewed} reviewed, "
         f"{found.pending} wait for levers review",
@@ -149,12 +158,21 @@ def distilled(found: Distilled) -> RenderableType:
         f"more is {'ruled out' if found.margin.not_worse else 'not ruled out'} (p = {found.margin.p_worse:.3f}, "
         f"{found.margin.required_cases} cases would show it)",
         *_on_edge(found),
-        f"cost: {ratio} ({teacher.cost_source}; {student.cost_source}), paid back {paid}",
+        f"cost: {ratio} ({teacher.cost_source}; {student.cost_source}), {_paid_back(found)}",
         f"median latency: {found.latency_ratio:,.1f} times faster; {found.tokens_saved:,.0f} fewer prompt tokens",
         *_foreseen(found),
         f"{'stack in use' if found.promoted else 'not promoted'}: {found.student.digest}",
     ]
     return Text("\n".join(lines))
+
+
+def _paid_back(found: Distilled) -> str:
+    before, after = found.teacher_test.cost_per_answer, found.student_test.cost_per_answer
+    if found.breakeven is not None:
+        return f"paid back after {found.breakeven:,.0f} answers"
+    if before is not None and after is not None and after >= before:
+        return "paid back never"
+    return "when it is paid back is not known"
 
 
 def _on_edge(found: Distilled) -> list[str]:

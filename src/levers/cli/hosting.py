@@ -34,7 +34,9 @@ class HostingOptions:
     base_url: Server = None
 
     def checked(self) -> Hosting:
-        """Return the settings. Raises UserError for an unknown provider or too long a suffix."""
+        """Return the settings. Raises UserError for no model, an unknown provider or too long a suffix."""
+        if not self.model.strip():
+            raise UserError(Problem(file="--model", found="nothing", expected="a model as the provider names it"))
         if len(self.suffix) > SUFFIX:
             found = f"{len(self.suffix)} characters"
             raise UserError(Problem(file="--suffix", found=found, expected=f"{SUFFIX} at most"))
@@ -63,15 +65,16 @@ def export(
 def start(
     folder: Annotated[Path, typer.Argument(help="The folder that was exported.")],
     given: HostingOptions,
+    again: Annotated[bool, typer.Option("--again", help="Start another job from files that were started.")] = False,
     as_json: Json = False,
 ) -> None:
     """Upload what was exported and start the tuning: from here on it is billed."""
-    with guarded(as_json):
+    with guarded(as_json, "no job was asked for, the same command begins again"):
         if not (folder / "train.jsonl").is_file():
             hint = "levers hosted export writes it"
             raise UserError(Problem(file=str(folder), found="no train.jsonl", expected="an exported folder", hint=hint))
-        found = verbs.hosted_start(given.checked(), folder)
-        emit(as_json, lambda: plain(found), lambda: _job(found))
+        found = verbs.hosted_start(given.checked(), folder, again)
+    emit(as_json, lambda: plain(found), lambda: _job(found))
 
 
 @app.command()

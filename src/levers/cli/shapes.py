@@ -10,7 +10,7 @@ from levers.loop import Measured, Run, Step, forecasts
 from levers.plan import Plan
 from levers.stack import Passage
 from levers.trial import Trial
-from levers.verbs import Answered, Indexed, Measurement, headroom
+from levers.verbs import Answered, Distilled, Indexed, Measurement, headroom
 
 
 def plain(record: Record) -> dict[str, Any]:
@@ -44,6 +44,13 @@ def measurement(found: Measurement) -> dict[str, Any]:
     verdict = {"not_worse": found.margin.not_worse, "equivalent": found.margin.equivalent} if found.margin else {}
     margin = {**plain(found.margin), **verdict} if found.margin else None
     return {**trial(found.trial), "comparison": compared, "margin": margin}
+
+
+def distilled(found: Distilled) -> dict[str, Any]:
+    """`levers distill`: both trials as figures, since held-out cases are for nobody to read."""
+    rest = found.model_dump(mode="json", exclude={"teacher_test", "student_test"})
+    trials = {"teacher_test": trial(found.teacher_test), "student_test": trial(found.student_test)}
+    return {**rest, **trials, "not_worse": found.margin.not_worse}
 
 
 def diagnosis(found: Diagnosis) -> dict[str, Any]:

@@ -7,12 +7,14 @@ a teacher and its questions.
 import json
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from levers.errors import Problem, UserError
+from levers.knowledge.optional import need
 from levers.ledger import Message, Record, digest, write_atomic
 from levers.stack import Answer, Question, Stack, Workshop, answer
 from levers.task.dev import DevTask, golden_leaks
@@ -113,18 +115,33 @@ def label(
     """
     kept = _unheld(task, inputs)
     file = task.state / LABELS / f"{digest([teacher, [text for _, text in kept]]).removeprefix('sha256-')}.jsonl"
-    before = read_queue(file).labels if file.is_file() else ()
-    reviewed = {each.question: each for each in before if each.status in REVIEWED}
-    labels = tuple(
-        reviewed[each.question].model_copy(update={"id": each.id, "line": each.line})
-        if each.question in reviewed
-        else each
-        for each in _labels(task, teacher, kept, how, workshop, tools)
-    )
-    queue = Queue(file=file, teacher=teacher.digest, labels=labels)
-    if labels != before:
-        write_queue(queue)
+    with _locked(file):
+        _before(file)  # a damaged file, or a missing package, is told before anything is paid for
+    found = _labels(task, teacher, kept, how, workshop, tools)
+    with _locked(file):  # read again: somebody may have reviewed while the teacher answered
+        before = _before(file)
+        reviewed = {each.question: each for each in before if each.status in REVIEWED}
+        labels = tuple(
+            reviewed[each.question].model_copy(update={"id": each.id, "line": each.line})
+            if each.question in reviewed
+            else each
+            for each in found
+        )
+        queue = Queue(file=file, teacher=teacher.digest, labels=labels)
+        if labels != before:
+            write_queue(queue)
     return queue
+
+
+def _before(file: Path) -> tuple[Label, ...]:
+    return read_queue(file).labels if file.is_file() else ()
+
+
+def _locked(file: Path) -> AbstractContextManager[Any]:
+    """Keep other processes from changing a file of labels between its reading and its writing."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock: AbstractContextManager[Any] = need("filelock").FileLock(file.with_suffix(".lock"))
+    return lock
 
 
 def _id(asked: tuple[int, str]) -> str:
@@ -201,15 +218,24 @@ def _form(task: DevTask, question: str, first: Answer, kit: Kit) -> str:
 
 def read_queue(file: Path) -> Queue:
     """Read labels. Raises UserError naming the line that is damaged."""
+    text, problem = read_text(file, file.name)
+    if text is None or problem:
+        raise UserError(problem or Problem(file=file.name, found="nothing", expected="labels"))
     labels = []
-    head, *lines = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    head, *lines = text.removesuffix("\n").split("\n")
+    try:
+        teacher = str(json.loads(head)["teacher"])
+    except (ValueError, KeyError, TypeError):
+        found = repr(head[:60]) if head else "nothing"
+        expected = 'the teacher, {"teacher": "sha256-…"}'
+        raise UserError(Problem(file=file.name, line=1, found=found, expected=expected)) from None
     for number, line in enumerate(lines, 2):
         try:
             labels.append(Label.model_validate_json(line))
         except ValueError as error:
             reason = str(error).split("\n", 1)[0]
             raise UserError(Problem(file=file.name, line=number, found=reason, expected="a label")) from None
-    return Queue(file=file, teacher=str(json.loads(head)["teacher"]), labels=tuple(labels))
+    return Queue(file=file, teacher=teacher, labels=tuple(labels))
 
 
 def write_queue(queue: Queue) -> None:
@@ -223,16 +249,35 @@ def queues(state: Path) -> list[Queue]:
     return [read_queue(file) for file in sorted((state / LABELS).glob("*.jsonl"))]
 
 
+def named(queue: Queue, ids: Sequence[str]) -> tuple[Label, ...]:
+    """Return labels by their ids. Raises UserError naming every id that no label has."""
+    known = {each.id: each for each in queue.labels}
+    problems = [
+        Problem(file=queue.file.name, field="id", found=repr(id), expected="a label of this file")
+        for id in ids
+        if id not in known
+    ]
+    if problems:
+        raise UserError(problems)
+    return tuple(known[id] for id in ids)
+
+
 def review(queue: Queue, id: str, status: Status, answer: str | None = None) -> Queue:
     """Write down what a person says of one label: accepted, edited (with the right answer) or rejected.
+
+    `queue` is what the person saw. The file may have moved on since, by another's review or new labels: only this
+    question's label is changed, and it is the answer seen that counts. Returns the labels as they are now.
 
     Raises:
         UserError: there is no such label.
     """
-    if all(each.id != id for each in queue.labels):
-        raise UserError(Problem(file=queue.file.name, field="id", found=repr(id), expected="a label of this file"))
-    changed = {"status": status, **({"answer": answer} if answer is not None else {})}
-    labels = tuple(each.model_copy(update=changed) if each.id == id else each for each in queue.labels)
-    found = queue.model_copy(update={"labels": labels})
-    write_queue(found)
+    (seen,) = named(queue, [id])
+    changed = {"status": status, "answer": seen.answer if answer is None else answer}
+    with _locked(queue.file):
+        now = read_queue(queue.file)
+        labels = tuple(
+            each.model_copy(update=changed) if each.question == seen.question else each for each in now.labels
+        )
+        found = now.model_copy(update={"labels": labels})
+        write_queue(found)
     return found

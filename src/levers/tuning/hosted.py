@@ -18,6 +18,7 @@ from pydantic import Field
 from levers.errors import MissingExtra, ModelError, Problem, UserError
 from levers.ledger import Message, Record, write_atomic
 from levers.tuning.records import Sample
+from levers.tuning.started import Claim, Started, digests, look_first
 
 Provider = Literal["openai", "together", "fireworks"]
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
@@ -174,23 +175,44 @@ class HostedTuning:
         if base_url or provider != "openai":  # the SDK reads them from the environment; they are OpenAI's business only
             self._client.organization = self._client.project = None
 
-    def start(self, file: Path, model: str, epochs: int, suffix: str, held_out: Path | None = None) -> Job:
-        """Upload an exported file and create the job.
+    def start(
+        self, file: Path, model: str, epochs: int, suffix: str, held_out: Path | None = None, again: bool = False
+    ) -> Job:
+        """Upload an exported file and create the job, which is written down beside it before and after.
 
         Raises:
-            ModelError: the server refused or could not be reached.
+            UserError: these files were started before, and `again` is not asked for.
+            ModelError: the server refused or could not be reached; it says where a job may have been made.
+            KeyboardInterrupt: with words where a job may have been made.
         """
+        files = digests([file, *([held_out] if held_out else [])])
         with _told(self.provider):
-            train = self._upload(file)
-            held = self._upload(held_out) if held_out else None
-            if self.provider == "openai":
-                settings = {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": epochs}}}
-                given = {"model": model, "training_file": train, "method": settings, "suffix": suffix}
-                created = self._once().fine_tuning.jobs.create(**given, **({"validation_file": held} if held else {}))
-                return self._job(created.model_dump())
-            body = {"model": model, "training_file": train, "n_epochs": epochs, "suffix": suffix}
-            body |= {"training_type": {"type": "Lora"}, **({"validation_file": held} if held else {})}
-            return self._job(self._once().post("/fine-tunes", body=body, cast_to=object))
+            given = {"model": model, "suffix": suffix, "training_file": self._upload(file)}
+            given |= {"validation_file": self._upload(held_out)} if held_out else {}
+        asked = Started(provider=self.provider, model=model, suffix=suffix, files=files)
+        claim = Claim(file.parent, asked, again)
+        unsure, hint = "a job may have been made", f"{look_first(self.provider)}; --again starts another"
+        try:
+            with _told(self.provider):
+                job = self._job(self._create(given, epochs))
+            claim.made(job.id)
+        except _Refused:
+            claim.withdraw()
+            raise
+        except ModelError as error:
+            raise ModelError(f"{Exception.__str__(error)}; {unsure}", hint) from error
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{self.provider}'s reply names no job; {unsure}", hint) from error
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"{unsure}: {hint}") from None
+        return job
+
+    def _create(self, given: dict[str, Any], epochs: int) -> Any:
+        if self.provider == "openai":
+            settings = {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": epochs}}}
+            return self._once().fine_tuning.jobs.create(**given, method=settings).model_dump()
+        body = {**given, "n_epochs": epochs, "training_type": {"type": "Lora"}}
+        return self._once().post("/fine-tunes", body=body, cast_to=object)
 
     def _once(self) -> Any:
         """Return the client for a call that is paid for: sent again after a lost reply, it would make a second job."""
@@ -270,6 +292,10 @@ class HostedTuning:
         )
 
 
+class _Refused(ModelError):
+    """The server answered that it will not, so nothing was made."""
+
+
 class _told:
     """Turn the SDK's errors into ours, without key or address of files in them."""
 
@@ -284,10 +310,12 @@ class _told:
 
         if isinstance(error, APIStatusError) and error.status_code in {401, 403}:  # servers repeat the key in these
             hint = f"set {PLACES[self._provider].key}, or LEVERS_API_KEY where base_url is set, to a key that may tune"
-            raise ModelError(f"{self._provider} refused the key ({error.status_code})", hint) from error
+            raise _Refused(f"{self._provider} refused the key ({error.status_code})", hint) from error
         if isinstance(error, APIStatusError):
             body = error.body if isinstance(error.body, dict) else {}
             reason = str(body.get("message") or error.message)[:300]
-            raise ModelError(f"{self._provider}: status {error.status_code}: {reason}") from error
+            unsure = error.status_code >= 500 or error.status_code == 408  # what failed or came late may be done
+            kind = ModelError if unsure else _Refused
+            raise kind(f"{self._provider}: status {error.status_code}: {reason}") from error
         if isinstance(error, APIConnectionError):
             raise ModelError(f"{self._provider} could not be reached", "check the address and the network") from error

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from levers.errors import Problem, UserError
-from levers.ledger import Record
+from levers.ledger import Record, write_atomic
 from levers.lever.labels import (
     Labelling,
     Queue,
@@ -21,22 +21,25 @@ from levers.lever.labels import (
 from levers.loop import Project, record_opening
 from levers.loop.verdict import fell
 from levers.model import billed, is_hosted, open_embedder
+from levers.model.registry import STUDENT, known_reference
 from levers.stack import ModelRef, Question, Stack, assemble, messages
 from levers.stack.workshop import ADAPTERS
 from levers.task import Case
 from levers.trial import Comparison, Margin, Trial, compare, within_margin
 from levers.tuning import Sample, fit, recipe_for
+from levers.tuning.fit import base_folder
 from levers.tuning.handover import HandedOver, hand_over
 from levers.tuning.pilot import Forecast
 from levers.tuning.soft import soften
 from levers.tuning.students import Lesson, Pair, foresee, teach
 
 StudentKind = Literal["head", "encoder", "extractor", "adapter"]
+TAUGHT = "taught"  # files named by a student's adapter that hold its teacher's digest
 HELD_OUT = 10  # one label in ten decides which epoch of an adapter is kept
 
 
 class Distilling(Record):
-    """How to distil. `model` is the smaller causal model of kind `adapter`; `inputs` a file of questions to label.
+    """How to distil. `model` is the smaller causal model of kind `adapter` alone; `inputs` a file of questions.
 
     Without `inputs` the questions of the reviewed examples are labelled. `margin` is the share of passes on test that
     the student may lose; `promote` puts it to use if it is shown to lose less. `soft` is the weight that kind `adapter`
@@ -90,14 +93,18 @@ class Distilled(Record):
 def distill(project: Project, how: Distilling | None = None, teacher: str | Stack | None = None) -> Distilled:
     """Teach a student what a stack answers, and measure it against that stack on test, which is recorded.
 
-    Without `how` all settings are the defaults of `Distilling`.
+    Without `how` all settings are the defaults of `Distilling`; without `teacher` it is the stack in use, or where that
+    is a student, the stack that taught it: nobody learns from its own answers.
 
     Raises:
-        UserError: there are no questions, or no label is confident or reviewed.
+        UserError: a setting cannot be, there are no questions, no label is confident or reviewed, or the stack in use
+            is a student of an unknown teacher.
+        ModelError: the smaller model is not to be had.
     """
     project.follow()
     how = how or Distilling()
-    stack = teacher if isinstance(teacher, Stack) else project.stack(teacher)
+    stack = teacher if isinstance(teacher, Stack) else _teacher(project, teacher)
+    _check(project, stack, how)  # before the teacher is paid
     queue = label_with(project, stack, how)
     if not queue.teaching:
         found, hint = f"{len(queue.labels)} labels, none confident or reviewed", "levers review, or --confidence lower"
@@ -106,6 +113,8 @@ def distill(project: Project, how: Distilling | None = None, teacher: str | Stac
     foreseen = foresee(_pairs(queue), how.lesson, open_embedder("minilm")) if how.kind == "head" else None
     project.keep(stack)
     project.keep(student)
+    if student.model.adapter and student.model.adapter != stack.model.adapter:  # it may learn its own answers anew
+        write_atomic(project.task.state / TAUGHT / student.model.adapter, stack.digest)
     trials = [_test(project, each) for each in (stack, student)]
     margin = within_margin(trials[0], trials[1], how.margin)
     edge = _edge(project, stack, student) if margin.not_worse else None
@@ -136,6 +145,40 @@ def distill(project: Project, how: Distilling | None = None, teacher: str | Stac
     )
 
 
+def _teacher(project: Project, name: str | None) -> Stack:
+    """Return the stack of that name; where none is named and the one in use is a student, the stack that taught it."""
+    stack = project.stack(name)
+    if name is not None or not stack.model.adapter:
+        return stack
+    taught = project.task.state / TAUGHT / stack.model.adapter
+    if taught.is_file():
+        return project.stack(taught.read_text(encoding="utf-8"))
+    if stack.model.id == STUDENT:
+        found, expected = "a student in use, and no word of its teacher", "the teacher by name: `start` or a digest"
+        raise UserError(Problem(file="levers distill", field="TEACHER", found=found, expected=expected))
+    return stack
+
+
+def _check(project: Project, teacher: Stack, how: Distilling) -> None:
+    """Refuse settings that cannot be. Raises UserError, and ModelError where the smaller model is not to be had."""
+
+    def wrong(field: str, found: str, expected: str, hint: str = "") -> UserError:
+        return UserError(Problem(file="levers distill", field=field, found=found, expected=expected, hint=hint))
+
+    if how.kind != "adapter":
+        for field, given in (("soft", how.soft > 0), ("model", "model" in how.model_fields_set)):
+            if given:
+                raise wrong(field, f"kind {how.kind}", "kind adapter, which alone takes it")
+        return
+    root = project.task.root
+    problem = known_reference(how.model, "answer", root)
+    if problem or is_hosted(how.model):
+        raise wrong("model", repr(how.model), "local weights: pocket or hf/", problem.hint if problem else "")
+    if how.soft and (is_hosted(teacher.model.id) or teacher.model.id == STUDENT):
+        raise wrong("soft", f"a teacher {teacher.model.id}", "local weights that write text, such as pocket or hf/")
+    base_folder(how.model, root)
+
+
 def merge(project: Project, into: Path | str, stack: str | Stack | None = None) -> HandedOver:
     """Write a stack's adapter, the weights with it merged in, and the commands that serve them into a new folder.
 
@@ -145,7 +188,7 @@ def merge(project: Project, into: Path | str, stack: str | Stack | None = None) 
     """
     project.follow()
     chosen = stack if isinstance(stack, Stack) else project.stack(stack)
-    if not chosen.model.adapter or chosen.model.id == "student":
+    if not chosen.model.adapter or chosen.model.id == STUDENT:
         found = "a student" if chosen.model.adapter else "no adapter"
         hint = "levers pull tune makes one; students are served by levers alone"
         raise UserError(Problem(file="the stack in use", found=found, expected="a tuned model", hint=hint))
@@ -194,7 +237,7 @@ def _teach(project: Project, teacher: Stack, queue: Queue, how: Distilling) -> t
     right = taught.held_out_right
     checked = "none held out to check" if not taught.held_out else f"{right:.1%} right on those held out"
     words = f"{taught.labels} answers from {taught.pairs} labels, {checked}"
-    return Stack(model=ModelRef(id="student", adapter=taught.folder.name)), words, taught.seconds
+    return Stack(model=ModelRef(id=STUDENT, adapter=taught.folder.name)), words, taught.seconds
 
 
 def _pairs(queue: Queue) -> list[Pair]:
@@ -209,9 +252,6 @@ def _tune(project: Project, teacher: Stack, queue: Queue, how: Distilling) -> tu
     train = [sample for place, sample in enumerate(samples) if place % HELD_OUT]
     recipe = recipe_for(how.model, examples=len(train))
     if how.soft:
-        if is_hosted(teacher.model.id) or teacher.model.id == "student":
-            found, expected = f"a teacher {teacher.model.id}", "local weights that write text, such as pocket or hf/"
-            raise UserError(Problem(file="levers distill", field="soft", found=found, expected=expected))
         asked = [each for place, each in enumerate(_laid_out(project, teacher, queue)) if place % HELD_OUT]
         adapter = project.workshop.adapter(teacher.model.adapter) if teacher.model.adapter else None
         recipe = recipe.model_copy(

@@ -19,6 +19,7 @@ from levers.task.references import split_reference
 from levers.tuning import Sample
 from levers.tuning.hosted import PLACES, HostedTuning, Job, Provider, count_tokens, export, firectl, late_system
 from levers.tuning.retirement import is_gone, warnings
+from levers.tuning.started import digests, refuse_second
 
 TRAIN, HELD = "train.jsonl", "held_out.jsonl"
 POLL = 30.0  # seconds between two looks at a job that is waited for
@@ -30,7 +31,7 @@ class Hosting(Record):
     """Where and how to tune: `model` as the provider names it, `base_url` of another server that speaks the same."""
 
     provider: Provider = "openai"
-    model: str
+    model: str = Field(min_length=1)
     epochs: int = Field(default=3, ge=1)
     suffix: str = Field(default="levers", max_length=SUFFIX)
     base_url: str | None = None
@@ -104,20 +105,23 @@ def hosted_export(
     )
 
 
-def hosted_start(how: Hosting, folder: Path | str) -> Job:
-    """Upload what was exported and create the job.
+def hosted_start(how: Hosting, folder: Path | str, again: bool = False) -> Job:
+    """Upload what was exported and create the job; another job from the same files only `again`.
 
     Raises:
-        ModelError: the base is gone, or the server refuses.
+        UserError: these files were started before, so that there is a job or may be one.
+        ModelError: the base is gone, or the server refuses or is lost; then it says whether a job may have been made.
     """
-    held = Path(folder) / HELD
-    train = Path(folder) / TRAIN
+    train, held_out = Path(folder) / TRAIN, Path(folder) / HELD
+    held = held_out if held_out.is_file() else None
+    if not again:  # before anything is sent
+        refuse_second(Path(folder), digests([train, *([held] if held else [])]))
     opened = HostedTuning(how.provider, how.base_url)
     if how.provider == "openai":
         told = opened.retires(how.model)
         if is_gone(how.model, date.today(), told) and (told or not how.base_url):
             raise ModelError(warnings(how.model, date.today(), told)[0], "tune a base that stays")
-    return opened.start(train, how.model, how.epochs, how.suffix, held if held.is_file() else None)
+    return opened.start(train, how.model, how.epochs, how.suffix, held, again)
 
 
 def hosted_look(provider: Provider, id: str, base_url: str | None = None, wait: bool = False) -> Job:
