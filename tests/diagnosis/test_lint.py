@@ -148,6 +148,88 @@ def test_a_sound_prompt_raises_nothing(text: str) -> None:
     assert lint(prompt(text)) == ()
 
 
+# What holds in some cases, of a part of the answer, of the input, or not at all contradicts nothing.
+UNOPPOSED = [
+    "Return only valid JSON. Do not wrap it in markdown.",
+    "Return only JSON, without a fence.\nNever:\n- explain\n- answer in markdown",
+    "Turn the page, which is written in HTML, into a record. Return only JSON.",
+    "The passages are given in markdown. Reply with only JSON.",
+    'Return only JSON. Write the field "body" in markdown.',
+    "Return only JSON, never write it as bullet points or in\nplain text.",
+    "Be brief: do not write long answers.",
+    "Be brief. Don\u2019t give long explanations.",
+    "Keep it short. Long answers are not read.",
+    "Be brief, unless somebody asks for a comprehensive answer.",
+    "For simple questions be brief; for hard ones explain in great detail.",
+    "If asked for a summary, answer in one sentence. Otherwise explain in great detail.",
+    "Title: in one short sentence. Then explain everything in great detail.",
+    "Give the title in at most 10 words. Write the body with at least 80 words.",
+    "If the text has over 100 words, sum it up in at most 50 words.",
+    "Cite the passages. Never name documents that you were not shown.",
+    "Always cite the passage. Do not mention internal documents.",
+    "Do not cite the sources.",
+    "Never refuse to answer.",
+    "Never refuse, and never say that you do not know.",
+    "Always give an answer. If the answer is not stated, work it out.",
+    "If the customer writes German, answer in German; otherwise answer in English.",
+    "Answer in English. When somebody asks for it, reply in French.",
+    "Answer in English. Never answer in German.",
+    "Customers write in French. You answer in English.",
+    'Answer in English. Some ask "answer in German, please".',
+    "Be thorough as possible in your reasoning, and be brief in the answer.",
+    "Be formal. Use emojis only if the customer does.",
+    "Stay formal rather than use slang.",
+]
+
+
+@pytest.mark.parametrize("text", UNOPPOSED, ids=range(len(UNOPPOSED)))
+def test_what_does_not_hold_at_once_is_no_contradiction(text: str) -> None:
+    assert [each for each in lint(prompt(text)) if each.weight == "breaks"] == []
+
+
+OF_THE_SCHEMA = [
+    'Field values such as "yes" or "no" are written small.',
+    'Set the field "topic" to "none" where no field fits, and say "unknown" in "answer".',
+    'The field "topic" is "refund" or "delivery", else "other".',
+    'Do not add a key "confidence".',
+    'Return the key "answer" ("yes" or "no") and "topic".',
+    "Work step by step with the customer.",
+    'You get an order with the fields "id" and "date".',
+    'The passages are plain text, and "answer" is free text.',
+    "Never write plain text round it. Do not answer in plain text.",
+    "Never show your reasoning.",
+    "Think step by step, then reply with only the object.",
+]
+
+
+@pytest.mark.parametrize("text", OF_THE_SCHEMA, ids=range(len(OF_THE_SCHEMA)))
+def test_values_and_denials_agree_with_the_schema(text: str) -> None:
+    assert [each for each in lint(prompt(f"{JSON}\n{text}", schema=SCHEMA)) if each.weight == "breaks"] == []
+
+
+OPPOSED = [
+    ("length", "Do not explain, just be brief. Give comprehensive answers."),
+    ("length", "If you are unsure, say so. Be brief. Write several paragraphs."),
+    ("length", "Never guess.\n- be brief\n- explain in great detail"),
+    ("format", "Return only JSON. Reply in markdown."),
+    ("language", "Answer in English. Be polite. Answer in German."),
+    ("refusal", "Never refuse. Where no passage helps, answer unknown."),
+    ("language", "Always answer in English. You must reply in German."),
+    ("citation", "Cite every source. Do not mention the sources to the customer."),
+    ("tone", "Stay formal and use slang."),
+    ("schema", 'If you are not sure, set the field "doubt".'),
+    ("schema", 'Use the keys "answer" (a text) and "kind".'),
+    ("schema", 'Fill in the "kind" field.'),
+    ("schema", "Answer in plain text."),
+]
+
+
+@pytest.mark.parametrize(("about", "text"), OPPOSED, ids=[f"{n}-{each[0]}" for n, each in enumerate(OPPOSED)])
+def test_a_contradiction_is_found_beside_conditions_and_denials(about: str, text: str) -> None:
+    schema = {"schema": SCHEMA} if about == "schema" else {}
+    assert f"contradiction-{about}" in [each.rule for each in lint(prompt(text, **schema))]
+
+
 def test_sound_material_raises_nothing() -> None:
     examples = (GOOD, *shown('{"answer": "yes", "topic": "refund"}')[1:])
     golden = (("c1", "Is the shop open on Sunday?", ("no",)),)
