@@ -238,6 +238,15 @@ def test_sound_material_raises_nothing() -> None:
     assert len(SOUND) == 20
 
 
+def test_labels_are_read_as_the_grader_reads_them() -> None:
+    written = ("Refund.", "delivery", "DELIVERY", "refund", "*Delivery*")
+    examples = tuple(Shown(question=f"question {n}", answer=each) for n, each in enumerate(written))
+    assert lint(prompt(CHOICES.replace("label: refund", "label: Refund"), choices=LABELS, examples=examples)) == ()
+    uneven = tuple(Shown(question=f"question {n}", answer=each) for n, each in enumerate(["Refund."] * 5 + ["refund"]))
+    found = lint(prompt(CHOICES, choices=LABELS, examples=uneven))
+    assert [(each.rule, each.found) for each in found] == [("example-balance", "6 of 6 examples say 'refund'")]
+
+
 def test_what_breaks_comes_first() -> None:
     found = lint(prompt("TODO: the weather"))
     assert [each.weight for each in found] == sorted(each.weight for each in found)
