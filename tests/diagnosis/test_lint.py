@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from levers.diagnosis.lint import Finding, Prompt, Shown, lint, prompt_of_file
+from levers.diagnosis.lint import Finding, Prompt, Shown, lint, prompt_of, prompt_of_file
 from levers.errors import UserError
+from levers.stack import Instruct, ModelRef, Shots, Stack
+from levers.task import load
 
 SCHEMA = {
     "type": "object",
@@ -264,14 +266,31 @@ def test_a_file_is_a_prompt(tmp_path: Path) -> None:
         prompt_of_file(tmp_path / "absent.md")
 
 
+FOLDER = Path(__file__).parents[2] / "src" / "levers" / "examples" / "support"
+
+
+def test_every_example_that_may_be_shown_is_read_and_the_longest_are_counted() -> None:
+    task = load(FOLDER)
+    pairs = tuple((f"Question {n}?", '{"answer": "yes", "handover": "no"}') for n in range(11))
+    leaked = (task.partition("test")[0].question, pairs[0][1])
+    model = ModelRef(id="openai/none")
+    shots = Shots(pairs=(*pairs, leaked, ("w" * 1200, "x")), nearest=2)
+    read = prompt_of(task, Stack(model=model, parts=(Instruct(text=BASE), shots)))
+    found = {each.rule: each for each in lint(read.model_copy(update={"cache_minimum": 1024}))}
+    assert len(read.examples) == 13 and "leak" in found and "examples" not in found
+    assert found["cache"].found.startswith(
+        f"about {(len(BASE) + 1201 + len(leaked[0]) + len(leaked[1])) // 4:,} tokens"
+    )
+    assert prompt_of(task, Stack(model=model)).examples == ()
+
+
 def test_findings_are_data() -> None:
     found = lint(prompt(JSON, schema=SCHEMA, examples=shown("no json")))[0]
     assert Finding.model_validate_json(json.dumps(found.model_dump())) == found
 
 
 def test_the_shipped_brief_is_sound() -> None:
-    folder = Path(__file__).parents[2] / "src" / "levers" / "examples" / "support"
-    broken = [each for each in lint(prompt_of_file(folder / "brief.md")) if each.weight == "breaks"]
+    broken = [each for each in lint(prompt_of_file(FOLDER / "brief.md")) if each.weight == "breaks"]
     assert broken == []
 
 

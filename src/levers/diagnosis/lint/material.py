@@ -100,9 +100,8 @@ def leaks(prompt: Prompt) -> Iterator[Finding]:
 
 def sizes(prompt: Prompt) -> Iterator[Finding]:
     """Too long for the window, too long to be read well, too short for the cache that is asked for."""
-    length = (len(prompt.text) + sum(len(each.question) + len(each.answer) for each in prompt.examples)) // (
-        CHARACTERS_PER_TOKEN
-    )
+    shown = sorted((len(each.question) + len(each.answer) for each in prompt.examples), reverse=True)
+    length = (len(prompt.text) + sum(shown[: prompt.nearest])) // CHARACTERS_PER_TOKEN
     limit = threshold("inline")
     if prompt.window is not None and length > prompt.window:
         reason, fix = (
@@ -147,9 +146,10 @@ def serious(prompt: Prompt) -> Iterator[Finding]:
             found = f"no word on the label{'s' if len(absent) > 1 else ''} {', '.join(absent[:5])}"
             fix = f"list the labels{f' of {field}' if field else ''} with a line on each"
             yield _general(prompt, "labels", found, "a label that is not named is not chosen", fix)
-    if len(prompt.examples) > MOST_SHOWN:
+    count = len(prompt.examples[: prompt.nearest])
+    if count > MOST_SHOWN:
         reason = f"{LEAST_SHOWN} to {MOST_SHOWN} do most of the good, and each is paid for with every question (S2)"
-        yield _general(prompt, "examples", f"{len(prompt.examples)} examples", reason, "keep the most different ones")
+        yield _general(prompt, "examples", f"{count} examples", reason, "keep the most different ones")
 
 
 def _parsed(text: str) -> Any:
