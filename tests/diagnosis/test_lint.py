@@ -284,6 +284,20 @@ def test_every_example_that_may_be_shown_is_read_and_the_longest_are_counted() -
     assert prompt_of(task, Stack(model=model)).examples == ()
 
 
+def test_a_local_models_window_is_read_from_its_folder(tmp_path: Path) -> None:
+    task, long = load(FOLDER), Instruct(text=BASE + " word" * 2000)
+
+    def rules(model: str) -> list[str]:
+        return [each.rule for each in lint(prompt_of(task, Stack(model=ModelRef(id=model), parts=(long,))))]
+
+    (tmp_path / "config.json").write_text('{"n_positions": 4096}')
+    assert "window" in rules("pocket") and "window" not in rules(f"hf/{tmp_path}")
+    (tmp_path / "config.json").write_text('{"max_position_embeddings": 512}')
+    assert "window" in rules(f"hf/{tmp_path}")
+    for unknown in ("openai/none", "hf/nobody/nothing", f"hf/{tmp_path}/absent", "student"):
+        assert "window" not in rules(unknown)
+
+
 def test_findings_are_data() -> None:
     found = lint(prompt(JSON, schema=SCHEMA, examples=shown("no json")))[0]
     assert Finding.model_validate_json(json.dumps(found.model_dump())) == found

@@ -5,6 +5,7 @@ from pathlib import Path
 from levers.diagnosis.lint.records import Prompt, Shown
 from levers.diagnosis.probes import expected_texts
 from levers.errors import Problem, UserError
+from levers.model import known_window
 from levers.stack import Instruct, Shots, Stack
 from levers.task import Task
 
@@ -30,6 +31,7 @@ def prompt_of(task: Task, stack: Stack, cache_minimum: int | None = None) -> Pro
         golden=tuple((case.id, case.question, expected_texts(case, task.config.graders)) for case in task.cases),
         choices={spec.field or "": spec.choices for spec in task.config.graders if spec.choices},
         patterns=tuple(spec.pattern for spec in task.config.graders if spec.pattern and not spec.field),
+        window=known_window(stack.model.id, task.root),
         cache_minimum=cache_minimum if stack.model.cache else None,
     )
 
