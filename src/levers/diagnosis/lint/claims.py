@@ -131,8 +131,8 @@ _JOINT = r"(?:,\s*(?:and |or )?|\s+(?:and|or)\s+|\s*[/&]\s*)"
 _KEYS = re.compile(
     r"(?:\b(?:keys|fields)\b(?:\s+(?:are|called|named|such as|like|including))?:?"
     r"|\b(?:key|field)\b(?: (?:called|named))?)"
-    rf"\s*(?P<after>{_QUOTED}(?:(?:\s*\([^()\n]{{0,80}}\))?{_JOINT}{_QUOTED})*)"
-    rf"|(?P<before>{_QUOTED}(?:{_JOINT}{_QUOTED})*)\s+(?:keys?|fields?)\b",
+    rf"\s*(?P<after>{_QUOTED}(?:(?:\s*\([^()\n]{{0,80}}\))?{_JOINT}{_QUOTED}){{0,20}})"
+    rf"|(?P<before>{_QUOTED}(?:{_JOINT}{_QUOTED}){{0,20}})\s+(?:keys?|fields?)\b",
     _FLAGS,
 )
 _NAME = re.compile(r"[\"'`]([A-Za-z_][\w-]*)[\"'`]")

@@ -16,9 +16,11 @@ CHARACTERS_PER_TOKEN = 4  # of English text
 LEAST_SHOWN, MOST_SHOWN = 3, 10  # examples in a prompt (S2)
 _SHARE = 0.8  # of the shown examples: a model that sees one label so often answers with it
 _LONG = 40  # characters of a golden answer that cannot stand in a brief by chance
-_ROLE = re.compile(r"\b(?:you are|you're|act as|your (?:task|job|role))\b|^\W*you \w+", re.IGNORECASE | re.MULTILINE)
+_ROLE = re.compile(
+    r"\b(?:you are|you're|act as|your (?:task|job|role))\b|^[^\w\n]*you \w+", re.IGNORECASE | re.MULTILINE
+)
 _ORDERED = re.compile(
-    r"^\W*(?:answer|classify|extract|summari[sz]e|translate|write|read|review|label|decide|return"
+    r"^[^\w\n]*(?:answer|classify|extract|summari[sz]e|translate|write|read|review|label|decide|return"
     r"|reply|convert|rewrite|draft|grade|list|find|tell)\b",
     re.IGNORECASE | re.MULTILINE,
 )
