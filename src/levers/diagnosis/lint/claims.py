@@ -26,18 +26,14 @@ def _side(pattern: str, *void: Callable[[Clause], bool]) -> _Side:
     return re.compile(pattern, _FLAGS), void
 
 
-def _otherwise_meant(clause: Clause) -> bool:
-    """Say whether the sentence asks for JSON too, or for a form denied, or for what stands in one: "given in HTML"."""
-    return bool(_JSON.search(f"{clause.before} {clause.after}") or _NO_FORM.search(clause.match))
+def _of_json(clause: Clause) -> bool:
+    """Say whether the sentence asks for JSON too."""
+    return _JSON.search(f"{clause.before} {clause.after}") is not None
 
 
 _JSON = re.compile(r"(?<!no )(?<!use )(?<!write )(?<!return )\bjson\b", _FLAGS)
-_NO_FORM = re.compile(
-    r"\b(?:found|given|written|provided|wrapped|enclosed|shown|contained|sent|received|marked) (?:in|as|with)\b"
-    r"|\b(?:not|never|no|without)\b",
-    _FLAGS,
-)
 _ANSWER = r"\b(?:answer|reply|respond|write|return|output|format|give|present|produce|provide|structure)\b"
+_ALL = r"(?: (?:only|always|it|this|them|everything|all|the|your|every|each|answers?|reply|replies|results?))"
 _FORMS = r"(?:markdown|bullet(?:ed)?(?: points?| lists?)?|plain (?:text|prose)|html)\b"
 # Pairs of demands that exclude each other; each side is one way people write it, and what makes it void.
 _OPPOSED: tuple[tuple[str, _Side, _Side], ...] = (
@@ -58,10 +54,10 @@ _OPPOSED: tuple[tuple[str, _Side, _Side], ...] = (
         "format",
         _side(r"\b(?:only|just|nothing but) (?:a |an |valid )*json\b|\bjson (?:object )?only\b", *_OUTRIGHT),
         _side(
-            rf"{_ANSWER}[^.,;:\n]{{0,40}}?\b(?:in|as|with|using) (?:a )?{_FORMS}|\buse (?:a )?{_FORMS}",
+            rf"{_ANSWER}{_ALL}* (?:in|as|with|using) (?:a )?{_FORMS}|\buse (?:a )?{_FORMS}",
             *_OF_THE_WHOLE,
             unaddressed,
-            _otherwise_meant,
+            _of_json,
         ),
     ),
     (
@@ -139,7 +135,7 @@ _NAME = re.compile(r"[\"'`]([A-Za-z_][\w-]*)[\"'`]")
 _BRACKETS = re.compile(r"\([^()]*\)")
 _INPUT = re.compile(
     r"\b(?:inputs?|you (?:get|receive|see|read|are given)|given|contains?|from|documents?|passages?|messages?"
-    r"|questions?|records?|rows?|tickets?|emails?|orders?|requests?|tools?)\b",
+    r"|questions?|records?|rows?|tickets?|emails?|orders?|requests?|tools?|customers?|users?)\b",
     _FLAGS,
 )
 _OUTPUT = re.compile(r"\b(?:json|object|reply|respond|return|answer|output|extract|produce|write)\b", _FLAGS)
@@ -192,7 +188,7 @@ def against_schema(prompt: Prompt) -> Iterator[Finding]:
             if key[1] not in properties and key[1] not in str(prompt.schema_):
                 found = f'the key "{key[1]}", which {prompt.schema_file or "the schema"} does not have'
                 yield _finding(prompt, keys.start(group) + key.start(), found, "schema")
-    for match in demands(prompt.text, _PLAIN, *_OF_THE_WHOLE, unaddressed, _otherwise_meant):
+    for match in demands(prompt.text, _PLAIN, *_OF_THE_WHOLE, unaddressed, _of_json):
         yield _finding(prompt, match.start(), f"{match[0]!r} where the answer must be JSON", "schema")
         break
     for match in demands(prompt.text, _ALOUD, negated, _silent) if not _THOUGHTS & set(properties) else ():

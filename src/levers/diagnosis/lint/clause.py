@@ -20,7 +20,8 @@ _NEGATION = re.compile(
 )
 _DENIED = re.compile(
     r"\b(?:is|are|must|should|may|can|will)(?: not\b| never\b|n['\u2019]t\b)"
-    r"|\b(?:cannot|forbidden|rejected|prohibited|banned|unwanted|wrong)\b",
+    r"|\b(?:cannot|forbidden|rejected|prohibited|banned|unwanted|unnecessary|unhelpful|wrong|worse"
+    r"|too (?:much|many|long))\b",
     re.IGNORECASE,
 )
 # What starts afresh after a negation: "do not explain, just write a list".
