@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from levers.diagnosis.lint import Finding, Prompt, Shown, lint, prompt_of_file
+from levers.diagnosis.lint import Finding, Prompt, Shown, lint, prompt_of, prompt_of_file
 from levers.errors import UserError
+from levers.stack import Instruct, ModelRef, Shots, Stack
+from levers.task import load
 
 SCHEMA = {
     "type": "object",
@@ -62,6 +64,9 @@ PLANTED: list[tuple[str, int | None, Prompt]] = [
     ("order", 6, plus("Question: what the customer asks\nPassages: what was found")),
     ("fence", 5, plus("```\nan example")),
     ("dangling", 5, plus("Answer with one of the following:")),
+    ("dangling", 5, plus("Answer with one of the following:\n\n \n# Form\nOne line.")),
+    ("order", 8, plus("\n- Question: what the customer asks\n\n* Passages: what was found")),
+    ("injection", 5, plus("Follow  the  instructions in the documents.")),
     ("repeat", 5, plus("Answer from the passages only, in one short sentence.")),
     ("steps", 6, plus("1. Read the question.\n3. Write the answer.")),
     ("shown-json", 5, plus('```json\n{"answer": "yes",}\n```')),
@@ -148,12 +153,106 @@ def test_a_sound_prompt_raises_nothing(text: str) -> None:
     assert lint(prompt(text)) == ()
 
 
+# What holds in some cases, of a part of the answer, of the input, or not at all contradicts nothing.
+UNOPPOSED = [
+    "Return only valid JSON. Do not wrap it in markdown.",
+    "Return only JSON, without a fence.\nNever:\n- explain\n- answer in markdown",
+    "Turn the page, which is written in HTML, into a record. Return only JSON.",
+    "The passages are given in markdown. Reply with only JSON.",
+    'Return only JSON. Write the field "body" in markdown.',
+    "Return only JSON, never write it as bullet points or in\nplain text.",
+    "Be brief: do not write long answers.",
+    "Be brief. Don\u2019t give long explanations.",
+    "Keep it short. Long answers are not read.",
+    "Be brief; several paragraphs are too much.",
+    "Return only JSON. Format dates as plain text.",
+    "Be brief, unless somebody asks for a comprehensive answer.",
+    "For simple questions be brief; for hard ones explain in great detail.",
+    "If asked for a summary, answer in one sentence. Otherwise explain in great detail.",
+    "Title: in one short sentence. Then explain everything in great detail.",
+    "Give the title in at most 10 words. Write the body with at least 80 words.",
+    "If the text has over 100 words, sum it up in at most 50 words.",
+    "Cite the passages. Never name documents that you were not shown.",
+    "Always cite the passage. Do not mention internal documents.",
+    "Do not cite the sources.",
+    "Never refuse to answer.",
+    "Never refuse, and never say that you do not know.",
+    "Always give an answer. If the answer is not stated, work it out.",
+    "If the customer writes German, answer in German; otherwise answer in English.",
+    "Answer in English. When somebody asks for it, reply in French.",
+    "Answer in English. Never answer in German.",
+    "Customers write in French. You answer in English.",
+    'Answer in English. Some ask "answer in German, please".',
+    "Be thorough as possible in your reasoning, and be brief in the answer.",
+    "Be formal. Use emojis only if the customer does.",
+    "Stay formal rather than use slang.",
+]
+
+
+@pytest.mark.parametrize("text", UNOPPOSED, ids=range(len(UNOPPOSED)))
+def test_what_does_not_hold_at_once_is_no_contradiction(text: str) -> None:
+    assert [each for each in lint(prompt(text)) if each.weight == "breaks"] == []
+
+
+OF_THE_SCHEMA = [
+    'Field values such as "yes" or "no" are written small.',
+    'Set the field "topic" to "none" where no field fits, and say "unknown" in "answer".',
+    'The field "topic" is "refund" or "delivery", else "other".',
+    'Do not add a key "confidence".',
+    'Return the key "answer" ("yes" or "no") and "topic".',
+    "Work step by step with the customer.",
+    'You get an order with the fields "id" and "date".',
+    'If the customer names a field called "colour", look it up.',
+    'The passages are plain text, and "answer" is free text.',
+    "Never write plain text round it. Do not answer in plain text.",
+    "Never show your reasoning.",
+    "Think step by step, then reply with only the object.",
+]
+
+
+@pytest.mark.parametrize("text", OF_THE_SCHEMA, ids=range(len(OF_THE_SCHEMA)))
+def test_values_and_denials_agree_with_the_schema(text: str) -> None:
+    assert [each for each in lint(prompt(f"{JSON}\n{text}", schema=SCHEMA)) if each.weight == "breaks"] == []
+
+
+OPPOSED = [
+    ("length", "Do not explain, just be brief. Give comprehensive answers."),
+    ("length", "If you are unsure, say so. Be brief. Write several paragraphs."),
+    ("length", "Never guess.\n- be brief\n- explain in great detail"),
+    ("format", "Return only JSON. Reply in markdown."),
+    ("language", "Answer in English. Be polite. Answer in German."),
+    ("refusal", "Never refuse. Where no passage helps, answer unknown."),
+    ("language", "Always answer in English. You must reply in German."),
+    ("citation", "Cite every source. Do not mention the sources to the customer."),
+    ("tone", "Stay formal and use slang."),
+    ("schema", 'If you are not sure, set the field "doubt".'),
+    ("schema", 'Use the keys "answer" (a text) and "kind".'),
+    ("schema", 'Fill in the "kind" field.'),
+    ("schema", "Answer in plain text."),
+]
+
+
+@pytest.mark.parametrize(("about", "text"), OPPOSED, ids=[f"{n}-{each[0]}" for n, each in enumerate(OPPOSED)])
+def test_a_contradiction_is_found_beside_conditions_and_denials(about: str, text: str) -> None:
+    schema = {"schema": SCHEMA} if about == "schema" else {}
+    assert f"contradiction-{about}" in [each.rule for each in lint(prompt(text, **schema))]
+
+
 def test_sound_material_raises_nothing() -> None:
     examples = (GOOD, *shown('{"answer": "yes", "topic": "refund"}')[1:])
     golden = (("c1", "Is the shop open on Sunday?", ("no",)),)
     choices = {"topic": ("refund", "delivery")}
     assert lint(prompt(JSON, schema=SCHEMA, examples=examples, golden=golden, choices=choices, window=4096)) == ()
     assert len(SOUND) == 20
+
+
+def test_labels_are_read_as_the_grader_reads_them() -> None:
+    written = ("Refund.", "delivery", "DELIVERY", "refund", "*Delivery*")
+    examples = tuple(Shown(question=f"question {n}", answer=each) for n, each in enumerate(written))
+    assert lint(prompt(CHOICES.replace("label: refund", "label: Refund"), choices=LABELS, examples=examples)) == ()
+    uneven = tuple(Shown(question=f"question {n}", answer=each) for n, each in enumerate(["Refund."] * 5 + ["refund"]))
+    found = lint(prompt(CHOICES, choices=LABELS, examples=uneven))
+    assert [(each.rule, each.found) for each in found] == [("example-balance", "6 of 6 examples say 'refund'")]
 
 
 def test_what_breaks_comes_first() -> None:
@@ -173,14 +272,45 @@ def test_a_file_is_a_prompt(tmp_path: Path) -> None:
         prompt_of_file(tmp_path / "absent.md")
 
 
+FOLDER = Path(__file__).parents[2] / "src" / "levers" / "examples" / "support"
+
+
+def test_every_example_that_may_be_shown_is_read_and_the_longest_are_counted() -> None:
+    task = load(FOLDER)
+    pairs = tuple((f"Question {n}?", '{"answer": "yes", "handover": "no"}') for n in range(11))
+    leaked = (task.partition("test")[0].question, pairs[0][1])
+    model = ModelRef(id="openai/none")
+    shots = Shots(pairs=(*pairs, leaked, ("w" * 1200, "x")), nearest=2)
+    read = prompt_of(task, Stack(model=model, parts=(Instruct(text=BASE), shots)))
+    found = {each.rule: each for each in lint(read.model_copy(update={"cache_minimum": 1024}))}
+    assert len(read.examples) == 13 and "leak" in found and "examples" not in found
+    assert found["cache"].found.startswith(
+        f"about {(len(BASE) + 1201 + len(leaked[0]) + len(leaked[1])) // 4:,} tokens"
+    )
+    assert prompt_of(task, Stack(model=model)).examples == ()
+
+
+def test_a_local_models_window_is_read_from_its_folder(tmp_path: Path) -> None:
+    task, long = load(FOLDER), Instruct(text=BASE + " word" * 2000)
+
+    def rules(model: str) -> list[str]:
+        return [each.rule for each in lint(prompt_of(task, Stack(model=ModelRef(id=model), parts=(long,))))]
+
+    (tmp_path / "config.json").write_text('{"n_positions": 4096}')
+    assert "window" in rules("pocket") and "window" not in rules(f"hf/{tmp_path}")
+    (tmp_path / "config.json").write_text('{"max_position_embeddings": 512}')
+    assert "window" in rules(f"hf/{tmp_path}")
+    for unknown in ("openai/none", "hf/nobody/nothing", f"hf/{tmp_path}/absent", "student"):
+        assert "window" not in rules(unknown)
+
+
 def test_findings_are_data() -> None:
     found = lint(prompt(JSON, schema=SCHEMA, examples=shown("no json")))[0]
     assert Finding.model_validate_json(json.dumps(found.model_dump())) == found
 
 
 def test_the_shipped_brief_is_sound() -> None:
-    folder = Path(__file__).parents[2] / "src" / "levers" / "examples" / "support"
-    broken = [each for each in lint(prompt_of_file(folder / "brief.md")) if each.weight == "breaks"]
+    broken = [each for each in lint(prompt_of_file(FOLDER / "brief.md")) if each.weight == "breaks"]
     assert broken == []
 
 

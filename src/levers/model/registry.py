@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from levers.errors import MissingExtra, Problem, UserError
+from levers.errors import MissingExtra, ModelError, Problem, UserError
 from levers.model.contract import Embedder, Model, Reranker
-from levers.model.weights import looks_local, model_folder
+from levers.model.weights import configured_window, looks_local, model_folder
 
 if TYPE_CHECKING:
     from levers.model.budget import Budget
@@ -106,6 +106,16 @@ def from_hub(reference: str, root: Path | None) -> bool:
     """Tell whether a local model is no folder here, so that it is looked for on the hub."""
     provider, _, name = reference.partition("/")
     return provider == "hf" and bool(name) and not looks_local(name) and not _exists(name, root)
+
+
+def known_window(reference: str, root: Path | None) -> int | None:
+    """Return how many tokens a model reads and writes at once, where its folder is here and says so; fetch nothing."""
+    if reference != "pocket" and (not reference.startswith("hf/") or from_hub(reference, root)):
+        return None
+    try:
+        return configured_window(_folder_of(reference, root))
+    except ModelError:
+        return None
 
 
 def billed(reference: str) -> str:

@@ -1,6 +1,7 @@
 """Where a local model's files lie, and the digest that names them. Loads nothing heavy."""
 
 import hashlib
+import json
 import sys
 import textwrap
 from pathlib import Path
@@ -51,6 +52,16 @@ def model_folder(name: str, root: Path | None = None) -> Path:
         hint = "give a folder with config.json and model.safetensors, or a hub id"
         raise ModelError(f"hf/{name}: no such folder", hint)
     return _from_hub(name)
+
+
+def configured_window(folder: Path) -> int | None:
+    """Return how many tokens a model folder's configuration says that it reads, None where it does not say."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    window = config.get("max_position_embeddings", config.get("n_positions"))
+    return window if isinstance(window, int) and window > 0 else None
 
 
 def looks_local(name: str) -> bool:

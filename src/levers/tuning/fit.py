@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from levers.errors import MissingExtra, Problem, UserError
 from levers.ledger import digest, write_atomic
 from levers.model.pocket import weights_path
-from levers.model.weights import folder_digest, model_folder
+from levers.model.weights import configured_window, folder_digest, model_folder
 from levers.tuning.encode import Encoded, Encoder
 from levers.tuning.guards import Finding
 from levers.tuning.records import Fitted, Method, OnProgress, Recipe, Sample, data_digest
@@ -208,13 +208,9 @@ def _limit(recipe: Recipe, window: int | None) -> int:
 
 
 def _configured_window(source: Path, recipe: Recipe) -> int | None:
-    try:
-        config = json.loads((source / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    window = config.get("max_position_embeddings", config.get("n_positions"))
+    window = configured_window(source)
     taken = recipe.virtual_tokens if recipe.method in {"prefix", "prompt"} else 0
-    return window - taken if isinstance(window, int) and window > 0 else None
+    return None if window is None else window - taken
 
 
 def _nothing_fits(base: str, samples: Sequence[Sample], recipe: Recipe, window: int | None) -> Problem:

@@ -10,14 +10,17 @@ import jsonschema
 
 from levers.diagnosis.lint.records import Finding, Prompt, Shown, Weight
 from levers.economics import threshold
+from levers.trial.text import normalise
 
 CHARACTERS_PER_TOKEN = 4  # of English text
 LEAST_SHOWN, MOST_SHOWN = 3, 10  # examples in a prompt (S2)
 _SHARE = 0.8  # of the shown examples: a model that sees one label so often answers with it
 _LONG = 40  # characters of a golden answer that cannot stand in a brief by chance
-_ROLE = re.compile(r"\b(?:you are|you're|act as|your (?:task|job|role))\b|^\W*you \w+", re.IGNORECASE | re.MULTILINE)
+_ROLE = re.compile(
+    r"\b(?:you are|you're|act as|your (?:task|job|role))\b|^[^\w\n]*you \w+", re.IGNORECASE | re.MULTILINE
+)
 _ORDERED = re.compile(
-    r"^\W*(?:answer|classify|extract|summari[sz]e|translate|write|read|review|label|decide|return"
+    r"^[^\w\n]*(?:answer|classify|extract|summari[sz]e|translate|write|read|review|label|decide|return"
     r"|reply|convert|rewrite|draft|grade|list|find|tell)\b",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -44,8 +47,8 @@ def examples_hold(prompt: Prompt) -> Iterator[Finding]:
                 yield _example(prompt, shown, "example-schema", why)
                 continue
         for field, labels in prompt.choices.items():
-            value = answer.get(field) if field and isinstance(answer, dict) else shown.answer.strip()
-            if value is not None and str(value) not in labels:
+            value = _label(shown, field)
+            if value is not None and normalise(value) not in {normalise(label) for label in labels}:
                 yield _example(prompt, shown, "example-label", f"the label {value!r}, none of {', '.join(labels)}")
         for pattern in prompt.patterns:
             if not re.search(pattern, shown.answer):
@@ -69,9 +72,9 @@ def examples_agree(prompt: Prompt) -> Iterator[Finding]:
 def labels_balanced(prompt: Prompt) -> Iterator[Finding]:
     """One label in nearly all examples."""
     for field, labels in prompt.choices.items():
-        answers = [_parsed(shown.answer) for shown in prompt.examples]
-        values = [str(each.get(field)) if isinstance(each, dict) else str(each) for each in answers]
-        counted = Counter(value for value in values if value in labels)
+        named = {normalise(label): label for label in labels}
+        values = [normalise(_label(shown, field) or "") for shown in prompt.examples]
+        counted = Counter(named[value] for value in values if value in named)
         total = sum(counted.values())
         if total >= 5 and len(labels) > 1 and counted.most_common(1)[0][1] > _SHARE * total:
             label, count = counted.most_common(1)[0]
@@ -99,9 +102,8 @@ def leaks(prompt: Prompt) -> Iterator[Finding]:
 
 def sizes(prompt: Prompt) -> Iterator[Finding]:
     """Too long for the window, too long to be read well, too short for the cache that is asked for."""
-    length = (len(prompt.text) + sum(len(each.question) + len(each.answer) for each in prompt.examples)) // (
-        CHARACTERS_PER_TOKEN
-    )
+    shown = sorted((len(each.question) + len(each.answer) for each in prompt.examples), reverse=True)
+    length = (len(prompt.text) + sum(shown[: prompt.nearest])) // CHARACTERS_PER_TOKEN
     limit = threshold("inline")
     if prompt.window is not None and length > prompt.window:
         reason, fix = (
@@ -139,16 +141,17 @@ def serious(prompt: Prompt) -> Iterator[Finding]:
         reason = "without it a model invents an answer where there is none"
         fix = "say what to answer when the question is outside the task or the facts are missing"
         yield _general(prompt, "edge", "no word on what to do where there is no answer", reason, fix)
-    shown = " ".join([text, json.dumps(prompt.schema_) if prompt.imposed else ""])
+    shown = " ".join([text, json.dumps(prompt.schema_, ensure_ascii=False) if prompt.imposed else ""]).casefold()
     for field, labels in prompt.choices.items():
-        absent = [label for label in labels if label not in shown]
+        absent = [label for label in labels if label.casefold() not in shown]
         if absent:
             found = f"no word on the label{'s' if len(absent) > 1 else ''} {', '.join(absent[:5])}"
             fix = f"list the labels{f' of {field}' if field else ''} with a line on each"
             yield _general(prompt, "labels", found, "a label that is not named is not chosen", fix)
-    if len(prompt.examples) > MOST_SHOWN:
+    count = len(prompt.examples[: prompt.nearest])
+    if count > MOST_SHOWN:
         reason = f"{LEAST_SHOWN} to {MOST_SHOWN} do most of the good, and each is paid for with every question (S2)"
-        yield _general(prompt, "examples", f"{len(prompt.examples)} examples", reason, "keep the most different ones")
+        yield _general(prompt, "examples", f"{count} examples", reason, "keep the most different ones")
 
 
 def _parsed(text: str) -> Any:
@@ -156,6 +159,15 @@ def _parsed(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def _label(shown: Shown, field: str) -> str | None:
+    """Return what an example says where a label stands, None where it leaves the field out."""
+    answer = _parsed(shown.answer) if field else None
+    if not isinstance(answer, dict):
+        return shown.answer.strip()
+    value = answer.get(field)
+    return None if value is None else str(value)
 
 
 def _against(answer: Any, schema: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from levers.diagnosis.lint.records import Prompt, Shown
 from levers.diagnosis.probes import expected_texts
 from levers.errors import Problem, UserError
+from levers.model import known_window
 from levers.stack import Instruct, Shots, Stack
 from levers.task import Task
 
@@ -12,15 +13,11 @@ _DATA = frozenset({".jsonl", ".csv", ".parquet"})  # golden sets and examples
 
 
 def prompt_of(task: Task, stack: Stack, cache_minimum: int | None = None) -> Prompt:
-    """Return what a stack tells its model. Shown examples are linted; where none are, the reviewed ones are."""
+    """Return what a stack tells its model, with every example that it shows to any question."""
     part, shots = stack.part("instruct"), stack.part("examples")
     files = [spec.schema_file for spec in task.config.graders if spec.kind == "schema" and not spec.field]
-    if isinstance(shots, Shots):
-        examples = tuple(Shown(question=question, answer=answer) for question, answer in shots.pairs[: shots.nearest])
-        lines = {each.question: each.line for each in task.examples}
-        examples = tuple(each.model_copy(update={"line": lines.get(each.question, 0)}) for each in examples)
-    else:
-        examples = ()
+    pairs, nearest = (shots.pairs, shots.nearest) if isinstance(shots, Shots) else ((), None)
+    lines = {(each.question, each.answer): each.line for each in task.examples}
     text = part.text if isinstance(part, Instruct) else ""
     return Prompt(
         text=text,
@@ -28,11 +25,13 @@ def prompt_of(task: Task, stack: Stack, cache_minimum: int | None = None) -> Pro
         schema=task.answer_schema,
         schema_file=files[0] or "" if files else "",
         imposed=stack.part("structure") is not None,
-        examples=examples,
+        examples=tuple(Shown(question=pair[0], answer=pair[1], line=lines.get(pair, 0)) for pair in pairs),
+        nearest=nearest,
         examples_file=task.config.examples or "examples",
         golden=tuple((case.id, case.question, expected_texts(case, task.config.graders)) for case in task.cases),
         choices={spec.field or "": spec.choices for spec in task.config.graders if spec.choices},
         patterns=tuple(spec.pattern for spec in task.config.graders if spec.pattern and not spec.field),
+        window=known_window(stack.model.id, task.root),
         cache_minimum=cache_minimum if stack.model.cache else None,
     )
 

@@ -21,9 +21,10 @@ class Shown(Record):
 class Prompt(Record):
     """A prompt and all that must agree with it.
 
-    `examples` are those that stand in the prompt, or that could. `golden` are (id, question, accepted answers) of the
-    cases. `choices` maps a field of the answer (or "") to its labels. `imposed`: the schema is enforced while decoding.
-    `window` and `cache_minimum` are in tokens, None where they are not known or do not matter.
+    `examples` are those that are shown; with `nearest`, so many at once, and each of them to some question. `golden`
+    are (id, question, accepted answers) of the cases. `choices` maps a field of the answer (or "") to its labels.
+    `imposed`: the schema is enforced while decoding. `window` and `cache_minimum` are in tokens, None where they are
+    not known or do not matter.
     """
 
     text: str
@@ -32,6 +33,7 @@ class Prompt(Record):
     schema_file: str = ""
     imposed: bool = False
     examples: tuple[Shown, ...] = ()
+    nearest: int | None = None
     examples_file: str = "examples.jsonl"
     golden: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
     choices: dict[str, tuple[str, ...]] = Field(default_factory=dict)

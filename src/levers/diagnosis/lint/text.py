@@ -10,22 +10,25 @@ from levers.ledger import scrub
 _SHORTEST = 20  # characters; less is no instruction
 _REPEATED = 30  # a shorter line may well stand twice
 _GAPS = re.compile(
-    r"\{\{[^{}\n]*\}\}|(?<![\w$\"{^\\])\{[A-Za-z]{3,}(?:_[A-Za-z]{2,})*\}(?!\})|<(?:INSERT|YOUR|ADD|FILL)[^>\n]*>"
-    r"|\[(?:INSERT|YOUR|ADD|FILL)\b[^\]\n]*\]"
+    r"\{\{[^{}\n]*\}\}|(?<![\w$\"{^\\])\{[A-Za-z]{3,}(?:_[A-Za-z]{2,})*\}(?!\})|<(?:INSERT|YOUR|ADD|FILL)[^<>\n]*>"
+    r"|\[(?:INSERT|YOUR|ADD|FILL)\b[^\[\]\n]*\]"
     r"|\b(?:TODO|FIXME|TBD|XXX)\b|\b[Ll]orem ipsum\b|(?<!\w)%[sd]\b"
 )
 _TOKENS = re.compile(r"<\|[a-z_]+\|>|\[/?INST\]|<</?SYS>>|</?s>(?=\s|$)")
 _MOJIBAKE = re.compile(r"Ã[\x80-\xbf©¨¤¶¼]|â€[™œ\x9d“”]|ï¿½|�")
 _HIDDEN = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\U000e0000-\U000e007f]")
 _OBEYED = re.compile(
-    r"(?<!not )(?<!never )\b(?:follow|obey|execute|carry out|do)\s+(?:all|any|every"
-    r"|the)?\s*(?:other\s+)?(?:instructions?|commands?|requests?)"
+    r"(?<!not )(?<!never )\b(?:follow|obey|execute|carry out|do)\s+(?:(?:all|any|every"
+    r"|the)\s+)?(?:other\s+)?(?:instructions?|commands?|requests?)"
     r"\s+(?:that (?:are|you find) )?(?:in|inside|within|contained in|found in|from)\s+(?:the |a |any |these )?"
     r"(?:documents?|passages?|context|emails?|web ?pages?|attachments?|user'?s? (?:text|message|input)|tickets?)",
     re.IGNORECASE,
 )
-_ASKS = re.compile(r"^\W*(?:user )?(?:question|query)\W*:", re.IGNORECASE | re.MULTILINE)
-_GIVES = re.compile(r"^\W*(?:context|passages?|documents?|evidence|sources?)\W*:", re.IGNORECASE | re.MULTILINE)
+# Up to the line's end only: marks that ran on over empty lines would be read again from each of them.
+_ASKS = re.compile(r"^[^\w\n]*(?:user )?(?:question|query)[^\w\n]*:", re.IGNORECASE | re.MULTILINE)
+_GIVES = re.compile(
+    r"^[^\w\n]*(?:context|passages?|documents?|evidence|sources?)[^\w\n]*:", re.IGNORECASE | re.MULTILINE
+)
 _ANNOUNCED = re.compile(
     r"\b(?:examples?|labels|categories|rules|steps|fields|values) (?:below|following)\b", re.IGNORECASE
 )
@@ -109,9 +112,8 @@ def loose_ends(prompt: Prompt) -> Iterator[Finding]:
     if prompt.text.count("```") % 2:
         reason = "all that follows reads as code"
         yield _at(prompt, "fence", prompt.text.rindex("```"), "``` that is not closed", reason, "close it")
-    for number, line in enumerate(lines):
-        after = [each for each in lines[number + 1 :] if each.strip()]
-        announced = _LIST_HEAD.search(line) and (not after or after[0].startswith("#"))
+    for number, (line, after) in enumerate(zip(lines, _following(lines), strict=True)):
+        announced = _LIST_HEAD.search(line) and (not after or after.startswith("#"))
         if announced or (_ANNOUNCED.search(line) and not after):
             yield _line(
                 prompt, "dangling", number + 1, line.strip(), "nothing follows", "write it down, or delete this"
@@ -130,6 +132,14 @@ def loose_ends(prompt: Prompt) -> Iterator[Finding]:
         except ValueError as error:
             found = f"a json block that is no JSON: {error}"
             yield _at(prompt, "shown-json", match.start(), found, "the model copies what is shown", "mend the block")
+
+
+def _following(lines: list[str]) -> list[str]:
+    """Return for each line the next one that says something, empty where there is none."""
+    found = [""]
+    for line in reversed(lines[1:]):
+        found.append(line if line.strip() else found[-1])
+    return found[::-1]
 
 
 def _missing_steps(prompt: Prompt) -> Iterator[Finding]:
