@@ -196,6 +196,51 @@ def test_bad_input_is_refused_with_a_hint(words: str, says: list[str]) -> None:
     assert in_json.exit_code == 2 and json.loads(in_json.stdout)["problems"]
 
 
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("advise --symptoms cost --volume 1e308/day", ["--volume"]),
+        ("advise --symptoms cost --volume 1e-320/day", ["--volume"]),
+        ("advise --symptoms cost --volume 1/day --prompt 1e308 --output 1e308 --seconds 1e308s --weights latency=1e308",
+         ["--prompt", "--output", "--seconds", "--weights"]),
+        ("cost answer openai/gpt-4o --input 1 --output 1e308 --tools 20000", ["--output", "--tools"]),
+        ("cost vram 8b --batch 1e300 --tokens 1e308", ["--batch", "--tokens"]),
+        ("cost vram 8b --rank 1e308", ["--rank"]),
+        ("cost index --corpus 1e308 --dimensions 1e308 --documents-change 1e308/day",
+         ["--corpus", "--dimensions", "--documents-change"]),
+        ("cost training gpu/h100 --examples 5 --tokens 5 --epochs 1e308 --hours 1e308", ["--epochs", "--hours"]),
+        ("cost latency --target 1e308s --step a=1e305s/1e305s --step b=1e305s/1e305s", ["--target", "--step"]),
+        ("cost breakeven prompting tuning --volume 1e-300/day", ["--volume"]),
+        ("cost breakeven x:per-answer=1e308 tuning --volume 1/day", ["x: per answer"]),
+        ("cost tco tuning --volume 1/day --changes 1e308/day --week 1e308", ["--changes", "--week"]),
+    ],
+)  # fmt: skip
+def test_figures_that_no_case_has_are_refused_by_name(words: str, names: list[str]) -> None:
+    test_bad_input_is_refused_with_a_hint(words, names)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "advise --symptoms cost,tools --volume 1e15/day --prompt 1e15 --output 1e15 --requirements-change 1e15/year "
+        "--week 1e15 --corpus 1e15 --p95 1e12s --weights latency=1e15",
+        "advise --symptoms cost,tools --volume 1e-15/day --prompt 1 --output 0",
+        "cost answer openai/gpt-4o --input 1e15 --output 1e15 --tools 9 --retries 1e-15 --volume 1e15/day",
+        "cost vram 70b --batch 1e15 --tokens 1e15 --rank 1e15",
+        "cost index --corpus 1e15 --dimensions 1e15 --passage 1 --documents-change 1e15/year",
+        "cost training gpu/h100 --examples 1e15 --tokens 1e15 --epochs 1e15 --hours 1e15",
+        "cost latency --target 1e12s --step a=1e12s/1e12s --step b=0ms/1e12s",
+        "cost breakeven a:per-answer=1e15,setup=0 b:per-answer=1e-15,setup=1e15 --volume 1e-15/day",
+        "cost breakeven a:per-answer=2e-15 b:per-answer=1e-15,setup=1e15 --volume 1e-15/day",
+        "cost tco a:per-answer=1e15,cycle=1e15,cycles=1e15,kind=tuning --volume 1e15/day",
+    ],
+)
+def test_the_largest_and_smallest_figures_are_reckoned_with(words: str) -> None:
+    code, found = asked(*words.split())
+    assert code in {0, 1} and found and "Infinity" not in json.dumps(found)
+    assert levers(*words.split()).exit_code == code
+
+
 def test_a_name_with_brackets_is_shown_as_it_is() -> None:
     result = levers("cost", "tco", "A[/x]:per-answer=0.01", "--volume", "10/day")
     assert result.exit_code == 0 and "A[/x]" in result.stdout

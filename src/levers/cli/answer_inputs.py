@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from levers import verbs
 from levers.economics import (
     LIFETIMES,
+    TOOL_ROUNDS,
     AnswerCost,
     AnswerShape,
     Asked,
@@ -87,7 +88,9 @@ def volume_of(text: str | None, project: Path | None, reader: Reader) -> float |
     """Return the answers a day that were said, or those of the project."""
     if text is not None:
         return reader.per_day("--volume", text)
-    return verbs.task_of(project).config.traffic.answers_per_day if project is not None else None
+    if project is None:
+        return None
+    return reader.number("traffic.answers_per_day", verbs.task_of(project).config.traffic.answers_per_day)
 
 
 def answer(model: str | None, given: "AnswerOptions") -> Answered:
@@ -226,7 +229,7 @@ def _shape(model: str, given: "AnswerOptions", book: PriceBook, reader: Reader) 
         question=reader.whole("--question", given.question or QUESTION) if given.embed else 0,
         rerank=given.rerank,
         retries=reader.share("--retries", given.retries or "0"),
-        tools=reader.whole("--tools", given.tools or "0"),
+        tools=reader.whole("--tools", given.tools or "0", high=TOOL_ROUNDS),
         tool_tokens=reader.whole("--tool-tokens", given.tool_tokens or "0"),
         seconds=reader.seconds("--seconds", given.seconds or "0s", "300ms"),
         embed_seconds=reader.seconds("--embed-seconds", given.embed_seconds or "0s", "20ms"),

@@ -40,7 +40,6 @@ from levers.economics import payback as pay_back
 from levers.economics.memory import METHODS, OPTIMIZERS, PRECISIONS
 from levers.economics.offers import read_offer
 from levers.economics.quantities import PER_DAY
-from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.plan.facts import tables
 
@@ -81,11 +80,7 @@ class Held(Record):
 def owned(texts: Sequence[str], given: "OfferOptions") -> Owned:
     """Read `levers cost tco`."""
     offers, traffic, notes = _offers(texts, given)
-    try:
-        return Owned(owned=tuple(ownership(each, traffic) for each in offers), notes=notes)
-    except OverflowError:
-        problem = Problem(file="OFFER, --volume", found="a total too large to count", expected="smaller figures")
-        raise UserError(problem) from None
+    return Owned(owned=tuple(ownership(each, traffic) for each in offers), notes=notes)
 
 
 def compared(now: str, other: str, given: "OfferOptions") -> Compared:
@@ -227,7 +222,7 @@ def _one_of(name: str, text: str, known: Sequence[str], reader: Reader) -> None:
 def latency(given: "LatencyOptions") -> LatencyBudget:
     """Read `levers cost latency`."""
     reader = Reader()
-    target = reader.seconds("--target", given.target, "800ms") * 1000
+    target = reader.milliseconds("--target", given.target)
     steps = [found for text in given.step or () if (found := _step(text, reader))]
     total: StepTime | None = None
     if given.prompt is not None:
@@ -252,8 +247,8 @@ def _step(text: str, reader: Reader) -> StepTime | None:
         reader.refuse("--step", repr(text), "name=p50/p95, or one of " + ", ".join(latencies()))
         return None
     middle, slash, tail = times.partition("/")
-    p50 = reader.seconds("--step", middle, "40ms") * 1000
-    p95 = reader.seconds("--step", tail, "90ms") * 1000 if slash else p50
+    p50 = reader.milliseconds("--step", middle, "40ms")
+    p95 = reader.milliseconds("--step", tail, "90ms") if slash else p50
     if not slash:
         reader.refuse(
             "--step", repr(text), "p50 and p95", f"write {name}={middle}/…: a budget is for the 95th percentile"

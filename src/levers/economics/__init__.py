@@ -1,6 +1,16 @@
 """Prices, costs, memory, latency and the field's reference figures: pure arithmetic, nothing measured or asked."""
 
-from levers.economics.answers import AnswerCost, AnswerShape, Call, Item, bill, calls_of, routed, shape_problems
+from levers.economics.answers import (
+    TOOL_ROUNDS,
+    AnswerCost,
+    AnswerShape,
+    Call,
+    Item,
+    bill,
+    calls_of,
+    routed,
+    shape_problems,
+)
 from levers.economics.book import PriceBook
 from levers.economics.budgets import LatencyBudget, StepTime, latency_budget, prompt_overhead, reference_step
 from levers.economics.caching import Asked, CacheCase, cache_case, expected_hit_rate, prefix_cost
@@ -55,6 +65,7 @@ from levers.economics.usage import Usage
 __all__ = [
     "CACHE_MINIMUM",
     "LIFETIMES",
+    "TOOL_ROUNDS",
     "CYCLES",
     "DAYS_PER_MONTH",
     "DAYS_PER_YEAR",

@@ -135,7 +135,8 @@ def _read_one(name: str, text: str, reader: Reader) -> Any:
     if name == "weights":
         return _weights(text, reader)
     if name in {"p95_ms", "seconds"}:
-        return reader.seconds(name, text, "1500ms") * (1000 if name == "p95_ms" else 1)
+        read_time = reader.milliseconds if name == "p95_ms" else reader.seconds
+        return read_time(name, text, "1500ms")
     if name == "week":
         return reader.span(name, text, "USD").model_copy(update={"name": "an engineer-week"})
     readers = {"volume": reader.per_day, "schema_failures": reader.share}
