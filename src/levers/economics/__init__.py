@@ -20,7 +20,7 @@ from levers.economics.offers import CYCLES, left_out, maintenance_weeks, named_o
 from levers.economics.ownership import Offer, Ownership, Upkeep, ownership
 from levers.economics.payback import Payback, payback
 from levers.economics.price import CostFigure, Origin, Price, Provenance, answer_cost, cost_figure, weakest
-from levers.economics.quantities import Reader, often
+from levers.economics.quantities import Reader, figure, often
 from levers.economics.ranges import Range, fixed
 from levers.economics.reference import (
     Figure,
@@ -112,6 +112,7 @@ __all__ = [
     "cost_figure",
     "costs",
     "expected_hit_rate",
+    "figure",
     "fixed",
     "gate",
     "gates",

@@ -151,6 +151,13 @@ class Reader:
         return 0.0
 
 
+def figure(value: float) -> float:
+    """Return a figure that code gives as it is. Raises ValueError where `Reader` would refuse it."""
+    if value == 0 or SMALLEST <= value <= LARGEST:
+        return value
+    raise ValueError(f"{value} is neither 0 nor between {SMALLEST:g} and {LARGEST:g}")
+
+
 def often(per_year: float) -> str:
     """Say how often something changes, in the word it was given in where there is one: weekly, or 6 times a year."""
     words = {rate: name for name, rate in CHANGES_PER_YEAR.items()}
