@@ -141,6 +141,10 @@ def test_advice_from_a_file(tmp_path: Path) -> None:
         ("cost answer openai/gpt-4o --input 2k --output 9 --hit-rate 5%", ["--prefix", "leave --hit-rate out"]),
         ("cost answer openai/gpt-4o --input 2k --output 9 --tool-tokens 5 --question 5 --seconds 3s --embed-seconds 1s",
          ["--tool-tokens", "--question", "--embed-seconds", "changes nothing", "--seconds", "paid by the token"]),
+        ("cost answer openai/gpt-4o --input 2k --output 9 --embed openai/text-embedding-3-small --embed-seconds 1s",
+         ["--embed-seconds", "paid by the token"]),
+        ("cost answer openai/gpt-4o --input 2k --output 9 --embed minilm --embed-seconds 1s --seconds 1s",
+         ["--seconds", "paid by the token"]),
         ("cost answer openai/gpt-4o --input 2k --output 9 --route openai/gpt-4o-mini=80% --route pocket=50%",
          ["shares of 1.3", "1 at the most"]),
         ("cost answer openai/gpt-4o --input 2k --output 9 --lifetime 1h", ["--lifetime", "no --prefix"]),
@@ -180,7 +184,13 @@ def test_advice_from_a_file(tmp_path: Path) -> None:
         ("cost latency --target 800", ["--target", "write 800ms"]),
         ("cost latency --target 1s", ["--step"]),
         ("cost latency --target 1s --step a=5ms", ["p50 and p95"]),
+        ("cost latency --target 1s --step a=5ms/6ms --step a=7ms/8ms", ["--step", "2 of 'a'"]),
+        ("cost latency --target 1s --step =5ms/6ms", ["--step", "name=p50/p95"]),
         ("cost scenario free-lunch", ["prompt-wall"]),
+        ("cost scenario prompt-wall --list", ["--list", "'prompt-wall' beside it"]),
+        ("cost tco x:per-answer=0.01,per-answer=0.02 --volume 1/day", ["OFFER x", "two of per-answer"]),
+        ("cost gates --have 5 --have lora=5 --have lora=6 --have 7", ["two of lora", "two of all goals"]),
+        ("advise --symptoms facts --weights latency=2,latency=0", ["--weights", "two of latency"]),
         ("cost facts gossip", ["one of"]),
         ("advise --symptoms fact --volume 5 --weights latency=x",
          ["--symptoms", "--volume", "--weights", "did you mean facts?"]),
@@ -217,6 +227,14 @@ def test_bad_input_is_refused_with_a_hint(words: str, says: list[str]) -> None:
 )  # fmt: skip
 def test_figures_that_no_case_has_are_refused_by_name(words: str, names: list[str]) -> None:
     test_bad_input_is_refused_with_a_hint(words, names)
+
+
+@pytest.mark.parametrize(
+    "words", ["cost tco tuning --volume 5..1e308/day", "cost latency --target 1s --step a=1s/1e308s"]
+)
+def test_an_end_that_is_refused_is_not_called_the_lower_one(words: str) -> None:
+    code, found = asked(*words.split())
+    assert code == 2 and ["1e+15" in each["expected"] for each in found["problems"]] == [True]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,14 @@ def test_a_prompt_too_short_for_a_cache_saves_nothing_by_one(tmp_path: Path) -> 
     assert "4,096" in said
 
 
+def test_ten_thousand_tokens_are_not_few() -> None:
+    case = Circumstances(symptoms=("facts",), corpus=10_000, privacy="access")
+    found = advise(case)
+    assert not between(found, "corpus", "privacy")
+    assert "10,000 tokens are 10,000 or more" in next(each.why for each in found.not_ if each.lever == "inline")
+    assert between(advise(case.model_copy(update={"corpus": 9999})), "corpus", "privacy")
+
+
 def test_documents_in_the_prompt_make_it_long_enough() -> None:
     both = Circumstances(symptoms=("facts", "cost"), corpus=5000, prompt=500)
     assert not between(advise(both), "symptoms: cost", "prompt")

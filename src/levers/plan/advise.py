@@ -231,7 +231,7 @@ def _wrong(case: Circumstances, chosen: list[Signal], order: tuple[str, ...]) ->
     knowledge = {"facts", "domain", "documents"} & {*case.symptoms}
     limit = threshold("inline")
     if knowledge and case.corpus is not None and case.corpus >= limit.high:
-        why = f"{case.corpus:,} tokens are beyond {limit.high:,.0f}: each question would pay for all of them"
+        why = f"{case.corpus:,} tokens are {limit.high:,.0f} or more: each question would pay for all of them"
         yield Wrong(lever="inline", why=why, source=limit.source)
     wall = threshold("prompt wall")
     if case.prompt > wall.high:

@@ -90,7 +90,7 @@ def _knowledge(case: Circumstances, order: tuple[str, ...]) -> Iterator[Conflict
             "an index is built in minutes: say how old an answer may be",
             "S2",
         )
-    small = case.corpus is not None and 0 < case.corpus <= threshold("inline").high
+    small = case.corpus is not None and 0 < case.corpus < threshold("inline").high
     if small and case.privacy == "access" and wants:
         yield _say(
             "corpus",
