@@ -58,3 +58,7 @@ def test_what_was_all_tried_in_vain_is_not_advised_again_without_a_word() -> Non
     found = advise(Circumstances(symptoms=("facts", "tone"), tried=("retrieve",)))
     assert [move.lever for move in found.order] == ["examples", "tune", "retrieve"]
     assert between(found, "symptoms: facts", "tried") and not between(found, "symptoms: tone", "tried")
+    said = {(turn.question, turn.answer): turn.follows for turn in found.path}
+    assert said["What was tried in vain?", "retrieve"] == "nothing is left that mends this"
+    all_tried = advise(Circumstances(symptoms=("tone",), tried=("examples", "tune")))
+    assert not any(turn.question.startswith("Is examples exhausted") for turn in all_tried.path)

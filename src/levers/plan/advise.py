@@ -168,12 +168,12 @@ def _moves(case: Circumstances, signal: Signal, path: list[Turn]) -> list[Move]:
         moves = _schema(case, moves, path)
     tried = [move for move in moves if move.lever in case.tried]
     left = [move for move in moves if move.lever not in case.tried]
-    if tried and left:
+    if tried:
         names = ", ".join(move.lever for move in tried)
-        follows = f"it has hit its wall: {left[0].lever} is next"
+        follows = f"it has hit its wall: {left[0].lever} is next" if left else "nothing is left that mends this"
         path.append(Turn(question="What was tried in vain?", answer=names, follows=follows, source="S0, S2"))
-        moves = left
-    later = [move for move in moves[1:] if move.lever in {"tune", "distill"}]
+        moves = left or moves
+    later = [move for move in left[1:] if move.lever in {"tune", "distill"}]
     for move in later:
         follows = f"{move.lever} waits until {moves[0].lever} has hit a measured wall"
         path.append(
