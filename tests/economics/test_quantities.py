@@ -71,6 +71,13 @@ def test_what_no_case_has_is_refused_in_whatever_unit(read: str, text: str) -> N
     assert len(reader.problems) == 1
 
 
+def test_too_many_are_not_called_negative() -> None:
+    reader = Reader()
+    reader.whole("--tools", "20000", high=1000)
+    (problem,) = reader.problems
+    assert problem.expected == "a number, between 0 and 1000" and not problem.hint
+
+
 def test_a_range_is_two_ends_in_order() -> None:
     reader = Reader()
     assert (reader.span("x", "15000..30000", "USD").low, reader.span("x", "$5k", "USD").high) == (15_000, 5_000)

@@ -142,7 +142,7 @@ class Reader:
             return self._refuse(name, text, f"{high:g} at the most", "too large to reckon with: is the unit right?")
         limit = f"{low:g} or more" if high == LARGEST else f"between {low:g} and {high:g}"
         return self._refuse(
-            name, text, f"a number, {limit}", "costs and volumes are never negative" if low == 0 else ""
+            name, text, f"a number, {limit}", "costs and volumes are never negative" if value < 0 else ""
         )
 
     def _refuse(self, name: str, text: str | float, expected: str, hint: str) -> float:
