@@ -141,6 +141,10 @@ def test_advice_from_a_file(tmp_path: Path) -> None:
         ("cost answer openai/gpt-4o --input 2k --output 9 --hit-rate 5%", ["--prefix", "leave --hit-rate out"]),
         ("cost answer openai/gpt-4o --input 2k --output 9 --tool-tokens 5 --question 5 --seconds 3s --embed-seconds 1s",
          ["--tool-tokens", "--question", "--embed-seconds", "changes nothing", "--seconds", "paid by the token"]),
+        ("cost answer openai/gpt-4o --input 2k --output 9 --embed openai/text-embedding-3-small --embed-seconds 1s",
+         ["--embed-seconds", "paid by the token"]),
+        ("cost answer openai/gpt-4o --input 2k --output 9 --embed minilm --embed-seconds 1s --seconds 1s",
+         ["--seconds", "paid by the token"]),
         ("cost answer openai/gpt-4o --input 2k --output 9 --route openai/gpt-4o-mini=80% --route pocket=50%",
          ["shares of 1.3", "1 at the most"]),
         ("cost answer openai/gpt-4o --input 2k --output 9 --lifetime 1h", ["--lifetime", "no --prefix"]),
@@ -180,7 +184,13 @@ def test_advice_from_a_file(tmp_path: Path) -> None:
         ("cost latency --target 800", ["--target", "write 800ms"]),
         ("cost latency --target 1s", ["--step"]),
         ("cost latency --target 1s --step a=5ms", ["p50 and p95"]),
+        ("cost latency --target 1s --step a=5ms/6ms --step a=7ms/8ms", ["--step", "2 of 'a'"]),
+        ("cost latency --target 1s --step =5ms/6ms", ["--step", "name=p50/p95"]),
         ("cost scenario free-lunch", ["prompt-wall"]),
+        ("cost scenario prompt-wall --list", ["--list", "'prompt-wall' beside it"]),
+        ("cost tco x:per-answer=0.01,per-answer=0.02 --volume 1/day", ["OFFER x", "two of per-answer"]),
+        ("cost gates --have 5 --have lora=5 --have lora=6 --have 7", ["two of lora", "two of all goals"]),
+        ("advise --symptoms facts --weights latency=2,latency=0", ["--weights", "two of latency"]),
         ("cost facts gossip", ["one of"]),
         ("advise --symptoms fact --volume 5 --weights latency=x",
          ["--symptoms", "--volume", "--weights", "did you mean facts?"]),
@@ -194,6 +204,59 @@ def test_bad_input_is_refused_with_a_hint(words: str, says: list[str]) -> None:
         assert each in result.stderr
     in_json = levers(*words.split(), "--json")
     assert in_json.exit_code == 2 and json.loads(in_json.stdout)["problems"]
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("advise --symptoms cost --volume 1e308/day", ["--volume"]),
+        ("advise --symptoms cost --volume 1e-320/day", ["--volume"]),
+        ("advise --symptoms cost --volume 1/day --prompt 1e308 --output 1e308 --seconds 1e308s --weights latency=1e308",
+         ["--prompt", "--output", "--seconds", "--weights"]),
+        ("cost answer openai/gpt-4o --input 1 --output 1e308 --tools 20000", ["--output", "--tools"]),
+        ("cost vram 8b --batch 1e300 --tokens 1e308", ["--batch", "--tokens"]),
+        ("cost vram 8b --rank 1e308", ["--rank"]),
+        ("cost index --corpus 1e308 --dimensions 1e308 --documents-change 1e308/day",
+         ["--corpus", "--dimensions", "--documents-change"]),
+        ("cost training gpu/h100 --examples 5 --tokens 5 --epochs 1e308 --hours 1e308", ["--epochs", "--hours"]),
+        ("cost latency --target 1e308s --step a=1e305s/1e305s --step b=1e305s/1e305s", ["--target", "--step"]),
+        ("cost breakeven prompting tuning --volume 1e-300/day", ["--volume"]),
+        ("cost breakeven x:per-answer=1e308 tuning --volume 1/day", ["x: per answer"]),
+        ("cost tco tuning --volume 1/day --changes 1e308/day --week 1e308", ["--changes", "--week"]),
+    ],
+)  # fmt: skip
+def test_figures_that_no_case_has_are_refused_by_name(words: str, names: list[str]) -> None:
+    test_bad_input_is_refused_with_a_hint(words, names)
+
+
+@pytest.mark.parametrize(
+    "words", ["cost tco tuning --volume 5..1e308/day", "cost latency --target 1s --step a=1s/1e308s"]
+)
+def test_an_end_that_is_refused_is_not_called_the_lower_one(words: str) -> None:
+    code, found = asked(*words.split())
+    assert code == 2 and ["1e+15" in each["expected"] for each in found["problems"]] == [True]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "advise --symptoms cost,tools --volume 1e15/day --prompt 1e15 --output 1e15 --requirements-change 1e15/year "
+        "--week 1e15 --corpus 1e15 --p95 1e12s --weights latency=1e15",
+        "advise --symptoms cost,tools --volume 1e-15/day --prompt 1 --output 0",
+        "cost answer openai/gpt-4o --input 1e15 --output 1e15 --tools 9 --retries 1e-15 --volume 1e15/day",
+        "cost vram 70b --batch 1e15 --tokens 1e15 --rank 1e15",
+        "cost index --corpus 1e15 --dimensions 1e15 --passage 1 --documents-change 1e15/year",
+        "cost training gpu/h100 --examples 1e15 --tokens 1e15 --epochs 1e15 --hours 1e15",
+        "cost latency --target 1e12s --step a=1e12s/1e12s --step b=0ms/1e12s",
+        "cost breakeven a:per-answer=1e15,setup=0 b:per-answer=1e-15,setup=1e15 --volume 1e-15/day",
+        "cost breakeven a:per-answer=2e-15 b:per-answer=1e-15,setup=1e15 --volume 1e-15/day",
+        "cost tco a:per-answer=1e15,cycle=1e15,cycles=1e15,kind=tuning --volume 1e15/day",
+    ],
+)
+def test_the_largest_and_smallest_figures_are_reckoned_with(words: str) -> None:
+    code, found = asked(*words.split())
+    assert code in {0, 1} and found and "Infinity" not in json.dumps(found)
+    assert levers(*words.split()).exit_code == code
 
 
 def test_a_name_with_brackets_is_shown_as_it_is() -> None:

@@ -54,6 +54,30 @@ def test_what_is_refused_names_itself_and_the_way_out(read: str, text: str, hint
     assert problem.file == "--it" and text in problem.found and hint in problem.hint
 
 
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        ("number", "1e308"), ("number", "1e400"), ("whole", "2e15"), ("per_day", "1e11/s"), ("per_year", "1e14/day"),
+        ("seconds", "1e14h"), ("milliseconds", "1e13s"), ("bytes", "1e10TB"), ("span", "1..1e16"),
+        ("number", "1e-320"), ("per_day", "1e-14/year"), ("seconds", "1e-13ms"), ("share", "1e-14%"),
+        ("share", "1e400%"), ("span", "1e-20..1"),
+    ],
+)  # fmt: skip
+def test_what_no_case_has_is_refused_in_whatever_unit(read: str, text: str) -> None:
+    reader = Reader()
+    found = reader.span("--it", text, "USD") if read == "span" else getattr(reader, read)("--it", text)
+    assert [problem.file for problem in reader.problems] == ["--it"] and found is not None
+    assert reader.number("--it", "1e15") == 1e15 and reader.number("--it", "1e-15") == 1e-15
+    assert len(reader.problems) == 1
+
+
+def test_too_many_are_not_called_negative() -> None:
+    reader = Reader()
+    reader.whole("--tools", "20000", high=1000)
+    (problem,) = reader.problems
+    assert problem.expected == "a number, between 0 and 1000" and not problem.hint
+
+
 def test_a_range_is_two_ends_in_order() -> None:
     reader = Reader()
     assert (reader.span("x", "15000..30000", "USD").low, reader.span("x", "$5k", "USD").high) == (15_000, 5_000)

@@ -101,6 +101,24 @@ def test_small_stable_knowledge_goes_into_the_prompt() -> None:
         assert advise(Circumstances(**{**plain, **change})).lever == "retrieve"
 
 
+def test_what_is_advised_is_not_overkill_as_well() -> None:
+    found = advise(Circumstances(symptoms=("facts", "documents"), corpus=5000))
+    assert {"inline", "retrieve"} <= {*levers(found)} and "retrieve" not in [each.lever for each in found.not_]
+
+
+@pytest.mark.parametrize(
+    ("case", "lever", "why"),
+    [
+        ({"symptoms": ("tone", "domain"), "corpus": 5000}, "inline", "wrong answers in my domain"),
+        ({"symptoms": ("tools", "facts"), "documents_change": LIVE}, "query", "wrong, outdated or unknown facts"),
+        ({"symptoms": ("tools", "brief")}, "instruct", "does not follow the brief"),
+    ],
+)
+def test_the_first_levers_reason_is_the_symptom_that_it_mends(case: dict[str, Any], lever: str, why: str) -> None:
+    found = advise(Circumstances.model_validate(case))
+    assert found.lever == lever and found.why.startswith(why)
+
+
 def test_what_changes_live_is_queried() -> None:
     assert advise(Circumstances(symptoms=("facts",), documents_change=LIVE, corpus=10**6)).lever == "query"
 

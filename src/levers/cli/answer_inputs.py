@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from levers import verbs
 from levers.economics import (
     LIFETIMES,
+    TOOL_ROUNDS,
     AnswerCost,
     AnswerShape,
     Asked,
@@ -87,7 +88,9 @@ def volume_of(text: str | None, project: Path | None, reader: Reader) -> float |
     """Return the answers a day that were said, or those of the project."""
     if text is not None:
         return reader.per_day("--volume", text)
-    return verbs.task_of(project).config.traffic.answers_per_day if project is not None else None
+    if project is None:
+        return None
+    return reader.number("traffic.answers_per_day", verbs.task_of(project).config.traffic.answers_per_day)
 
 
 def answer(model: str | None, given: "AnswerOptions") -> Answered:
@@ -113,7 +116,8 @@ def answer(model: str | None, given: "AnswerOptions") -> Answered:
     plain = _shape(name, given, book, reader)
     asked = [each for each in (*(way for way, _ in ways), given.embed, given.rerank) if each]
     reader.problems += [book.missing(each) for each in dict.fromkeys(asked) if book.find(each) is None]
-    _priced_by_the_hour(given, asked, book, reader)
+    _priced_by_the_hour("--seconds", given.seconds, [way for way, _ in ways], book, reader)
+    _priced_by_the_hour("--embed-seconds", given.embed_seconds, [given.embed] if given.embed else [], book, reader)
     if plain.prefix and given.hit_rate is None and volume is None:
         hint = "say the share of answers that find it cached, or how much is asked (--volume), which gives that share"
         reader.refuse("--prefix", f"{plain.prefix:,} tokens and no hit rate", "--hit-rate or --volume", hint)
@@ -145,13 +149,12 @@ def _unused(given: "AnswerOptions", reader: Reader) -> None:
         reader.refuse("--lifetime", "no --prefix", "the tokens that every call begins with")
 
 
-def _priced_by_the_hour(given: "AnswerOptions", models: list[str], book: PriceBook, reader: Reader) -> None:
-    found = [book.find(each) for each in models]
-    if given.seconds is not None and not any(each and "compute_hour" in each.origins for each in found):
+def _priced_by_the_hour(option: str, said: str | None, models: list[str], book: PriceBook, reader: Reader) -> None:
+    """Refuse a time where none of the models is paid for it."""
+    found = [price for each in models if (price := book.find(each))]
+    if said is not None and found and not any("compute_hour" in each.origins for each in found):
         expected = "a model that is paid by the hour of its machine"
-        reader.refuse(
-            "--seconds", given.seconds, expected, "a hosted model is paid by the token, however long it takes"
-        )
+        reader.refuse(option, said, expected, "a hosted model is paid by the token, however long it takes")
 
 
 def _priced(
@@ -226,7 +229,7 @@ def _shape(model: str, given: "AnswerOptions", book: PriceBook, reader: Reader) 
         question=reader.whole("--question", given.question or QUESTION) if given.embed else 0,
         rerank=given.rerank,
         retries=reader.share("--retries", given.retries or "0"),
-        tools=reader.whole("--tools", given.tools or "0"),
+        tools=reader.whole("--tools", given.tools or "0", high=TOOL_ROUNDS),
         tool_tokens=reader.whole("--tool-tokens", given.tool_tokens or "0"),
         seconds=reader.seconds("--seconds", given.seconds or "0s", "300ms"),
         embed_seconds=reader.seconds("--embed-seconds", given.embed_seconds or "0s", "20ms"),

@@ -1,6 +1,7 @@
 """How every verb ends: JSON or a table on stdout, problems on stderr, an exit code that scripts can trust."""
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,9 +25,18 @@ def emit(
 ) -> None:
     """Print the result: its JSON shape, or a table for people. `whole` breaks no line, so that grep finds its end."""
     if as_json:
-        sys.stdout.write(json.dumps(shape(), indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(_bounded(shape()), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     else:
         out.print(table(), soft_wrap=whole)
+
+
+def _bounded(value: Any) -> Any:
+    """Put null where a number has no bound, as the spread of a single source of cases: JSON has no word for it."""
+    if isinstance(value, dict):
+        return {key: _bounded(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_bounded(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextmanager

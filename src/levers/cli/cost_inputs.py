@@ -1,6 +1,7 @@
 """What the cost commands are told, read with all problems at once, and the figures that come of it."""
 
 import difflib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,6 @@ from levers.economics import payback as pay_back
 from levers.economics.memory import METHODS, OPTIMIZERS, PRECISIONS
 from levers.economics.offers import read_offer
 from levers.economics.quantities import PER_DAY
-from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.plan.facts import tables
 
@@ -81,11 +81,7 @@ class Held(Record):
 def owned(texts: Sequence[str], given: "OfferOptions") -> Owned:
     """Read `levers cost tco`."""
     offers, traffic, notes = _offers(texts, given)
-    try:
-        return Owned(owned=tuple(ownership(each, traffic) for each in offers), notes=notes)
-    except OverflowError:
-        problem = Problem(file="OFFER, --volume", found="a total too large to count", expected="smaller figures")
-        raise UserError(problem) from None
+    return Owned(owned=tuple(ownership(each, traffic) for each in offers), notes=notes)
 
 
 def compared(now: str, other: str, given: "OfferOptions") -> Compared:
@@ -149,10 +145,12 @@ def _traffic(given: "OfferOptions", reader: Reader) -> Range:
         return fixed(name, count, "the project's traffic", unit=unit)
     low, dots, high = given.volume.partition("..")
     per = high.partition("/")[2] if dots else ""
+    before = len(reader.problems)
     first = reader.per_day("--volume", f"{low}/{per}" if per in PER_DAY and "/" not in low else low)
     last = reader.per_day("--volume", high) if dots else first
     if first > last:
-        reader.refuse("--volume", repr(given.volume), "the lower end first")
+        if len(reader.problems) == before:  # an end that was refused has no order
+            reader.refuse("--volume", repr(given.volume), "the lower end first")
         last = first
     return Range(name=name, low=first, high=last, unit=unit, source="given by you")
 
@@ -227,9 +225,12 @@ def _one_of(name: str, text: str, known: Sequence[str], reader: Reader) -> None:
 def latency(given: "LatencyOptions") -> LatencyBudget:
     """Read `levers cost latency`."""
     reader = Reader()
-    target = reader.seconds("--target", given.target, "800ms") * 1000
+    target = reader.milliseconds("--target", given.target)
     steps = [found for text in given.step or () if (found := _step(text, reader))]
     total: StepTime | None = None
+    for name, count in Counter(each.name for each in steps).items():
+        if count > 1:
+            reader.refuse("--step", f"{count} of {name!r}", "each step once, under a name of its own")
     if given.prompt is not None:
         steps.append(prompt_overhead(reader.whole("--prompt", given.prompt)))
     if given.project is not None:
@@ -248,17 +249,18 @@ def _step(text: str, reader: Reader) -> StepTime | None:
     if text in latencies():
         return reference_step(text)
     name, equals, times = text.partition("=")
-    if not equals:
+    if not equals or not name.strip():
         reader.refuse("--step", repr(text), "name=p50/p95, or one of " + ", ".join(latencies()))
         return None
     middle, slash, tail = times.partition("/")
-    p50 = reader.seconds("--step", middle, "40ms") * 1000
-    p95 = reader.seconds("--step", tail, "90ms") * 1000 if slash else p50
+    before = len(reader.problems)
+    p50 = reader.milliseconds("--step", middle, "40ms")
+    p95 = reader.milliseconds("--step", tail, "90ms") if slash else p50
     if not slash:
         reader.refuse(
             "--step", repr(text), "p50 and p95", f"write {name}={middle}/…: a budget is for the 95th percentile"
         )
-    elif p95 < p50:
+    elif p95 < p50 and len(reader.problems) == before:
         reader.refuse("--step", repr(text), "p50 first, then p95, which is no smaller")
     return StepTime(name=name, p50=p50, p95=p95, provenance="assumed", source="given by you")
 
@@ -272,6 +274,8 @@ def counts(texts: Sequence[str], reader: Reader) -> dict[str, int]:
             close = difflib.get_close_matches(goal.strip(), known_gates(), n=1)
             hint = f"did you mean {close[0]}?" if close else ""
             reader.refuse("--have", repr(goal.strip()), f"one of {', '.join(known_gates())}", hint)
+        if goal.strip() in found:
+            reader.refuse("--have", f"two of {goal.strip() or 'all goals'}", "one number each")
         found[goal.strip()] = reader.whole("--have", number)
     reader.done()
     return found

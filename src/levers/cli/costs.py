@@ -12,6 +12,7 @@ from levers.cli.console import DONE, NO, emit, guarded
 from levers.cli.options import takes
 from levers.cli.shapes import plain
 from levers.economics import Reader, scenario, scenarios
+from levers.errors import Problem, UserError
 from levers.view import costs as view
 
 
@@ -140,7 +141,9 @@ def scenario_(
 ) -> None:
     """The sources' worked examples, computed again: agreement, or the corrected sum."""
     with guarded(as_json):
-        if name is None or listed:
+        if name is not None and listed:
+            raise UserError(Problem(file="--list", found=f"{name!r} beside it", expected="a name, or --list"))
+        if name is None:
             found = scenarios()
             rows = [
                 {"name": each.name, "claim": each.claim, "source": each.source, "agrees": each.agrees} for each in found

@@ -1,6 +1,16 @@
 """Prices, costs, memory, latency and the field's reference figures: pure arithmetic, nothing measured or asked."""
 
-from levers.economics.answers import AnswerCost, AnswerShape, Call, Item, bill, calls_of, routed, shape_problems
+from levers.economics.answers import (
+    TOOL_ROUNDS,
+    AnswerCost,
+    AnswerShape,
+    Call,
+    Item,
+    bill,
+    calls_of,
+    routed,
+    shape_problems,
+)
 from levers.economics.book import PriceBook
 from levers.economics.budgets import LatencyBudget, StepTime, latency_budget, prompt_overhead, reference_step
 from levers.economics.caching import Asked, CacheCase, cache_case, expected_hit_rate, prefix_cost
@@ -10,7 +20,7 @@ from levers.economics.offers import CYCLES, left_out, maintenance_weeks, named_o
 from levers.economics.ownership import Offer, Ownership, Upkeep, ownership
 from levers.economics.payback import Payback, payback
 from levers.economics.price import CostFigure, Origin, Price, Provenance, answer_cost, cost_figure, weakest
-from levers.economics.quantities import Reader, often
+from levers.economics.quantities import Reader, figure, often
 from levers.economics.ranges import Range, fixed
 from levers.economics.reference import (
     Figure,
@@ -55,6 +65,7 @@ from levers.economics.usage import Usage
 __all__ = [
     "CACHE_MINIMUM",
     "LIFETIMES",
+    "TOOL_ROUNDS",
     "CYCLES",
     "DAYS_PER_MONTH",
     "DAYS_PER_YEAR",
@@ -101,6 +112,7 @@ __all__ = [
     "cost_figure",
     "costs",
     "expected_hit_rate",
+    "figure",
     "fixed",
     "gate",
     "gates",

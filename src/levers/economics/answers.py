@@ -11,6 +11,8 @@ from levers.economics.usage import Usage
 from levers.errors import Problem, UserError
 from levers.ledger import Record
 
+TOOL_ROUNDS = 1000  # more rounds than any answer takes; each is a line of its bill
+
 
 class Call(Record):
     """One kind of call: what it uses, which model it is charged to, and how many of it an answer takes on average.
@@ -65,7 +67,7 @@ class AnswerShape(Record):
     question: int = Field(default=0, ge=0)
     rerank: str | None = None
     retries: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    tools: int = Field(default=0, ge=0)
+    tools: int = Field(default=0, ge=0, le=TOOL_ROUNDS)
     tool_tokens: int = Field(default=0, ge=0)
     seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     embed_seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)

@@ -55,6 +55,7 @@ def read_offer(text: str, reader: Reader, field: str = "OFFER") -> Offer | None:
         return None
     given: dict[str, Range] = {}
     kind = name if name in known else ""
+    seen: set[str] = set()
     for pair in rest.split(","):
         key, equals, value = pair.strip().partition("=")
         if not equals or key not in KEYS:
@@ -62,6 +63,9 @@ def read_offer(text: str, reader: Reader, field: str = "OFFER") -> Offer | None:
             hint = f"did you mean {close[0]}?" if close else f"for example {_SHAPE}"
             reader.refuse(f"{field} {name}", repr(pair.strip()), f"one of {', '.join(KEYS)}, each with =", hint)
             continue
+        if key in seen:
+            reader.refuse(f"{field} {name}", f"two of {key}", "each at most once")
+        seen.add(key)
         if key == "kind":
             kind = value.strip()
             if kind not in CYCLES:

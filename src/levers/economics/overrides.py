@@ -1,13 +1,13 @@
 """Read a team's prices.yaml: token prices or the price of a machine for each model, with all problems at once."""
 
 import difflib
-import math
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml.comments import CommentedMap
 
 from levers.economics.price import BUCKETS, EXTRAS, Bucket, Extra, Origin, Price
+from levers.economics.quantities import LARGEST
 from levers.errors import Problem, UserError
 from levers.ledger.yaml import describe, line_of, parse_yaml
 
@@ -98,18 +98,11 @@ def _field_problems(shown: str, line: int, field: str, key: Any, value: Any) -> 
         hint = f"did you mean {close[0]}?" if close else ""
         expected = ", ".join(_FIELDS)
         return [Problem(file=shown, line=line, field=field, found="an unknown field", expected=expected, hint=hint)]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not _payable(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LARGEST:
         hint = "write the bare number, without a currency sign" if isinstance(value, str) else ""
-        expected = f"{_UNITS.get(key, 'USD')}, a number that is 0 or more"
+        expected = f"{_UNITS.get(key, 'USD')}, a number that is 0 or more, {LARGEST:g} at the most"
         return [Problem(file=shown, line=line, field=field, found=describe(value), expected=expected, hint=hint)]
     return []
-
-
-def _payable(value: int | float) -> bool:
-    try:
-        return math.isfinite(value) and float(value) >= 0
-    except OverflowError:  # an integer beyond what a float holds
-        return False
 
 
 def _price(model: str, entry: CommentedMap, origin: Origin) -> Price:

@@ -1,6 +1,5 @@
 """Quantities as people write them: 10k/day, 5m, 24GB, 800ms, 15000..30000; a missing unit is a problem, not a guess."""
 
-import math
 import re
 from dataclasses import dataclass, field
 
@@ -13,6 +12,8 @@ from levers.errors import Problem, UserError
 _GROUPED = r"[1-9]\d{0,2}(?:,\d{3})+"
 _NUMBER = re.compile(rf"([+-]?(?:(?:{_GROUPED}|\d[\d_]*)(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?)\s*([kKmMbB]?)", re.ASCII)
 _COMMAS = re.compile(rf"(?P<good>{_GROUPED}(?:\.\d+)?(?![\d,]))|\d+(?:\.\d+)*(?:,\d+)+(?:\.\d+)?", re.ASCII)
+# No figure of a case is larger or nearer to 0, and whatever is reckoned from a handful within them stays finite.
+LARGEST, SMALLEST = 1e15, 1e-15
 _FACTORS = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9}
 SECONDS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "d": 86_400.0}
 BYTES = {
@@ -33,16 +34,16 @@ class Reader:
 
     problems: list[Problem] = field(default_factory=list)
 
-    def number(self, name: str, text: str | float, low: float = 0.0, high: float = math.inf) -> float:
+    def number(self, name: str, text: str | float, low: float = 0.0, high: float = LARGEST) -> float:
         """Read a plain number (10k, 2.5M and 60,000 are fine) that lies between the limits."""
         found = _number(str(text).strip())
         if found is None:
             return self._refuse(name, text, "a number", "write it without a unit; 10k and 2.5M are fine")
         return self._within(name, text, found, low, high)
 
-    def whole(self, name: str, text: str | float, low: int = 0) -> int:
-        """Read a whole number."""
-        found = self.number(name, text, low)
+    def whole(self, name: str, text: str | float, low: int = 0, high: float = LARGEST) -> int:
+        """Read a whole number that lies between the limits."""
+        found = self.number(name, text, low, high)
         if not found.is_integer():
             self._refuse(name, text, "a whole number", "tokens, calls and layers are counted")
         return int(found)
@@ -53,8 +54,8 @@ class Reader:
         found = _number(words.removesuffix("%").strip())
         if found is None:
             return self._refuse(name, text, "a share between 0 and 1", "write 0.8 or 80%")
-        value = float(written(found) / 100) if words.endswith("%") else found
-        if 0 <= value <= 1:
+        value = float(written(found) / 100) if words.endswith("%") and found < LARGEST else found
+        if value == 0 or SMALLEST <= value <= 1:
             return value
         bare = not words.endswith("%") and 1 < value <= 100
         hint = f"write {value / 100:g} or {value:g}%" if bare else "a share is part of a whole"
@@ -63,6 +64,11 @@ class Reader:
     def seconds(self, name: str, text: str, example: str = "5m") -> float:
         """Read a time with its unit (800ms, 5m, 1h) as seconds; the hint is written like the example."""
         return self._with_unit(name, text, SECONDS, "a time with its unit", example)
+
+    def milliseconds(self, name: str, text: str, example: str = "800ms") -> float:
+        """Read a time with its unit as milliseconds."""
+        units = {unit: seconds * 1000 for unit, seconds in SECONDS.items()}
+        return self._with_unit(name, text, units, "a time with its unit", example)
 
     def bytes(self, name: str, text: str) -> float:
         """Read an amount of memory with its unit (24GB, 80GiB) as bytes."""
@@ -76,7 +82,7 @@ class Reader:
         hint = f"write {amount.strip() or '10k'}/day"
         if found is None or not slash or unit.strip() not in PER_DAY:
             return self._refuse(name, text, "a volume with its unit of time", f"{hint}; also /{', /'.join(PER_DAY)}")
-        return self._within(name, text, found, 0.0, math.inf) * PER_DAY[unit.strip()]
+        return self._within(name, text, found * PER_DAY[unit.strip()])
 
     def per_year(self, name: str, text: str) -> float:
         """Read how often something changes: never, quarterly, daily …, or 6/year, as times a year."""
@@ -88,7 +94,7 @@ class Reader:
         if found is None or not slash or unit not in _YEARLY:
             known = ", ".join(CHANGES_PER_YEAR)
             return self._refuse(name, text, f"{known}, or a number such as 6/year", "say how often it changes")
-        return self._within(name, text, found, 0.0, math.inf) * _YEARLY[unit]
+        return self._within(name, text, found * _YEARLY[unit])
 
     def span(self, name: str, text: str | float, unit: str) -> Range:
         """Read an amount or a range of amounts, 15000..30000, as the user's own figure."""
@@ -98,9 +104,11 @@ class Reader:
         if any(end is None for end in ends):
             self._refuse(name, text, f"{unit}, a number or a range", "write 15000 or 15000..30000")
             return Range(name=name, low=0, high=0, unit=unit, provenance="assumed", source=source)
-        values = [self._within(name, text, end or 0.0, 0.0, math.inf) for end in ends]
+        before = len(self.problems)
+        values = [self._within(name, text, end or 0.0) for end in ends]
         if values[0] > values[-1]:
-            self._refuse(name, text, "the lower end first", f"write {high}..{low}")
+            if len(self.problems) == before:  # an end that was refused has no order
+                self._refuse(name, text, "the lower end first", f"write {high}..{low}")
             values.sort()
         return Range(name=name, low=values[0], high=values[-1], unit=unit, provenance="assumed", source=source)
 
@@ -122,20 +130,32 @@ class Reader:
             said = f"{found[1]}{example.lstrip('0123456789')}"
             hint = f"write {said}" if not found[2] else f"units: {', '.join(units)}"
             return self._refuse(name, text, expected, hint)
-        return self._within(name, text, value, 0.0, math.inf) * units[found[2]]
+        return self._within(name, text, value * units[found[2]])
 
-    def _within(self, name: str, text: str | float, value: float, low: float, high: float) -> float:
-        if math.isfinite(value) and low <= value <= high:
+    def _within(self, name: str, text: str | float, value: float, low: float = 0.0, high: float = LARGEST) -> float:
+        if 0 < value < SMALLEST:
+            hint = "too small to reckon with: is the unit right?"
+            return self._refuse(name, text, f"0, or {SMALLEST:g} or more", hint)
+        if low <= value <= high:
             return value
-        limit = f"{low:g} or more" if high == math.inf else f"between {low:g} and {high:g}"
+        if value > high == LARGEST:
+            return self._refuse(name, text, f"{high:g} at the most", "too large to reckon with: is the unit right?")
+        limit = f"{low:g} or more" if high == LARGEST else f"between {low:g} and {high:g}"
         return self._refuse(
-            name, text, f"a number, {limit}", "costs and volumes are never negative" if low == 0 else ""
+            name, text, f"a number, {limit}", "costs and volumes are never negative" if value < 0 else ""
         )
 
     def _refuse(self, name: str, text: str | float, expected: str, hint: str) -> float:
         hint = _comma_hint(str(text)) or hint
         self.refuse(name, repr(text) if isinstance(text, str) else str(text), expected, hint)
         return 0.0
+
+
+def figure(value: float) -> float:
+    """Return a figure that code gives as it is. Raises ValueError where `Reader` would refuse it."""
+    if value == 0 or SMALLEST <= value <= LARGEST:
+        return value
+    raise ValueError(f"{value} is neither 0 nor between {SMALLEST:g} and {LARGEST:g}")
 
 
 def often(per_year: float) -> str:
@@ -145,12 +165,11 @@ def often(per_year: float) -> str:
 
 
 def _number(text: str) -> float | None:
-    """Return the number that is written; None when it is not a finite one."""
+    """Return the number that is written; None when it is none. One that no float holds is infinite."""
     found = _NUMBER.fullmatch(text)
     if found is None:
         return None
-    value = float(found[1].replace(",", "").replace("_", "")) * _FACTORS[found[2].lower()]
-    return value if math.isfinite(value) else None
+    return float(found[1].replace(",", "").replace("_", "")) * _FACTORS[found[2].lower()]
 
 
 def _comma_hint(text: str) -> str:

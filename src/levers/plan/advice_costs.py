@@ -46,7 +46,8 @@ def costs_of(case: Circumstances, order: tuple[str, ...], book: PriceBook) -> tu
         offers = [each if not each.kind else with_upkeep(each, each.kind, rate, week) for each in offers]
     notes = [f"assumed: {case.prompt:,} tokens of prompt and {case.output:,} of answer with {case.model}"]
     if by_the_hour:
-        notes.append("its seconds are taken to grow with the length of the prompt; an idle machine is not in them")
+        grow = "to grow with the length of the prompt" if case.prompt else "as given, however long the prompt becomes"
+        notes.append(f"its seconds are taken {grow}; an idle machine is not in them")
     notes += _maintenance(case, offers)
     if "retrieve" in order and _searches_already(case):
         notes.append(HAD_ALREADY)
@@ -64,6 +65,7 @@ def _maintenance(case: Circumstances, offers: list[Offer]) -> list[str]:
         return [f"maintenance of {names} is not in: say how often requirements change (requirements_change)"]
     if case.week is not None or not case.requirements_change:
         return ["maintenance is in"]
+    names = f"each of {names}" if len(trained) > 1 else names
     kind = maintenance_weeks(trained[0].kind)
     low, high = (end * case.requirements_change for end in (kind.low, kind.high))
     return [
@@ -82,8 +84,11 @@ def _prompted(name: str, case: Circumstances, book: PriceBook, more: int = 0) ->
 
 
 def _shape(case: Circumstances, tokens: int) -> AnswerShape:
-    """Return an answer of that prompt. A machine of one's own computes longer for a longer prompt, in proportion."""
-    seconds = (case.seconds or 0.0) * tokens / (case.prompt or 1)
+    """Return an answer of that prompt. A machine of one's own computes longer for a longer prompt, in proportion.
+
+    To a prompt of nothing there is no proportion: its seconds stay as they were given.
+    """
+    seconds = (case.seconds or 0.0) * (tokens / case.prompt if case.prompt else 1)
     return AnswerShape(model=case.model, input=tokens, output=case.output, seconds=seconds)
 
 

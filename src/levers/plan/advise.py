@@ -95,22 +95,21 @@ def advise(case: Circumstances, book: PriceBook | None = None) -> Advice:
         raise UserError(Problem(file="symptoms", found="nothing", expected=f"one or more of {named}", hint=hint))
     chosen = [signals()[name] for name in case.symptoms]
     path: list[Turn] = [_golden(case)]
-    order: list[Move] = []
-    plans = [_moves(case, signal, path) for signal in chosen]
-    for turn in range(max(len(moves) for moves in plans)):
-        step = [moves[turn] for moves in plans if turn < len(moves)]
-        order += [move for move in sorted(step, key=lambda move: terms(move.lever).days) if move not in order]
-    order.sort(key=lambda move: move.lever in case.tried)  # what was tried in vain comes last
+    plans = [(signal, _moves(case, signal, path)) for signal in chosen]
+    planned = _planned(plans)
+    order = sorted(planned, key=lambda move: move.lever in case.tried)  # what was tried in vain comes last
+    spent = tuple(signal.name for signal, moves in plans if all(move.lever in case.tried for move in moves))
     names = tuple(dict.fromkeys(move.lever for move in order))
     first = order[0]
-    costs, note = costs_of(case, names, book or PriceBook.load())
+    book = book or PriceBook.load()
+    costs, note = costs_of(case, names, book)
     return Advice(
         lever=first.lever,
-        why=_why(first, chosen),
+        why=_why(first, planned[first]),
         order=tuple(order),
         path=tuple(path),
         not_=tuple(_wrong(case, chosen, names)),
-        conflicts=conflicts(case, names),
+        conflicts=conflicts(case, names, spent, costs, book),
         scorecard=_scorecard(case.weights),
         gates=tuple(_gates(case, order)),
         costs=costs,
@@ -122,8 +121,17 @@ def advise(case: Circumstances, book: PriceBook | None = None) -> Advice:
     )
 
 
-def _why(first: Move, chosen: list[Signal]) -> str:
-    signal = next((each for each in chosen if first.lever in {move.lever for move in each.right}), chosen[0])
+def _planned(plans: list[tuple[Signal, list[Move]]]) -> dict[Move, Signal]:
+    """Return every move once, the first turns of all symptoms before the second ones, with the symptom it mends."""
+    planned: dict[Move, Signal] = {}
+    for turn in range(max(len(moves) for _, moves in plans)):
+        step = [(moves[turn], signal) for signal, moves in plans if turn < len(moves)]
+        for move, signal in sorted(step, key=lambda pair: terms(pair[0].lever).days):
+            planned.setdefault(move, signal)
+    return planned
+
+
+def _why(first: Move, signal: Signal) -> str:
     about = data()["causes"].get(signal.cause, "")
     return f"{signal.says}: the cause is {signal.cause} ({about}), and {first.lever} changes that: {first.how}"
 
@@ -160,12 +168,12 @@ def _moves(case: Circumstances, signal: Signal, path: list[Turn]) -> list[Move]:
         moves = _schema(case, moves, path)
     tried = [move for move in moves if move.lever in case.tried]
     left = [move for move in moves if move.lever not in case.tried]
-    if tried and left:
+    if tried:
         names = ", ".join(move.lever for move in tried)
-        follows = f"it has hit its wall: {left[0].lever} is next"
+        follows = f"it has hit its wall: {left[0].lever} is next" if left else "nothing is left that mends this"
         path.append(Turn(question="What was tried in vain?", answer=names, follows=follows, source="S0, S2"))
-        moves = left
-    later = [move for move in moves[1:] if move.lever in {"tune", "distill"}]
+        moves = left or moves
+    later = [move for move in left[1:] if move.lever in {"tune", "distill"}]
     for move in later:
         follows = f"{move.lever} waits until {moves[0].lever} has hit a measured wall"
         path.append(
@@ -218,12 +226,12 @@ def _wrong(case: Circumstances, chosen: list[Signal], order: tuple[str, ...]) ->
     for signal in chosen:
         for move in signal.wrong:
             yield Wrong(lever=move.lever, why=f"for {signal.name}: {move.how}", source=signal.source)
-    if "inline" in order:
+    if "inline" in order and "retrieve" not in order:
         yield Wrong(lever="retrieve", why="overkill for so little, so stable text", source="S4, S1")
     knowledge = {"facts", "domain", "documents"} & {*case.symptoms}
     limit = threshold("inline")
     if knowledge and case.corpus is not None and case.corpus >= limit.high:
-        why = f"{case.corpus:,} tokens are beyond {limit.high:,.0f}: each question would pay for all of them"
+        why = f"{case.corpus:,} tokens are {limit.high:,.0f} or more: each question would pay for all of them"
         yield Wrong(lever="inline", why=why, source=limit.source)
     wall = threshold("prompt wall")
     if case.prompt > wall.high:

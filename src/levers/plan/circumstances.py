@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from levers.economics import Range, Reader
+from levers.economics import Range, Reader, figure
 from levers.errors import Problem, UserError
 from levers.ledger import Record
 from levers.ledger.yaml import parse_yaml
@@ -19,7 +19,20 @@ PRIVACY = ("none", "access", "on-premise")
 EXPERTISE = ("low", "medium", "high")
 STAGES = ("scratch", "retrieval", "tuned", "choosing")
 _SEVERAL = ("symptoms", "tried", "weights")  # questions that take a list
+_NAMED = ("symptoms", "stage", "privacy", "expertise", "tried", "weights")  # questions answered by names
+_COUNTED = ("corpus", "examples", "golden", "pairs", "labels", "prompt", "output")
+_MEASURED = ("documents_change", "requirements_change", "volume", "p95_ms", "schema_failures", "seconds")
 LIVE = 100_000.0  # times a year: "live" is faster than any index is built
+
+
+def known(question: str) -> tuple[str, ...]:
+    """Return the names that answer a question."""
+    choices = {"privacy": PRIVACY, "expertise": EXPERTISE, "stage": STAGES}
+    if question in choices:
+        return choices[question]
+    if question == "weights":
+        return tuple(each.dimension for each in scorecard())
+    return tuple(signals()) if question == "symptoms" else tuple(data()["levers"])
 
 
 class Circumstances(Record):
@@ -27,7 +40,7 @@ class Circumstances(Record):
 
     `schema_failures` is the share that still fails under structured output; `tried` are levers pulled in vain;
     `seconds` is how long a machine of the team's own computes for an answer; `weights` are the user's own for the
-    scorecard, 1 unless given.
+    scorecard, 1 unless given. A name that no table knows, and a figure that is none, are refused.
     """
 
     symptoms: tuple[str, ...] = ()
@@ -44,7 +57,7 @@ class Circumstances(Record):
     pairs: int | None = None
     labels: int | None = None
     citations: bool = False
-    schema_failures: float | None = None
+    schema_failures: float | None = Field(default=None, le=1)
     model: str = "openai/gpt-4o"
     prompt: int = 2000
     output: int = 200
@@ -52,6 +65,22 @@ class Circumstances(Record):
     week: Range | None = None
     tried: tuple[str, ...] = ()
     weights: dict[str, float] = Field(default_factory=dict)
+
+    @field_validator(*_NAMED)
+    @classmethod
+    def _is_known(cls, value: Any, info: ValidationInfo) -> Any:
+        names = known(info.field_name or "")
+        for each in (value,) if isinstance(value, str) else value or ():
+            if each not in names:
+                raise ValueError(f"{each!r} is none of {', '.join(names)}")
+        return value
+
+    @field_validator(*_COUNTED, *_MEASURED, "weights")
+    @classmethod
+    def _is_figure(cls, value: Any) -> Any:
+        for each in value.values() if isinstance(value, dict) else (value,):
+            figure(each or 0)
+        return value
 
 
 QUESTIONS: dict[str, str] = {
@@ -119,42 +148,47 @@ def read(given: Mapping[str, str]) -> Circumstances:
 
 
 def _read_one(name: str, text: str, reader: Reader) -> Any:
-    if name in {"corpus", "examples", "golden", "pairs", "labels", "prompt", "output"}:
+    if name in _COUNTED:
         return reader.whole(name, text)
-    choices = {"privacy": PRIVACY, "expertise": EXPERTISE, "stage": STAGES, "citations": ("yes", "no", "true", "false")}
-    if name in choices:
-        found = _one_of(name, text.lower(), choices[name], reader)
-        return found in {"yes", "true"} if name == "citations" else found
-    if name in {"symptoms", "tried"}:
-        known = tuple(signals()) if name == "symptoms" else tuple(data()["levers"])
-        return tuple(
-            dict.fromkeys(_one_of(name, each.strip(), known, reader) for each in text.split(",") if each.strip())
-        )
+    if name == "citations":
+        return _one_of(name, text.lower(), ("yes", "no", "true", "false"), reader) in {"yes", "true"}
+    if name in _NAMED:
+        return _names(name, text, reader)
     if name in {"documents_change", "requirements_change"}:
         return LIVE if text.lower() == "live" else reader.per_year(name, text)
-    if name == "weights":
-        return _weights(text, reader)
     if name in {"p95_ms", "seconds"}:
-        return reader.seconds(name, text, "1500ms") * (1000 if name == "p95_ms" else 1)
+        read_time = reader.milliseconds if name == "p95_ms" else reader.seconds
+        return read_time(name, text, "1500ms")
     if name == "week":
         return reader.span(name, text, "USD").model_copy(update={"name": "an engineer-week"})
     readers = {"volume": reader.per_day, "schema_failures": reader.share}
     return readers[name](name, text) if name in readers else text
 
 
-def _one_of(name: str, text: str, known: tuple[str, ...], reader: Reader) -> str:
-    if text not in known:
-        close = difflib.get_close_matches(text, known, n=1)
-        reader.refuse(name, repr(text), f"one of {', '.join(known)}", f"did you mean {close[0]}?" if close else "")
+def _names(name: str, text: str, reader: Reader) -> Any:
+    if name == "weights":
+        return _weights(text, reader)
+    if name in _SEVERAL:
+        several = [each.strip() for each in text.split(",") if each.strip()]
+        return tuple(dict.fromkeys(_one_of(name, each, known(name), reader) for each in several))
+    return _one_of(name, text.lower(), known(name), reader)
+
+
+def _one_of(name: str, text: str, names: tuple[str, ...], reader: Reader) -> str:
+    if text not in names:
+        close = difflib.get_close_matches(text, names, n=1)
+        reader.refuse(name, repr(text), f"one of {', '.join(names)}", f"did you mean {close[0]}?" if close else "")
     return text
 
 
 def _weights(text: str, reader: Reader) -> dict[str, float]:
-    known = tuple(each.dimension for each in scorecard())
-    found = {}
+    found: dict[str, float] = {}
     for pair in text.split(","):
         dimension, _, number = pair.partition("=")
-        found[_one_of("weights", dimension.strip(), known, reader)] = reader.number("weights", number or "?")
+        name = _one_of("weights", dimension.strip(), known("weights"), reader)
+        if name in found:
+            reader.refuse("weights", f"two of {name}", "one weight each")
+        found[name] = reader.number("weights", number or "?")
     return found
 
 

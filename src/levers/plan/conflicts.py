@@ -2,12 +2,22 @@
 
 from collections.abc import Callable, Iterator
 
-from levers.economics import CACHE_MINIMUM, DAYS_PER_YEAR, WEEKS_PER_YEAR, breakeven, gate, project, threshold
+from levers.economics import (
+    CACHE_MINIMUM,
+    DAYS_PER_YEAR,
+    WEEKS_PER_YEAR,
+    Ownership,
+    PriceBook,
+    gate,
+    project,
+    threshold,
+)
 from levers.ledger import Record
 from levers.plan.circumstances import LIVE, Circumstances
 from levers.plan.facts import signals
 
 CYCLE_WEEKS = 2  # of a LoRA adapter, at most (S2)
+CENT = 0.01  # USD an answer, assumed where the case's own cost is not known
 
 
 class Conflict(Record):
@@ -19,12 +29,19 @@ class Conflict(Record):
     source: str
 
 
-def conflicts(case: Circumstances, order: tuple[str, ...]) -> tuple[Conflict, ...]:
-    """Return every conflict in the answers, given the levers in the order advised."""
+def conflicts(
+    case: Circumstances, order: tuple[str, ...], spent: tuple[str, ...], costs: tuple[Ownership, ...], book: PriceBook
+) -> tuple[Conflict, ...]:
+    """Return every conflict in the answers, given the levers in the order advised.
+
+    `spent` are the symptoms whose levers were all tried in vain; `costs` those of the case, the present way first,
+    empty where none are known.
+    """
     checks: tuple[Callable[[Circumstances, tuple[str, ...]], Iterator[Conflict]], ...] = (
-        _wrong_for_another, _knowledge, _latency, _tuning, _people, _scale,
+        _wrong_for_another, _knowledge, _latency, _tuning, _people,
     )  # fmt: skip
-    return tuple(found for check in checks for found in check(case, order))
+    found = (each for check in checks for each in check(case, order))
+    return (*found, *_tried(spent, order), *_caching(case, order, book), *_scale(case, costs))
 
 
 def _say(one: str, other: str, why: str, settle: str, source: str) -> Conflict:
@@ -73,7 +90,7 @@ def _knowledge(case: Circumstances, order: tuple[str, ...]) -> Iterator[Conflict
             "an index is built in minutes: say how old an answer may be",
             "S2",
         )
-    small = case.corpus is not None and 0 < case.corpus <= threshold("inline").high
+    small = case.corpus is not None and 0 < case.corpus < threshold("inline").high
     if small and case.privacy == "access" and wants:
         yield _say(
             "corpus",
@@ -170,18 +187,49 @@ def _people(case: Circumstances, order: tuple[str, ...]) -> Iterator[Conflict]:
         )
 
 
-def _scale(case: Circumstances, order: tuple[str, ...]) -> Iterator[Conflict]:
+def _tried(spent: tuple[str, ...], order: tuple[str, ...]) -> Iterator[Conflict]:
+    for name in spent:
+        yield _say(
+            f"symptoms: {name}",
+            "tried",
+            f"every lever that is right for {name} here was tried in vain: the advice only names them again",
+            "find what the failing cases need before anything is pulled again: levers diagnose",
+            signals()[name].source,
+        )
+
+
+def _caching(case: Circumstances, order: tuple[str, ...], book: PriceBook) -> Iterator[Conflict]:
+    """A provider keeps no short prefix; where a model is paid by the hour, nobody bills a cache."""
+    price = book.find(case.model)
+    if "cost" not in case.symptoms or "cache" not in order or (price and "input" not in price.origins):
+        return
+    least = (price.cache_minimum if price else None) or CACHE_MINIMUM
+    guide = price.origins.get("cache_minimum") if price else None
+    prefix = case.prompt + ((case.corpus or 0) if "inline" in order else 0)
+    if prefix < least:
+        yield _say(
+            "symptoms: cost",
+            "prompt",
+            f"{case.model} caches no prefix below {least:,.0f} tokens, and every call begins with {prefix:,}: "
+            "caching saves nothing",
+            "go on with the next lever; or put what calls share first until it is long enough",
+            guide.source if guide else "Anthropic's and OpenAI's caching guides",
+        )
+
+
+def _scale(case: Circumstances, costs: tuple[Ownership, ...]) -> Iterator[Conflict]:
+    """All that is spent now is the most that distillation could ever save, with a model that costs nothing."""
     if "cost" not in case.symptoms or case.volume is None:
         return
     low, _ = project("distillation").project
-    # At a cent an answer and a model that costs nothing: the most that distillation could ever save.
-    found = breakeven(0, 0.01, low, 0, case.volume)
-    if found is None or found.days > DAYS_PER_YEAR:
+    spent = costs[0].year_1.low if costs else CENT * case.volume * DAYS_PER_YEAR
+    assumed = "" if costs else ", at an assumed cent each,"
+    if spent < low:
         yield _say(
             "symptoms: cost",
             "volume",
-            f"at {case.volume:,.0f} answers a day and a cent an answer even a free "
-            f"model pays {low:,.0f} USD back in no year",
+            f"{case.volume:,.0f} answers a day{assumed} cost {spent:,.0f} USD a year: "
+            f"even a free model does not pay {low:,.0f} USD back within a year",
             "levers cost breakeven with your own figures; cache and route first",
             "S2",
         )
