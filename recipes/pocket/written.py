@@ -69,14 +69,14 @@ def _heading(title: str, rng: random.Random) -> str:
 
 
 def written_task(rng: random.Random) -> Example:
-    """Return a question about a page, alone or among others; one in ten has no answer there."""
+    """Return a question about a page, alone or among others; three in ten have no answer there."""
     page = rng.choice(pages())
     question, answer = rng.choice(page.questions)
     at, text = _start(page.text, answer), page.text
-    absent = rng.random() < 0.1
+    absent = rng.random() < 0.3
     if absent:
         question, at = rng.choice(page.absent), -1
-        if rng.random() < 0.25:
+        if rng.random() < 0.1:
             question, answer = rng.choice(page.questions)
             text = without_span(text, _start(text, answer), len(answer))
             absent = bool(text) and answer not in text
@@ -91,7 +91,7 @@ def written_task(rng: random.Random) -> Example:
         order.sort(key=(*_found()[question], *order).index)
     shown = [(Passage(_heading(each.title, rng), texts[each]), each is page) for each in order]
     which = next(index for index, (_, holds) in enumerate(shown) if holds)
-    refusal = rng.choice(wording.REFUSALS) if absent or rng.random() < 0.65 else None
+    refusal = rng.choice(wording.REFUSALS) if absent or rng.random() < 0.85 else None
     holds = not absent if refusal is not None else None
     form = choose_form(rng, None, [], None if absent else which + 1, 0.5, holds)
     gold = (-1, 0, refusal or "") if absent else (which, at, answer)
