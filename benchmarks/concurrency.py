@@ -31,6 +31,8 @@ CASES = int(os.environ.get("LEVERS_CONCURRENCY_CASES", "1280"))
 class _Desk:
     """A workshop with one hosted model, its replies kept in a ledger as a project's are."""
 
+    spared = 0.0
+
     def __init__(self, base_url: str, ledger: Path) -> None:
         from levers.model.hosted import HostedSettings
 

@@ -176,6 +176,8 @@ def _second(first: str, draw: random.Random, faults: int) -> set[str]:
 class World:
     """Documents, index and reader of the planted task; it is workshop, finder and library at once."""
 
+    spared = 0.0
+
     def __init__(
         self,
         faults: dict[str, frozenset[str]],

@@ -146,6 +146,9 @@ def test_a_cap_is_kept_to_the_cent_and_the_next_run_goes_on(tmp_path: Path) -> N
 
 def test_a_cap_that_not_even_the_trial_fits_in_is_an_error(tmp_path: Path) -> None:
     with Story(tmp_path / "huts", CAPPED) as story:
+        with pytest.raises(UserError, match="no price for openai/hash"):  # a cap cannot hold the embedding of documents
+            levers.diagnose(Project(story.folder), "start", 0.0)
+        assert Project(story.folder).index is not None
         with pytest.raises(BudgetError, match=r"0\.000000 of 0\.000000 USD"):
             levers.diagnose(Project(story.folder), "start", 0.0)
         with pytest.raises(UserError, match="cap"):

@@ -220,6 +220,18 @@ class ProjectWorkshop:
         opened = open_embedder(embed, base_url=self._server(embed), root=self._root, budget=budget)
         return ReplayedEmbedder(opened, self._replay, self._spared)
 
+    def embedder_within(self, usd: float, purse: Purse) -> Embedder:
+        """Open the project's embedding model under a cap of so much, inside the project's own.
+
+        Its price is looked up once something new is embedded: what is kept needs none. Raises UserError then.
+        """
+        embeds = self.embeds
+
+        def cost(usage: Usage) -> float:
+            return self._price(embeds)(usage)
+
+        return self.opened_embedder(Budget(usd, cost, purse, self._budget(embeds)))
+
     def reranker(self, sharpened: str = "") -> Reranker | None:
         """Open the reranker; `auto` is minilm's where minilm embeds, else none.
 
@@ -291,10 +303,9 @@ class CappedWorkshop:
 
     def embedder(self) -> Embedder | None:
         """Open the project's embedding model under the cap; None where no server embeds."""
-        embeds = self._workshop.embeds
-        if not is_hosted(embeds.id):
+        if not is_hosted(self._workshop.embeds.id):
             return None
-        return self._workshop.opened_embedder(self._workshop.budget_within(embeds, self._usd, self._purse))
+        return self._workshop.embedder_within(self._usd, self._purse)
 
     def finder(self, index: str) -> IndexFinder:
         """Open the index of that digest; where a server embeds, its questions are embedded under the cap."""
