@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -139,6 +140,9 @@ def test_a_pull_by_another_method_is_checked_afterwards(clean: Situation) -> Non
     assert (pulled.stack.model.adapter or "").startswith("dora-") and "DoRA r=2" in pulled.changed
     assert any(note.startswith("after: cases in another wording") for note in pulled.notes)
     assert any("calibration error" in note for note in pulled.notes)
+    assert any(
+        re.fullmatch(r"epoch 1 of 1 kept: most held-out tokens right \(\d+\.\d%\).*", each) for each in pulled.notes
+    )
 
 
 def test_a_pull_rehearses_other_instructions_when_told_to(clean: Situation) -> None:

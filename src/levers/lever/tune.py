@@ -23,7 +23,7 @@ from levers.stack.shared import is_public
 from levers.stack.workshop import ADAPTERS
 from levers.task.records import Task
 from levers.trial import Kit
-from levers.tuning import Method, Progress, Recipe, Sample, fit, recipe_for, rehearse, window_of
+from levers.tuning import Fitted, Method, Progress, Recipe, Sample, fit, recipe_for, rehearse, window_of
 from levers.tuning.pilot import SHARES, Piloted
 
 HELD_OUT = 10  # one example in ten decides which epoch is kept
@@ -111,6 +111,7 @@ class TuneLever:
         notes += tuple(f"{name.replace('_', ' ')} {recipe.explain()[name]}" for name in _shown(recipe))
         notes += (
             f"dev loss per epoch, the untuned model first: {', '.join(f'{loss:.3f}' for loss in fitted.dev_losses)}",
+            f"epoch {fitted.best_epoch} of {len(fitted.losses)} kept: {_right(fitted)}",
             f"{fitted.trainable_parameters:,} of {fitted.total_parameters:,} weights trained",
         )
         model = situation.stack.model.model_copy(update={"adapter": fitted.adapter.name})
@@ -254,3 +255,9 @@ def _lengths(situation: Situation) -> tuple[GateCheck, ...]:
 
 def _tell(situation: Situation, now: Progress) -> None:
     situation.bench.progress("tune", now.step, now.steps)
+
+
+def _right(fitted: Fitted) -> str:
+    if not fitted.dev_right:
+        return "the last, for none were held out"
+    return f"most held-out tokens right ({fitted.dev_right[fitted.best_epoch]:.1%}), then the lowest loss"

@@ -87,7 +87,7 @@ class Distilled(Record):
     @property
     def good_enough(self) -> bool:
         """Whether test rules out a loss of the margin, and edge did not fall."""
-        return self.margin.not_worse and not (self.edge and fell(self.edge))
+        return _good_enough(self.margin, self.edge)
 
 
 def distill(project: Project, how: Distilling | None = None, teacher: str | Stack | None = None) -> Distilled:
@@ -118,7 +118,7 @@ def distill(project: Project, how: Distilling | None = None, teacher: str | Stac
     trials = [_test(project, each) for each in (stack, student)]
     margin = within_margin(trials[0], trials[1], how.margin)
     edge = _edge(project, stack, student) if margin.not_worse else None
-    promoted = margin.not_worse and how.promote and not (edge and fell(edge))
+    promoted = how.promote and _good_enough(margin, edge)
     if promoted:
         project.keep(student, use=True)
     cost, saved = _saving(*trials)
@@ -143,6 +143,10 @@ def distill(project: Project, how: Distilling | None = None, teacher: str | Stac
         forecast=foreseen,
         promoted=promoted,
     )
+
+
+def _good_enough(margin: Margin, edge: Comparison | None) -> bool:
+    return margin.not_worse and not (edge and fell(edge))
 
 
 def _teacher(project: Project, name: str | None) -> Stack:
