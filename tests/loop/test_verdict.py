@@ -59,14 +59,33 @@ def test_a_loss_in_two_documents_still_blocks() -> None:
     assert not found.accepted and "edge is worse" in found.why
 
 
-def test_passes_bought_with_more_credit_elsewhere_are_named_and_rejected() -> None:
-    before, after = trial([False] * 20, [""] * 20), trial([at < 2 for at in range(20)], [""] * 20)
-    half = tuple(each.model_copy(update={"score": 0.5}) for each in before.outcomes)
-    untouched = Opener(*(lambda: None for _ in Opener._fields))  # type: ignore[arg-type]
-    partly = Measured.model_construct(dev=before.model_copy(update={"outcomes": half}))
-    found = judge(partly, after, [], None, untouched)
-    assert not found.accepted
-    assert found.why == "dev is not better: 2 cases gained, 0 lost, but -0.400 mean credit"
+def with_scores(passes: list[bool], scores: list[float]) -> Trial:
+    whole = trial(passes, [str(at) for at in range(len(passes))])
+    scored = tuple(each.model_copy(update={"score": s}) for each, s in zip(whole.outcomes, scores, strict=True))
+    return whole.model_copy(update={"outcomes": scored})
+
+
+def bought(gained: int, on_test: int) -> Judged:
+    """Judge a pull that lifts some of twenty failing cases from half the credit to all and takes it from the others."""
+    before = with_scores([False] * 20, [0.5] * 20)
+    after, test = (
+        with_scores([at < count for at in range(20)], [float(at < count) for at in range(20)])
+        for count in (gained, on_test)
+    )
+    opener = Opener(lambda: None, lambda: before, lambda: test, lambda: None, lambda: None)
+    return judge(Measured.model_construct(dev=before), after, [], None, opener)
+
+
+def test_passes_decide_where_only_they_rise() -> None:
+    """What fails anyway may lose its partial credit, where enough cases pass instead: passes are the target."""
+    few = bought(2, 2)
+    assert not few.accepted and "not decisive on dev: 2 cases gained, 0 lost, at -0.400 mean credit" in few.why
+    assert few.p_value == few.dev_pass.p_value == 0.5
+    enough = bought(8, 7)
+    assert enough.accepted and enough.dev_score.difference < 0 and enough.p_value == enough.dev_pass.p_value
+    assert enough.why.startswith("dev -0.100 credit, +0.400 passes; test agrees: -0.150 credit, +0.350 passes (p = 0.0")
+    unconfirmed = bought(8, 0)
+    assert not unconfirmed.accepted and unconfirmed.why.startswith("test does not confirm: -0.500 mean credit, 0")
 
 
 def test_what_a_pull_already_says_against_itself_needs_no_comparison_on_test() -> None:

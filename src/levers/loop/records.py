@@ -38,8 +38,8 @@ class Step(Record):
 
     `before` is the diagnosis and plan that led here; comparisons are against the stack the step started from.
     `reach` compares both stacks on dev with all given that the lever does not bring: what other levers could gain.
-    `p_value` is the paired permutation test's on the score over dev, Holm-adjusted over the tries so far (`tries`); for
-    a pull that saves, the larger of the margin tests' on passes and credit.
+    `p_value` is the paired permutation test's on the score over dev, or exact McNemar's on passes where only they rise,
+    Holm-adjusted over the tries so far (`tries`); for a pull that saves, the larger of the margin tests' on both.
     """
 
     number: int

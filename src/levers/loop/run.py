@@ -18,7 +18,7 @@ from levers.loop.project import Project
 from levers.loop.records import SEED, Measured, Opening, Run, Step, attempts
 from levers.loop.savings import judge_saving
 from levers.loop.targets import reached
-from levers.loop.verdict import Judged, Opener, judge, refuse
+from levers.loop.verdict import Judged, Opener, deciding, judge, refuse
 from levers.plan import Plan, Quote, choose
 from levers.stack import Stack
 from levers.task import Partition
@@ -70,7 +70,7 @@ class Loop:
             judged = self._judge(current, measured, pulled, chosen)
             self._add(self._step(chosen, pulled, judged, found, plan))
             if pulled.stack != current:
-                self.tested.append(judged.dev_score.strict_p)
+                self.tested.append(deciding(judged.dev_pass, judged.dev_score).strict_p)
             if judged.accepted:
                 current, measured = pulled.stack, judged.measured
             elif measured.test is None and current.digest in {opening.stack for opening in self.openings}:

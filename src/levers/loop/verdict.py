@@ -44,7 +44,7 @@ def judge(before: Measured, after: Trial, earlier: Sequence[float], start_edge: 
     Test is opened only for a pull that dev keeps.
     """
     dev_pass, dev_score = compare(before.dev, after, "pass"), compare(before.dev, after, "score")
-    p_value = holm([*earlier, dev_score.strict_p])[-1]
+    p_value = holm([*earlier, deciding(dev_pass, dev_score).strict_p])[-1]
     measured = Measured(dev=after)
     against = _against_dev(dev_pass, dev_score, p_value)
     if against:
@@ -57,16 +57,32 @@ def judge(before: Measured, after: Trial, earlier: Sequence[float], start_edge: 
     old_edge, new_edge = open_.before_edge(), open_.after_edge()
     edge_pass = compare(old_edge, new_edge, "pass") if old_edge and new_edge else None
     measured = Measured(dev=after, test=new_test, edge=new_edge)
-    against = _against_test(test_pass, test_score) or against_edge(edge_pass, new_edge, start_edge)
-    why = against or _praise(dev_pass, dev_score, test_pass, test_score)
+    confirming = test_pass if deciding(dev_pass, dev_score) is dev_pass else test_score
+    against = _against_test(test_pass, test_score, confirming) or against_edge(edge_pass, new_edge, start_edge)
+    sure = "" if confirming.decisive else ", not decisive by itself"
+    why = against or (
+        f"dev {dev_score.difference:+.3f} credit, {dev_pass.difference:+.3f} passes; "
+        f"test agrees: {test_score.difference:+.3f} credit, {test_pass.difference:+.3f} passes "
+        f"(p = {confirming.p_value:.4f}{sure})"
+    )
     return Judged(not against, why, measured, dev_pass, dev_score, p_value, reach, test_pass, test_score, edge_pass)
 
 
 def refuse(before: Trial, after: Trial, earlier: Sequence[float], why: str) -> Judged:
     """Reject a pull for what is known of it already: test is not opened."""
     dev_pass, dev_score = compare(before, after, "pass"), compare(before, after, "score")
-    p_value = holm([*earlier, dev_score.strict_p])[-1]
+    p_value = holm([*earlier, deciding(dev_pass, dev_score).strict_p])[-1]
     return Judged(False, why, Measured(dev=after), dev_pass, dev_score, p_value)
+
+
+def deciding(dev_pass: Comparison, dev_score: Comparison) -> Comparison:
+    """Return which comparison on dev decides: that of mean credit, or that of passes where only they rise.
+
+    Passes are what the target asks for, credit shows smaller steps. Where an answer has several parts, a stack that
+    does what the brief asks of a case it cannot answer may pass cases and lose credit on others that fail anyway. Both
+    tests are two-sided and only a rise is kept, so together they err on at most ALPHA of pulls that change nothing.
+    """
+    return dev_pass if dev_score.difference <= 0 < dev_pass.difference else dev_score
 
 
 def fell(comparison: Comparison) -> bool:
@@ -80,13 +96,15 @@ def fell(comparison: Comparison) -> bool:
 def _against_dev(dev_pass: Comparison, dev_score: Comparison, p_value: float) -> str:
     if dev_pass.difference < 0:
         return f"dev is worse: {dev_pass.lost} cases lost, {dev_pass.gained} gained"
-    if dev_score.difference <= 0:
-        passes = f"{dev_pass.gained} cases gained, {dev_pass.lost} lost, but " if dev_pass.gained else ""
-        return f"dev is not better: {passes}{dev_score.difference:+.3f} mean credit"
+    decides = deciding(dev_pass, dev_score)
+    credit = f"{dev_score.difference:+.3f} mean credit"
+    came = f"{dev_pass.gained} cases gained, {dev_pass.lost} lost, at {credit}" if decides is dev_pass else credit
+    if decides.difference <= 0:
+        return f"dev is not better: {came}"
     if p_value >= ALPHA:
         return (
-            f"not decisive on dev: {dev_score.difference:+.3f} mean credit, p = {p_value:.3f} after Holm; "
-            f"these cases could show {dev_score.detectable_difference:.3f}"
+            f"not decisive on dev: {came}, p = {p_value:.3f} after Holm; "
+            f"these cases could show {decides.detectable_difference:.3f}"
         )
     return ""
 
@@ -100,8 +118,8 @@ def _against_reach(reach: Comparison | None) -> str:
     )
 
 
-def _against_test(test_pass: Comparison, test_score: Comparison) -> str:
-    if test_score.difference <= 0 or test_pass.difference < 0:
+def _against_test(test_pass: Comparison, test_score: Comparison, confirming: Comparison) -> str:
+    if confirming.difference <= 0 or test_pass.difference < 0:
         return (
             f"test does not confirm: {test_score.difference:+.3f} mean credit, {test_pass.gained} cases gained, "
             f"{test_pass.lost} lost"
@@ -119,12 +137,3 @@ def against_edge(edge: Comparison | None, now: Trial | None, start: Trial | None
     if fell(edge):
         return f"edge is worse: {edge.lost} cases lost, {edge.gained} gained (p = {edge.p_value:.3f})"
     return ""
-
-
-def _praise(dev_pass: Comparison, dev_score: Comparison, test_pass: Comparison, test_score: Comparison) -> str:
-    sure = "" if test_score.decisive else ", not decisive by itself"
-    return (
-        f"dev {dev_score.difference:+.3f} credit, {dev_pass.difference:+.3f} passes; "
-        f"test agrees: {test_score.difference:+.3f} credit, {test_pass.difference:+.3f} passes "
-        f"(p = {test_score.p_value:.4f}{sure})"
-    )

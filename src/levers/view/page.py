@@ -43,9 +43,10 @@ METHODS = (
     ),
     Fact(
         "Verdicts",
-        "rest on development cases, with Holm's adjustment over the tries so far, then on a confirmation by test "
-        "cases and on edge cases that are not worse. A pull that saves has to be shown not worse by the margin, in "
-        "passes and in credit: its p-value is the larger of the two margin tests', not adjusted.",
+        "rest on the credit of development cases, or on their passes where only those rise, with Holm's adjustment "
+        "over the tries so far, then on a confirmation by test cases and on edge cases that are not worse. A pull that "
+        "saves has to be shown not worse by the margin, in passes and in credit: its p-value is the larger of the two "
+        "margin tests', not adjusted.",
     ),
     Fact(
         "Needs",

@@ -1,6 +1,7 @@
 """Steps as cards: what was pulled, what it changed, the paired comparisons, the verdict; and each stack's latency."""
 
 from levers.loop.records import Run, Step
+from levers.loop.verdict import deciding
 from levers.trial.records import Comparison, Latency, Trial
 from levers.view.needs import step_name
 from levers.view.plans import plan_rows
@@ -63,7 +64,9 @@ def _card(step: Step) -> StepCard:
     chosen = step.plan.chosen if step.plan else None
     tries = f", Holm-adjusted over {count(step.tries, 'try', 'tries')}" if step.tries > 1 else ""
     saving = chosen is not None and chosen.saves is not None
-    what, how = ("passes on dev", ", by the margin test") if saving else ("mean credit on dev", tries)
+    passes = step.dev_pass and step.dev_score and deciding(step.dev_pass, step.dev_score) is step.dev_pass
+    what = "passes on dev" if saving or passes else "mean credit on dev"
+    how = ", by the margin test" if saving else tries
     return StepCard(
         number=step.number,
         lever=step.lever,
